@@ -1,0 +1,182 @@
+"""Raw files to clean tables, in one pass over each.
+
+Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`, `calendar`,
+`incident` and `neighborhood`, filled.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from etl.city import City
+from etl.ledger import describe_left_out, fill_ledger
+from etl.reader import RawFile, inspect_files, stage_files
+from etl.rules import apply_rules, list_rules
+from etl.simulate import REPORT_PREFIX
+from etl.window import find_covered_days
+from warehouse import settings
+from warehouse.build import Build
+from warehouse.errors import ShieldError
+from warehouse.schema import (
+    CALENDAR_TABLE,
+    INCIDENT_TABLE,
+    NEIGHBORHOOD_TABLE,
+    OFFENSE_TABLE,
+)
+from warehouse.table import quote_text
+
+RECENT_DAYS = 730
+"""Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
+
+# An impossible report date (missing, before the occurrence, or outside what its file covers) is
+# replaced by the end of the occurrence. A report date without a clock is placed on its day.
+INCIDENT_SELECT = """
+WITH kept AS (
+    SELECT *, CASE
+        WHEN occurred_until >= occurred AND occurred_until::DATE <= $cutoff THEN occurred_until
+        ELSE occurred END AS until
+    FROM ruled WHERE rule IS NULL
+), dated AS (
+    SELECT kept.*, coalesce(
+        reported BETWEEN CASE WHEN report_has_clock THEN occurred ELSE occurred::DATE END
+                 AND last_day + INTERVAL 1 DAY, false) AS has_report_date
+    FROM kept JOIN claimed_span USING (file_number)
+)
+SELECT
+    report_number || '-' || nibrs_code AS incident_id,
+    report_number,
+    occurred AS occurred_at,
+    until AS occurred_until,
+    CASE WHEN NOT has_report_date THEN until
+         WHEN report_has_clock THEN reported
+         WHEN until::DATE <= reported THEN greatest(reported, until)
+         ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
+    neighborhood, npu, left(beat, 1) AS zone, beat, nibrs_code,
+    offense, offense_category, offense_group, crime_against, location_type, firearm_involved,
+    time_of_day(hour(occurred)) AS time_of_day,
+    patrol_type,
+    round(latitude, 3) AS latitude, round(longitude, 3) AS longitude,
+    raw_name.source, has_report_date
+FROM dated JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
+"""
+
+# Averages over exact decimals: a sum of doubles would depend on the order of the threads.
+NEIGHBORHOOD_SELECT = f"""
+WITH place AS (
+    SELECT neighborhood,
+           round(avg(latitude::DECIMAL(9, 3)), 3) AS latitude,
+           round(avg(longitude::DECIMAL(9, 3)), 3) AS longitude,
+           count(*) AS incident_count,
+           min(occurred_at) AS first_occurred, max(occurred_at) AS last_occurred
+    FROM incident GROUP BY ALL
+), vote AS (
+    SELECT neighborhood, npu, zone, count(*) AS incidents,
+           count(*) FILTER (occurred_at::DATE > $cutoff::DATE - {RECENT_DAYS}) AS recent
+    FROM incident GROUP BY ALL
+), npu_vote AS (
+    SELECT neighborhood, npu FROM vote WHERE npu IS NOT NULL GROUP BY neighborhood, npu
+    QUALIFY row_number() OVER (PARTITION BY neighborhood
+                               ORDER BY sum(recent) DESC, sum(incidents) DESC, npu) = 1
+), zone_vote AS (
+    SELECT neighborhood, zone FROM vote GROUP BY neighborhood, zone
+    QUALIFY row_number() OVER (PARTITION BY neighborhood
+                               ORDER BY sum(recent) DESC, sum(incidents) DESC, zone) = 1
+)
+SELECT place.*, npu, zone
+FROM place JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
+ORDER BY neighborhood
+"""
+
+CALENDAR_SELECT = """
+SELECT calendar_date, month(calendar_date)::INTEGER AS month,
+       isodow(calendar_date)::INTEGER AS iso_weekday,
+       CASE date_diff('hour', timezone($zone, calendar_date::TIMESTAMP),
+                      timezone($zone, calendar_date::TIMESTAMP + INTERVAL 1 DAY))
+           WHEN 23 THEN 'spring' WHEN 25 THEN 'autumn' ELSE 'none' END AS clock_change
+FROM covered_day ORDER BY calendar_date
+"""
+
+
+@dataclass(frozen=True)
+class CleanSummary:
+    """What cleaning did, for the console and for `refresh_run`."""
+
+    is_synthetic: bool
+    cutoff: dt.date
+    rows_in: int
+    rows_kept: int
+    columns_left_out: tuple[str, ...]
+
+
+def clean_files(
+    build: Build,
+    paths: Sequence[Path],
+    city: City,
+    first: dt.date | None = None,
+    last: dt.date | None = None,
+) -> CleanSummary:
+    """Fill the clean tables of `build` from raw files.
+
+    `first` and `last` (inclusive, local days) narrow the window that the files claim. Raises
+    `ShieldError` naming the file for one that cannot be used, and when no incident is left.
+    """
+    connection = build.connection
+    files = inspect_files(paths, city)
+    fill_offenses(build)
+    stage_files(connection, files, city)
+    find_covered_days(connection, first, last)
+    rules = list_rules(city)
+    apply_rules(connection, files, rules)
+    is_synthetic = bool(
+        build.fetch_value(
+            f"SELECT count(*) FROM staged WHERE starts_with(report_number, '{REPORT_PREFIX}')"
+        )
+    )
+    build.data_source = settings.SIMULATED if is_synthetic else city.publisher
+    cutoff: dt.date = build.fetch_value("SELECT max(calendar_date) FROM covered_day")
+    collect_incidents(build, files, cutoff)
+    fill_ledger(build, files, rules)
+    build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
+    kept = build.insert(
+        INCIDENT_TABLE,
+        "SELECT * EXCLUDE (has_report_date) FROM collected ORDER BY occurred_at, incident_id",
+    )
+    build.insert(NEIGHBORHOOD_TABLE, NEIGHBORHOOD_SELECT, {"cutoff": cutoff})
+    return CleanSummary(
+        is_synthetic=is_synthetic,
+        cutoff=cutoff,
+        rows_in=int(build.fetch_value("SELECT sum(rows_in)::BIGINT FROM raw_file")),
+        rows_kept=kept,
+        columns_left_out=tuple(f"{f.path.name}: {describe_left_out(f)}" for f in files
+                               if f.fields_left_out),
+    )  # fmt: skip
+
+
+def fill_offenses(build: Build) -> None:
+    """Fill `offense` from the committed reference table."""
+    path = quote_text(str(settings.REFERENCE_DIR / "offense.csv"))
+    types = ", ".join(f"'{c.name}': '{c.type}'" for c in OFFENSE_TABLE.columns)
+    build.insert(
+        OFFENSE_TABLE, f"SELECT * FROM read_csv({path}, header = true, columns = {{{types}}})"
+    )
+
+
+def collect_incidents(build: Build, files: list[RawFile], cutoff: dt.date) -> None:
+    """Create the temporary table `collected`: the rows that are kept, as incidents."""
+    names = pd.DataFrame({"file_number": [file.number for file in files],
+                          "source": [file.path.name for file in files]})  # fmt: skip
+    build.connection.register("raw_name", names)
+    build.connection.execute(
+        f"CREATE TEMP TABLE collected AS {INCIDENT_SELECT}", {"cutoff": cutoff}
+    )
+    if not build.fetch_value("SELECT count(*) FROM collected"):
+        worst = build.connection.execute(
+            "SELECT rule, count(*) FROM ruled GROUP BY rule ORDER BY count(*) DESC, rule LIMIT 1"
+        ).fetchone() or ("malformed_row", "all")
+        raise ShieldError(
+            f"no incident is left of {', '.join(file.path.name for file in files)}: "
+            f"most rows fall to rule {worst[0]} ({worst[1]} rows)"
+        )

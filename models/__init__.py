@@ -1,0 +1,1 @@
+"""Clean tables to forecasts: counts and exposure, base rates, both random forests, backtest."""

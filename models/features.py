@@ -1,0 +1,105 @@
+"""What the forests may know of a cell: as-of features only.
+
+Enters: a `Panel` that ends at the origin, and target months. Leaves: one row of features per
+neighborhood, target month and hour. Nothing here can see the origin's month or later: the panel that
+comes in does not hold them.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models.panel import HOURS, Floats, Integers, Panel
+
+FEATURES = (
+    "log_base",
+    "log_level",
+    "hour_sine",
+    "hour_cosine",
+    "month_sine",
+    "month_cosine",
+    "horizon_months",
+    "log_recent_trend",
+    "log_npu_trend",
+    "log_own_hour",
+    "log_city_hour",
+    "log_city_season",
+    "log_own_season",
+)
+
+RECENT_MONTHS = 3
+YEAR_MONTHS = 12
+TREND_PSEUDO_EVENTS = 20.0
+"""Ratios of observed to expected are drawn to 1 by this many events."""
+
+
+def make_features(
+    past: Panel, origin: int, targets: Integers, base: Floats
+) -> npt.NDArray[np.float32]:
+    """Return features of shape (neighborhoods * targets * 24, features), hours fastest.
+
+    `targets` are month numbers from `origin` on, `base` the base rate at the origin (neighborhood,
+    hour). Months that `past` never saw give neutral features.
+    """
+    count = len(past.neighborhoods)
+    hour_angle = 2 * np.pi * np.arange(HOURS) / HOURS
+    month_angle = 2 * np.pi * (targets % 12) / 12
+    recent = past.between(origin - RECENT_MONTHS, origin)
+    year = past.between(origin - YEAR_MONTHS, origin)
+    by_place, by_hour, by_month = (-1, 1, 1), (1, 1, -1), (1, -1, 1)
+    columns = (
+        np.log(base).reshape(count, 1, HOURS),
+        np.log(base.sum(axis=1)).reshape(by_place),
+        np.sin(hour_angle).reshape(by_hour),
+        np.cos(hour_angle).reshape(by_hour),
+        np.sin(month_angle).reshape(by_month),
+        np.cos(month_angle).reshape(by_month),
+        (targets - origin + 1.0).reshape(by_month),
+        compare_levels(recent, base, np.arange(count)).reshape(by_place),
+        compare_levels(recent, base, group_npus(past)).reshape(by_place),
+        compare_hours(year, base).reshape(count, 1, HOURS),
+        compare_hours(year, base, whole_city=True).reshape(1, 1, HOURS),
+        compare_seasons(past, base, targets, whole_city=True)[:, :, None],
+        compare_seasons(past, base, targets)[:, :, None],
+    )
+    shape = (count, len(targets), HOURS)
+    stacked = [np.broadcast_to(column, shape).astype(np.float32) for column in columns]
+    return np.stack(stacked, axis=-1).reshape(-1, len(FEATURES))
+
+
+def group_npus(panel: Panel) -> Integers:
+    """Return a number per neighborhood, the same within an NPU."""
+    return np.unique([str(npu) for npu in panel.npu], return_inverse=True)[1].astype(np.int64)
+
+
+def log_ratio(observed: Floats, expected: Floats) -> Floats:
+    """Return log(observed / expected), both drawn together by `TREND_PSEUDO_EVENTS`."""
+    ratio: Floats = np.log((observed + TREND_PSEUDO_EVENTS) / (expected + TREND_PSEUDO_EVENTS))
+    return ratio
+
+
+def compare_levels(panel: Panel, base: Floats, groups: Integers) -> Floats:
+    """Return, per neighborhood, how its group's counts in `panel` compare with the base rate."""
+    observed = np.bincount(groups, weights=panel.counts.sum(axis=(1, 2)))
+    expected = np.bincount(groups, weights=base @ panel.exposure.sum(axis=0))
+    return log_ratio(observed, expected)[groups]
+
+
+def compare_hours(panel: Panel, base: Floats, *, whole_city: bool = False) -> Floats:
+    """Return how counts per hour in `panel` compare with the base rate, by place or for the city."""
+    observed = panel.counts.sum(axis=1)
+    expected = base * panel.exposure.sum(axis=0)
+    if whole_city:
+        return log_ratio(observed.sum(axis=0), expected.sum(axis=0))
+    return log_ratio(observed, expected)
+
+
+def compare_seasons(
+    past: Panel, base: Floats, targets: Integers, *, whole_city: bool = False
+) -> Floats:
+    """Return (neighborhood or 1, target): past same calendar months against the past as a whole."""
+    counts, days = past.counts.sum(axis=2), past.days.astype(np.float64)
+    if whole_city:
+        counts = counts.sum(axis=0, keepdims=True)
+    rate = counts.sum(axis=1) / days.sum()
+    is_same = (targets[None, :] % 12 == past.month_numbers[:, None] % 12).astype(np.float64)
+    return log_ratio(counts @ is_same, rate[:, None] * (days @ is_same)[None, :])

@@ -1,0 +1,218 @@
+"""The refresh: raw rows in, a published build out. The only place where all rooms meet.
+
+Enters: a source (`simulated` or `files`) and a folder of builds. Leaves: a new published build, or
+the folder as it was and one line that says why.
+"""
+
+import argparse
+import datetime as dt
+import platform
+import resource
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from etl.city import City, load_city
+from etl.clean import CleanSummary, clean_files
+from etl.simulate import DEFAULT_INCIDENTS, simulate_file
+from models.backtest import list_origins, run_backtest
+from models.forecast import Thresholds, fill_forecasts, make_forecast
+from models.panel import load_panel
+from warehouse import settings
+from warehouse.audit import audit_build
+from warehouse.build import Build, open_build
+from warehouse.dictionary import fill_dictionary
+from warehouse.errors import ShieldError
+from warehouse.publish import (
+    PARTIAL,
+    PublishedBuild,
+    hold_lock,
+    name_build,
+    publish_build,
+    sweep_leftovers,
+)
+from warehouse.schema import BACKTEST_SCORE_TABLE, REFRESH_RUN_TABLE, TABLES
+
+STAGES = ("etl", "training", "backtest", "publish")
+MIB = 1024 if sys.platform == "linux" else 1024 * 1024
+"""Units of `ru_maxrss` per MiB: it is in KiB on Linux and in bytes on macOS."""
+
+
+@dataclass
+class Stopwatch:
+    """Seconds and peak memory of each stage, and a progress bar on a terminal."""
+
+    bar: "tqdm[None]"
+    measures: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time_stage(self, name: str) -> Iterator[None]:
+        """Measure one stage and say when it is done."""
+        self.bar.set_description(name)
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
+        self.measures[f"{name}_seconds"] = seconds
+        self.measures[f"{name}_peak_memory_mib"] = peak
+        self.bar.update()
+        tqdm.write(f"{name:<10} {seconds:6.1f} s  {peak:6.0f} MiB")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of one refresh. `first` and `last` are inclusive local days, None for all."""
+
+    source: str
+    builds: Path
+    raw: tuple[Path, ...] = ()
+    sample_incidents: int = DEFAULT_INCIDENTS
+    first: dt.date | None = None
+    last: dt.date | None = None
+    with_backtest: bool = True
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one refresh; return the exit code."""
+    try:
+        published = refresh(parse_arguments(arguments))
+    except ShieldError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted; the published build is as it was", file=sys.stderr)
+        return 130
+    print(f"published  {published.build_id}, cutoff {published.cutoff}")
+    return 0
+
+
+def parse_arguments(arguments: list[str] | None) -> Request:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m refresh", description=__doc__)
+    parser.add_argument("--source", choices=["simulated", "files"], default="simulated")
+    parser.add_argument("--raw", type=Path, nargs="*", default=[], help="raw files, plain or gz")
+    parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
+    parser.add_argument("--sample-incidents", type=int, default=DEFAULT_INCIDENTS)
+    parser.add_argument("--first", type=dt.date.fromisoformat, help="first day, YYYY-MM-DD")
+    parser.add_argument("--last", type=dt.date.fromisoformat, help="last day, YYYY-MM-DD")
+    parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
+    options = parser.parse_args(arguments)
+    if options.source == "files" and not options.raw:
+        parser.error("--source files needs --raw FILE [FILE ...]")
+    if options.source != "files" and options.raw:
+        parser.error("--raw goes with --source files")
+    if options.sample_incidents < 1:
+        parser.error(f"--sample-incidents must be at least 1, found {options.sample_incidents}")
+    return Request(
+        options.source, options.builds, tuple(options.raw), options.sample_incidents,
+        options.first, options.last, not options.no_backtest,
+    )  # fmt: skip
+
+
+def refresh(request: Request) -> PublishedBuild:
+    """Build, audit and publish. Whatever fails, the published build stays as it was."""
+    created_at = dt.datetime.now(dt.UTC)
+    build_id = f"{created_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    city = load_city()
+    with hold_lock(request.builds), tqdm(total=len(STAGES), disable=None) as bar:
+        sweep_leftovers(request.builds)
+        partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
+        try:
+            watch = Stopwatch(bar)
+            with open_build(build_id, partial) as build:
+                write_tables(build, request, city, created_at, watch)
+            with watch.time_stage("publish"):
+                return publish_build(request.builds, build_id, partial)
+        finally:
+            sweep_leftovers(request.builds)
+
+
+def write_tables(
+    build: Build, request: Request, city: City, created_at: dt.datetime, watch: Stopwatch
+) -> None:
+    """Run the stages in order and audit what they wrote."""
+    with watch.time_stage("etl"):
+        summary = clean_files(
+            build, find_raw_files(request, city), city, request.first, request.last
+        )
+        say_cleaned(build, summary)
+    with watch.time_stage("training"):
+        panel = load_panel(build.connection)
+        thresholds = fill_forecasts(
+            build, make_forecast(panel, summary.cutoff, city.time_zone), panel
+        )
+    with watch.time_stage("backtest"):
+        origins = list_origins(panel, 1) if request.with_backtest else []
+        if request.with_backtest and not origins:
+            tqdm.write("backtest left out: the data holds too few months")
+        build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
+    fill_lineage(build, request, city, created_at, summary, thresholds, watch)
+    for table in TABLES:
+        if table.is_mart:
+            build.insert_mart(table)
+    fill_dictionary(build)
+    audit_build(build)
+
+
+def find_raw_files(request: Request, city: City) -> Sequence[Path]:
+    """Return the raw files of the source, having simulated them where that is asked for."""
+    if request.source == "files":
+        return request.raw
+    path = settings.RAW_DIR / f"simulated_{request.sample_incidents}.csv"
+    simulate_file(path, city, request.sample_incidents)
+    return [path]
+
+
+def say_cleaned(build: Build, summary: CleanSummary) -> None:
+    """Print what cleaning kept and rejected, by rule."""
+    tqdm.write(
+        f"{build.data_source}: {summary.rows_kept:,} of {summary.rows_in:,} rows kept, "
+        f"cutoff {summary.cutoff}"
+    )
+    rules = build.connection.execute(
+        "SELECT rule, sum(rows) FROM rejected_incident GROUP BY rule HAVING sum(rows) > 0 "
+        "ORDER BY min(rule_order)"
+    ).fetchall()
+    for rule, rows in rules:
+        tqdm.write(f"  rejected {rows:>8,}  {rule}")
+    for left_out in summary.columns_left_out:
+        tqdm.write(f"  left out, over 30 % missing: {left_out}")
+
+
+def fill_lineage(
+    build: Build, request: Request, city: City, created_at: dt.datetime, summary: CleanSummary,
+    thresholds: Thresholds, watch: Stopwatch,
+) -> None:  # fmt: skip
+    """Fill `refresh_run`: where every number of this build comes from."""
+    facts = {
+        "build_id": build.build_id,
+        "created_at": created_at.replace(tzinfo=None),
+        "city": city.name,
+        "source": request.source,
+        "is_synthetic": summary.is_synthetic,
+        "cutoff": summary.cutoff,
+        "rows_in": summary.rows_in,
+        "rows_kept": summary.rows_kept,
+        "rows_rejected": summary.rows_in - summary.rows_kept,
+        "intensity_moderate_from": thresholds.moderate,
+        "intensity_high_from": thresholds.high,
+        "seed": settings.SEED,
+        "atlshield_version": settings.VERSION,
+        "python_version": platform.python_version(),
+        "duckdb_version": metadata.version("duckdb"),
+        "scikit_learn_version": metadata.version("scikit-learn"),
+        **watch.measures,
+    }
+    build.insert_frame(REFRESH_RUN_TABLE, pd.DataFrame([facts]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""A published build to HTTP: lookups, charts, health. Reads only."""

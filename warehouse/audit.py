@@ -1,0 +1,110 @@
+"""The audit before publishing: does a build hold what `warehouse.schema` declares?
+
+Enters: a filled build. Leaves: a list of findings, each naming table, column and count; empty means
+that types, nulls, ranges, allowed values, keys and references hold, that the forecast grid is
+complete, and that sums reconcile.
+"""
+
+from collections.abc import Iterator
+
+from warehouse.build import Build
+from warehouse.errors import SchemaError
+from warehouse.schema import TABLES
+from warehouse.table import Column, Table, quote_text
+
+RELATIVE_TOLERANCE = 1e-9
+"""Sums of doubles reconcile to this share of the larger side."""
+
+RECONCILIATIONS = {
+    "forecast_hourly is not complete: a cell of neighborhood x month x hour is missing": """
+        SELECT (SELECT count(*) FROM neighborhood) * 12 * 24
+             - (SELECT count(*) FROM forecast_hourly)""",
+    "average_daily is not complete: a cell of neighborhood x month is missing": """
+        SELECT (SELECT count(*) FROM neighborhood) * 12 - (SELECT count(*) FROM average_daily)""",
+    "mart_forecast_hourly does not have the rows of forecast_hourly": """
+        SELECT (SELECT count(*) FROM mart_forecast_hourly)
+             - (SELECT count(*) FROM forecast_hourly)""",
+    "expected_daily_crimes is not the sum of its hours": f"""
+        SELECT count(*) FROM average_daily JOIN (
+            SELECT neighborhood, month, sum(expected_crimes) AS hours
+            FROM forecast_hourly GROUP BY ALL
+        ) USING (neighborhood, month)
+        WHERE abs(expected_daily_crimes - hours)
+            > {RELATIVE_TOLERANCE} * greatest(expected_daily_crimes, hours)""",
+    "expected_month_crimes lies outside its interval's order": """
+        SELECT count(*) FROM average_daily WHERE month_lower_80 > month_upper_80""",
+    "patrol shares do not add up to 1": f"""
+        SELECT count(*) FROM forecast_hourly
+        WHERE abs(patrol_share_foot + patrol_share_bicycle + patrol_share_motorcycle
+                  + patrol_share_vehicle - 1) > {RELATIVE_TOLERANCE}""",
+    "rows_in is not rows_kept + rows_rejected": """
+        SELECT count(*) FROM raw_file WHERE rows_in <> rows_kept + rows_rejected""",
+    "rejected_incident does not add up to raw_file.rows_rejected": """
+        SELECT count(*) FROM raw_file JOIN (
+            SELECT source, sum(rows) AS rejected FROM rejected_incident GROUP BY ALL
+        ) USING (source) WHERE rows_rejected <> rejected""",
+    "incident does not have the rows that raw_file says were kept": """
+        SELECT (SELECT sum(rows_kept) FROM raw_file) - (SELECT count(*) FROM incident)""",
+    "neighborhood.incident_count does not add up to incident": """
+        SELECT (SELECT sum(incident_count) FROM neighborhood) - (SELECT count(*) FROM incident)""",
+    "an incident lies on a day that is not in calendar": """
+        SELECT count(*) FROM incident
+        ANTI JOIN calendar ON calendar_date = occurred_at::DATE""",
+    "refresh_run is not one row": "SELECT count(*) - 1 FROM refresh_run",
+}
+
+
+def audit_build(build: Build) -> None:
+    """Raise `SchemaError` with every finding, or return if there is none."""
+    findings = [finding for table in TABLES for finding in check_table(build, table)]
+    for finding, select in RECONCILIATIONS.items():
+        off = build.fetch_value(select)
+        if off:
+            findings.append(f"{finding} ({off})")
+    if findings:
+        raise SchemaError("the build is not fit to publish:\n  " + "\n  ".join(findings))
+
+
+def check_table(build: Build, table: Table) -> Iterator[str]:
+    """Yield what differs between one table and its declaration."""
+    described = build.connection.execute(f"DESCRIBE {table.name}").fetchall()
+    types = {str(row[0]): str(row[1]) for row in described}
+    declared = {column.name: column.type for column in table.columns}
+    if types != declared:
+        yield f"{table.name}: columns are {types}, declared {declared}"
+        return
+    checks = {
+        f"{table.name}.{column.name}: {what}": condition
+        for column in table.columns
+        for what, condition in list_conditions(column)
+    }
+    key = ", ".join(table.key)
+    checks[f"{table.name}: key ({key}) is not unique"] = ""
+    counts = [f"count(*) FILTER ({c})" if c else f"count(*) - count(DISTINCT ({key}))"
+              for c in checks.values()]  # fmt: skip
+    row = build.connection.execute(f"SELECT {', '.join(counts)} FROM {table.name}").fetchone()
+    for what, count in zip(checks, row or (), strict=True):
+        if count:
+            yield f"{what} ({count} rows)"
+
+
+def list_conditions(column: Column) -> Iterator[tuple[str, str]]:
+    """Yield what may not be, in words and as a SQL condition, for one column."""
+    name = column.name
+    if not column.nullable:
+        yield "NULL", f"{name} IS NULL"
+    if column.type == "DOUBLE":
+        yield "not a finite number", f"NOT isfinite({name})"
+    if column.minimum is not None:
+        yield f"below {column.minimum:g}", f"{name} < {column.minimum}"
+    if column.maximum is not None:
+        yield f"above {column.maximum:g}", f"{name} > {column.maximum}"
+    if column.allowed:
+        values = ", ".join(quote_text(value) for value in column.allowed)
+        yield f"not one of {', '.join(column.allowed)}", f"{name} NOT IN ({values})"
+    if column.references:
+        table, target = column.references.split(".")
+        yield (
+            f"not found in {column.references}",
+            f"{name} IS NOT NULL AND {name} NOT IN (SELECT {target} FROM {table})",
+        )

@@ -1,0 +1,134 @@
+"""A build while it is written: a new DuckDB file that no reader knows yet.
+
+Enters: a path for the file. Leaves: a `Build` whose tables are filled only through `insert` and
+`insert_mart`, which hold every row against its declaration.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from warehouse import settings
+from warehouse.errors import SchemaError
+from warehouse.schema import DATA_SOURCE, TABLES
+from warehouse.table import Table, quote_text, render_ddl
+
+SQL_DIR = Path(__file__).resolve().parent / "sql"
+
+# One definition for incidents and for forecasts. The bounds are those of the first version's
+# dashboards, so that their filters keep their meaning.
+TIME_OF_DAY_MACRO = """
+CREATE TEMP MACRO time_of_day(hour) AS CASE
+    WHEN hour >= 5 AND hour < 12 THEN 'Morning'
+    WHEN hour >= 12 AND hour < 17 THEN 'Afternoon'
+    WHEN hour >= 17 AND hour < 20 THEN 'Evening'
+    ELSE 'Night' END
+"""
+
+
+@dataclass
+class Build:
+    """An unpublished build: its connection, and who published the data that goes into it."""
+
+    build_id: str
+    path: Path
+    connection: duckdb.DuckDBPyConnection
+    data_source: str = ""
+
+    def insert(
+        self, table: Table, select: str, parameters: Mapping[str, Any] | None = None
+    ) -> int:
+        """Fill `table` with the rows of `select` and return how many there were.
+
+        The SELECT must give exactly the declared columns, in any order; `data_source` is added
+        here. Raises `SchemaError` naming the table and the columns that differ.
+        """
+        values = dict(parameters or {})
+        relation = self.connection.execute(f"DESCRIBE {select}", values).fetchall()
+        given = {str(row[0]) for row in relation}
+        wanted = set(table.column_names) - {DATA_SOURCE.name}
+        if given != wanted:
+            raise SchemaError(
+                f"table {table.name}: expected columns {sorted(wanted)}; "
+                f"missing {sorted(wanted - given)}, not declared {sorted(given - wanted)}"
+            )
+        stamp = ""
+        if DATA_SOURCE.name in table.column_names:
+            if not self.data_source:
+                raise SchemaError(f"table {table.name}: the build does not know its data source yet")
+            stamp = f", {quote_text(self.data_source)} AS {DATA_SOURCE.name}"
+        try:
+            self.connection.execute(
+                f"INSERT INTO {table.name} BY NAME SELECT *{stamp} FROM ({select})", values
+            )
+        except duckdb.ConstraintException as error:
+            raise SchemaError(f"table {table.name}: {error}") from error
+        return self.count_rows(table)
+
+    def insert_frame(self, table: Table, frame: pd.DataFrame) -> int:
+        """Fill `table` from a frame, cast to the declared types; NaN in a nullable column is NULL."""
+        casts = [
+            f"nullif({c.name}::DOUBLE, 'NaN'::DOUBLE) AS {c.name}"
+            if c.nullable and c.type == "DOUBLE"
+            else f"{c.name}::{c.type} AS {c.name}"
+            for c in table.columns
+            if c.name in frame.columns
+        ]
+        self.connection.register("given_rows", frame)
+        try:
+            return self.insert(table, f"SELECT {', '.join(casts)} FROM given_rows")
+        finally:
+            self.connection.unregister("given_rows")
+
+    def insert_mart(self, table: Table) -> int:
+        """Fill a mart from its own SELECT in `warehouse/sql/`."""
+        return self.insert(table, (SQL_DIR / f"{table.name}.sql").read_text())
+
+    def count_rows(self, table: Table) -> int:
+        """Return the number of rows in `table`."""
+        return int(self.fetch_value(f"SELECT count(*) FROM {table.name}"))
+
+    def fetch_value(self, select: str) -> Any:  # noqa: ANN401  # DuckDB decides the type
+        """Return the one value of a SELECT that gives one row and one column."""
+        row = self.connection.execute(select).fetchone()
+        if row is None:
+            raise SchemaError(f"expected one row from: {select}")
+        return row[0]
+
+
+@contextmanager
+def open_build(build_id: str, path: Path) -> Iterator[Build]:
+    """Create the build file with every declared table, empty; close it on the way out.
+
+    The file is attached under a storage version that old drivers read. Temporary tables of the
+    stages live outside it and are gone when it closes.
+    """
+    connection = duckdb.connect(
+        config={
+            "threads": settings.available_cores(),
+            "memory_limit": settings.MEMORY_LIMIT,
+            "temp_directory": str(path.with_suffix(".spill")),
+            "autoinstall_known_extensions": False,
+        }
+    )
+    try:
+        connection.execute(
+            f"ATTACH {quote_text(str(path))} AS build"
+            f" (STORAGE_VERSION {quote_text(settings.STORAGE_VERSION)})"
+        )
+        connection.execute("USE build")
+        connection.execute(TIME_OF_DAY_MACRO)
+        for table in TABLES:
+            for statement in render_ddl(table):
+                connection.execute(statement)
+        yield Build(build_id, path, connection)
+        connection.execute("CHECKPOINT build")
+        connection.execute("USE memory")
+        connection.execute("DETACH build")
+    finally:
+        connection.close()

@@ -1,0 +1,472 @@
+"""Every published table, declared once.
+
+Enters: nothing. Leaves: `TABLES`, from which come the DDL, the audit before publishing, the
+`data_dictionary` table, `docs/data_dictionary.md`, the tables that `serve` queries and the captions
+that people see. A table that is not here cannot be written.
+"""
+
+from dataclasses import replace
+
+from warehouse.table import Column, Table
+
+# A column reads best as one paragraph; the formatter would give each word a line.
+# fmt: off
+
+PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle Patrol")
+CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
+TIMES_OF_DAY = ("Morning", "Afternoon", "Evening", "Night")
+INTENSITIES = ("low", "moderate", "high")
+
+NEIGHBORHOOD = Column(
+    "neighborhood", "VARCHAR", "Neighborhood as the police department names it.", "Neighborhood",
+    references="neighborhood.neighborhood",
+)
+NPU = Column(
+    "npu", "VARCHAR", "Neighborhood Planning Unit, a letter; NULL where no incident names one.",
+    "NPU", nullable=True,
+)
+ZONE = Column("zone", "VARCHAR", "Police zone: the first digit of the beat.", "Zone")
+MONTH = Column("month", "INTEGER", "Calendar month.", "Month", minimum=1, maximum=12)
+HOUR = Column(
+    "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",
+    minimum=0, maximum=23,
+)
+FORECAST_MONTH = Column(
+    "forecast_month", "DATE", "First day of the next such month after the cutoff.", "Forecast month"
+)
+LATITUDE = Column(
+    "latitude", "DOUBLE", "Latitude, rounded to 3 decimals (about 110 m).", "Latitude",
+    unit="degrees", minimum=-90, maximum=90,
+)
+LONGITUDE = Column(
+    "longitude", "DOUBLE", "Longitude, rounded to 3 decimals (about 90 m).", "Longitude",
+    unit="degrees", minimum=-180, maximum=180,
+)
+NIBRS_CODE = Column(
+    "nibrs_code", "VARCHAR", "NIBRS offense code of the FBI.", "NIBRS code",
+    references="offense.nibrs_code",
+)
+OFFENSE = Column("offense", "VARCHAR", "Offense as the FBI names it.", "Offense")
+OFFENSE_GROUP = Column(
+    "offense_group", "VARCHAR", "NIBRS group: A (reported) or B (arrests only).", "Offense group",
+    allowed=("A", "B"),
+)
+OFFENSE_CATEGORY = Column(
+    "offense_category", "VARCHAR", "NIBRS category of the offense.", "Offense category"
+)
+CRIME_AGAINST = Column(
+    "crime_against", "VARCHAR", "What NIBRS says the offense is against.", "Crime against",
+    allowed=CRIMES_AGAINST,
+)
+PATROL_TYPE = Column(
+    "patrol_type", "VARCHAR",
+    "Patrol type that a rule assigns to the offense; not an observed deployment.", "Patrol type",
+    allowed=PATROL_TYPES,
+)
+TIME_OF_DAY = Column(
+    "time_of_day", "VARCHAR", "Morning 5-12, Afternoon 12-17, Evening 17-20, Night 20-5.",
+    "Time of day", allowed=TIMES_OF_DAY,
+)
+EXPECTED_CRIMES = Column(
+    "expected_crimes", "DOUBLE",
+    "Expected crimes in that clock hour on an average day of that month.", "Expected crimes",
+    unit="crimes per hour", minimum=0,
+)
+BASELINE_CRIMES = Column(
+    "baseline_crimes", "DOUBLE", "The base rate before the forest's correction.",
+    "Baseline crimes", unit="crimes per hour", minimum=0,
+)
+OBSERVED_RATE = Column(
+    "observed_crimes", "DOUBLE",
+    "Observed crimes in that clock hour per calendar day of that month, days without crime counted;"
+    " NULL where the month was never observed.", "Observed crimes", unit="crimes per hour",
+    nullable=True, minimum=0,
+)
+INTENSITY = Column(
+    "intensity", "VARCHAR",
+    "Expected crimes against thresholds that hold for the whole city and year (see refresh_run).",
+    "Intensity", allowed=INTENSITIES,
+)
+SUGGESTED_PATROL = Column(
+    "suggested_patrol", "VARCHAR", "Patrol type with the largest expected share.",
+    "Suggested patrol", allowed=PATROL_TYPES,
+)
+PATROL_SHARES = tuple(
+    Column(
+        f"patrol_share_{kind.split()[0].lower()}", "DOUBLE",
+        f"Share of the expected crimes whose offense calls for {kind.lower()}.", f"{kind} share",
+        minimum=0, maximum=1,
+    )
+    for kind in PATROL_TYPES
+)
+SUPPORT = Column(
+    "support_incidents", "BIGINT",
+    "Incidents ever observed in that neighborhood, month and hour: what the cell itself knows.",
+    "Supporting incidents", minimum=0,
+)
+DATA_SOURCE = Column(
+    "data_source", "VARCHAR",
+    "Who published the data behind the row; simulated data is called 'simulated data' here.",
+    "Data source",
+)
+RAW_FILE = Column(
+    "source", "VARCHAR", "Name of the raw file.", "Raw file", references="raw_file.source"
+)
+
+OFFENSE_TABLE = Table(
+    "offense",
+    "NIBRS offenses: group, category and crime against from the FBI, patrol type by rule.",
+    "offense code",
+    ("nibrs_code",),
+    (
+        replace(NIBRS_CODE, references=None),
+        OFFENSE,
+        OFFENSE_GROUP,
+        OFFENSE_CATEGORY,
+        CRIME_AGAINST,
+        PATROL_TYPE,
+        Column(
+            "is_discretionary", "BOOLEAN",
+            "Whether the count follows police activity more than reports by the public.",
+            "Discretionary",
+        ),
+    ),
+)
+
+RAW_FILE_TABLE = Table(
+    "raw_file",
+    "Raw files of the build, what was read from each and what cleaning did to it.",
+    "raw file",
+    ("source",),
+    (
+        replace(RAW_FILE, references=None),
+        Column("layout", "VARCHAR", "Raw layout recognised by the header.", "Layout"),
+        Column("sha256", "VARCHAR", "SHA-256 of the file as given.", "SHA-256"),
+        Column("rows_in", "BIGINT", "Data rows in the file.", "Rows in", minimum=0),
+        Column("rows_kept", "BIGINT", "Rows that became incidents.", "Rows kept", minimum=0),
+        Column("rows_rejected", "BIGINT", "Rows in rejected_incident.", "Rows rejected", minimum=0),
+        Column(
+            "report_dates_replaced", "BIGINT",
+            "Kept rows whose report date was missing or impossible; the end of the occurrence"
+            " stands in.", "Report dates replaced", minimum=0,
+        ),
+        Column(
+            "columns_left_out", "VARCHAR",
+            "Optional columns with over 30 % missing, left out; empty where there is none.",
+            "Columns left out",
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+REJECTED_INCIDENT_TABLE = Table(
+    "rejected_incident",
+    "Raw rows that did not become incidents, each counted once under the first rule that hit it.",
+    "raw file and rule; a rule that rejected nothing stands with 0",
+    ("source", "rule"),
+    (
+        RAW_FILE,
+        Column("rule", "VARCHAR", "Name of the cleaning rule.", "Rule"),
+        Column("rule_description", "VARCHAR", "What the rule rejects.", "Rule description"),
+        Column("rule_order", "INTEGER", "Position of the rule; the first hit counts.", "Rule order"),
+        Column("rows", "BIGINT", "Rows rejected under this rule.", "Rows", minimum=0),
+        DATA_SOURCE,
+    ),
+)
+
+CALENDAR_TABLE = Table(
+    "calendar",
+    "Days on which an incident would have been seen: the exposure of every rate.",
+    "observed calendar day",
+    ("calendar_date",),
+    (
+        Column("calendar_date", "DATE", "Local calendar day.", "Date"),
+        MONTH,
+        Column(
+            "iso_weekday", "INTEGER", "Weekday, Monday 1 to Sunday 7.", "Weekday",
+            minimum=1, maximum=7,
+        ),
+        Column(
+            "clock_change", "VARCHAR",
+            "Clock change of that day: none, spring (hour 2 missing) or autumn (hour 1 twice).",
+            "Clock change", allowed=("none", "spring", "autumn"),
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+INCIDENT_TABLE = Table(
+    "incident",
+    "Reported offenses after cleaning, in local wall clock time.",
+    "reported offense",
+    ("incident_id",),
+    (
+        Column(
+            "incident_id", "VARCHAR", "Report number and NIBRS code: one offense of one report.",
+            "Incident",
+        ),
+        Column("report_number", "VARCHAR", "Police report number.", "Report number"),
+        Column(
+            "occurred_at", "TIMESTAMP", "Earliest time it can have happened, local wall clock.",
+            "Occurred at",
+        ),
+        Column(
+            "occurred_until", "TIMESTAMP", "Latest time it can have happened, local wall clock.",
+            "Occurred until",
+        ),
+        Column(
+            "reported_at", "TIMESTAMP",
+            "Time of the report, local wall clock; where the file gives only a date, the earliest"
+            " time on it that is not before the end of the occurrence.", "Reported at",
+        ),
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        Column("beat", "VARCHAR", "Police beat at the time of the incident.", "Beat"),
+        NIBRS_CODE,
+        OFFENSE,
+        OFFENSE_CATEGORY,
+        OFFENSE_GROUP,
+        CRIME_AGAINST,
+        Column(
+            "location_type", "VARCHAR",
+            "Type of place as the file spells it; NULL where its layout has none.",
+            "Location type", nullable=True,
+        ),
+        Column(
+            "firearm_involved", "BOOLEAN",
+            "Whether a firearm was involved; NULL where the layout does not tell.",
+            "Firearm involved", nullable=True,
+        ),
+        TIME_OF_DAY,
+        PATROL_TYPE,
+        LATITUDE,
+        LONGITUDE,
+        RAW_FILE,
+        DATA_SOURCE,
+    ),
+)
+
+NEIGHBORHOOD_TABLE = Table(
+    "neighborhood",
+    "Neighborhoods with at least one incident; npu and zone are those of its recent incidents.",
+    "neighborhood",
+    ("neighborhood",),
+    (
+        replace(NEIGHBORHOOD, references=None),
+        NPU,
+        ZONE,
+        replace(LATITUDE, description="Mean latitude of its incidents, 3 decimals."),
+        replace(LONGITUDE, description="Mean longitude of its incidents, 3 decimals."),
+        Column("incident_count", "BIGINT", "Incidents in the build.", "Incidents", minimum=1),
+        Column("first_occurred", "TIMESTAMP", "First incident, local.", "First incident"),
+        Column("last_occurred", "TIMESTAMP", "Last incident, local.", "Last incident"),
+        DATA_SOURCE,
+    ),
+)
+
+FORECAST_HOURLY_TABLE = Table(
+    "forecast_hourly",
+    "Expected crimes and patrol type per clock hour on an average day of the next such month.",
+    "neighborhood, month and hour; complete",
+    ("neighborhood", "month", "hour"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        HOUR,
+        FORECAST_MONTH,
+        EXPECTED_CRIMES,
+        BASELINE_CRIMES,
+        OBSERVED_RATE,
+        INTENSITY,
+        SUGGESTED_PATROL,
+        *PATROL_SHARES,
+        SUPPORT,
+        DATA_SOURCE,
+    ),
+)
+
+AVERAGE_DAILY_TABLE = Table(
+    "average_daily",
+    "Observed and expected crimes per day, and the expected month with its 80 % interval.",
+    "neighborhood and month; complete",
+    ("neighborhood", "month"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        FORECAST_MONTH,
+        Column(
+            "average_daily_crime_count", "DOUBLE",
+            "Observed crimes per observed calendar day; NULL where the month was never observed.",
+            "Average daily crime count", unit="crimes per day", nullable=True, minimum=0,
+        ),
+        Column(
+            "observed_days", "BIGINT", "Calendar days of that month in the data.", "Observed days",
+            unit="days", minimum=0,
+        ),
+        Column(
+            "observed_crimes", "BIGINT", "Crimes observed on those days.", "Observed crimes",
+            unit="crimes", minimum=0,
+        ),
+        Column(
+            "expected_daily_crimes", "DOUBLE",
+            "Expected crimes on an average day: the sum of forecast_hourly over its 24 hours.",
+            "Expected daily crimes", unit="crimes per day", minimum=0,
+        ),
+        Column(
+            "expected_month_crimes", "DOUBLE", "Expected crimes in the forecast month.",
+            "Expected month crimes", unit="crimes", minimum=0,
+        ),
+        Column(
+            "month_lower_80", "DOUBLE", "Lower end of the month's 80 % prediction interval.",
+            "Month, lower 80 %", unit="crimes", minimum=0,
+        ),
+        Column(
+            "month_upper_80", "DOUBLE", "Upper end of the month's 80 % prediction interval.",
+            "Month, upper 80 %", unit="crimes", minimum=0,
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+BACKTEST_SCORE_TABLE = Table(
+    "backtest_score",
+    "Scores of forecasts made at a past origin from data before it, on what then happened.",
+    "model, origin, horizon, grain and metric; empty where the backtest was left out",
+    ("model", "origin", "horizon_months", "grain", "metric"),
+    (
+        Column("model", "VARCHAR", "Model that made the forecast.", "Model"),
+        Column("origin", "DATE", "First day that the model did not know.", "Origin"),
+        Column(
+            "horizon_months", "INTEGER", "Months after the origin that were scored.",
+            "Horizon", unit="months", minimum=1,
+        ),
+        Column("grain", "VARCHAR", "Cell that was scored.", "Grain"),
+        Column("metric", "VARCHAR", "Name of the score (see docs/adr/0003-scores.md).", "Metric"),
+        Column("value", "DOUBLE", "Value of the score.", "Value"),
+        DATA_SOURCE,
+    ),
+)
+
+REFRESH_RUN_TABLE = Table(
+    "refresh_run",
+    "Lineage of this build.",
+    "this build, one row",
+    ("build_id",),
+    (
+        Column("build_id", "VARCHAR", "Identifier of the build.", "Build"),
+        Column("created_at", "TIMESTAMP", "Start of the refresh, UTC.", "Created at", unit="UTC"),
+        Column("city", "VARCHAR", "City of the build.", "City"),
+        Column("source", "VARCHAR", "Where the raw rows came from.", "Source"),
+        Column("is_synthetic", "BOOLEAN", "Whether any raw row was simulated.", "Synthetic"),
+        Column("cutoff", "DATE", "Last observed day; nothing after it is known.", "Cutoff"),
+        Column("rows_in", "BIGINT", "Raw rows read.", "Rows in", minimum=1),
+        Column("rows_kept", "BIGINT", "Rows that became incidents.", "Rows kept", minimum=1),
+        Column("rows_rejected", "BIGINT", "Rows in rejected_incident.", "Rows rejected", minimum=0),
+        Column(
+            "intensity_moderate_from", "DOUBLE", "Expected crimes from which intensity is moderate.",
+            "Moderate from", unit="crimes per hour", minimum=0,
+        ),
+        Column(
+            "intensity_high_from", "DOUBLE", "Expected crimes from which intensity is high.",
+            "High from", unit="crimes per hour", minimum=0,
+        ),
+        Column("seed", "BIGINT", "Seed of every random draw.", "Seed"),
+        Column("atlshield_version", "VARCHAR", "Version of this project.", "ATLShield version"),
+        Column("python_version", "VARCHAR", "Version of Python.", "Python version"),
+        Column("duckdb_version", "VARCHAR", "Version of DuckDB.", "DuckDB version"),
+        Column("scikit_learn_version", "VARCHAR", "Version of scikit-learn.", "scikit-learn version"),
+        *(
+            column
+            for stage, what in (
+                ("etl", "the cleaning stage"),
+                ("training", "the training stage"),
+                ("backtest", "the backtest, 0 where it was left out"),
+            )
+            for column in (
+                Column(
+                    f"{stage}_seconds", "DOUBLE", f"Wall time of {what}.", f"Seconds, {stage}",
+                    unit="s", minimum=0,
+                ),
+                Column(
+                    f"{stage}_peak_memory_mib", "DOUBLE",
+                    f"Highest resident memory of the process up to the end of {what}.",
+                    f"Peak memory, {stage}", unit="MiB", minimum=0,
+                ),
+            )
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+DATA_DICTIONARY_TABLE = Table(
+    "data_dictionary",
+    "What every column of every table means.",
+    "table and column",
+    ("table_name", "column_name"),
+    (
+        Column("table_name", "VARCHAR", "Table.", "Table"),
+        Column("column_name", "VARCHAR", "Column.", "Column"),
+        Column("position", "INTEGER", "Position in the table, from 1.", "Position", minimum=1),
+        Column("type", "VARCHAR", "DuckDB type.", "Type"),
+        Column("label", "VARCHAR", "Caption for people.", "Label"),
+        Column("description", "VARCHAR", "What the column holds.", "Description"),
+        Column("unit", "VARCHAR", "Unit; NULL where there is none.", "Unit", nullable=True),
+        Column("is_key", "BOOLEAN", "Whether the column is part of the key.", "Key"),
+        Column("is_nullable", "BOOLEAN", "Whether NULL is allowed.", "Nullable"),
+        Column(
+            "value_range", "VARCHAR", "Smallest and largest, or the allowed values; NULL if free.",
+            "Range", nullable=True,
+        ),
+        Column(
+            "reference", "VARCHAR", "Column it refers to; NULL where there is none.", "Reference",
+            nullable=True,
+        ),
+        Column("table_description", "VARCHAR", "What the table holds.", "Table description"),
+        Column("table_grain", "VARCHAR", "What one row of the table is.", "Table grain"),
+    ),
+)
+
+MART_FORECAST_HOURLY_TABLE = Table(
+    "mart_forecast_hourly",
+    "The hourly forecast with the labels and the geography that readers want beside it.",
+    "neighborhood, month and hour; complete",
+    ("neighborhood", "month", "hour"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        replace(LATITUDE, description="Mean latitude of the neighborhood's incidents, 3 decimals."),
+        replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents, 3 decimals."),
+        MONTH,
+        Column("month_name", "VARCHAR", "Name of the month.", "Month name"),
+        FORECAST_MONTH,
+        HOUR,
+        Column("hour_label", "VARCHAR", "Hour as HH:00.", "Hour"),
+        TIME_OF_DAY,
+        EXPECTED_CRIMES,
+        BASELINE_CRIMES,
+        OBSERVED_RATE,
+        INTENSITY,
+        SUGGESTED_PATROL,
+        *PATROL_SHARES,
+        SUPPORT,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+TABLES = (
+    OFFENSE_TABLE,
+    RAW_FILE_TABLE,
+    REJECTED_INCIDENT_TABLE,
+    CALENDAR_TABLE,
+    NEIGHBORHOOD_TABLE,
+    INCIDENT_TABLE,
+    FORECAST_HOURLY_TABLE,
+    AVERAGE_DAILY_TABLE,
+    BACKTEST_SCORE_TABLE,
+    MART_FORECAST_HOURLY_TABLE,
+    REFRESH_RUN_TABLE,
+    DATA_DICTIONARY_TABLE,
+)
