@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -50,7 +51,7 @@ MIB = 1024 if sys.platform == "linux" else 1024 * 1024
 class Stopwatch:
     """Seconds and peak memory of each stage, and a progress bar on a terminal."""
 
-    bar: "tqdm[None]"
+    bar: "tqdm[Any]"
     measures: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -140,15 +141,11 @@ def write_tables(
 ) -> None:
     """Run the stages in order and audit what they wrote."""
     with watch.time_stage("etl"):
-        summary = clean_files(
-            build, find_raw_files(request, city), city, request.first, request.last
-        )
+        summary = clean_files(build, find_raw_files(request, city), city, request.first, request.last)
         say_cleaned(build, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
-        thresholds = fill_forecasts(
-            build, make_forecast(panel, summary.cutoff, city.time_zone), panel
-        )
+        thresholds = fill_forecasts(build, make_forecast(panel, summary.cutoff, city.time_zone), panel)
     with watch.time_stage("backtest"):
         origins = list_origins(panel, 1) if request.with_backtest else []
         if request.with_backtest and not origins:

@@ -159,9 +159,7 @@ def fill_offenses(build: Build) -> None:
     """Fill `offense` from the committed reference table."""
     path = quote_text(str(settings.REFERENCE_DIR / "offense.csv"))
     types = ", ".join(f"'{c.name}': '{c.type}'" for c in OFFENSE_TABLE.columns)
-    build.insert(
-        OFFENSE_TABLE, f"SELECT * FROM read_csv({path}, header = true, columns = {{{types}}})"
-    )
+    build.insert(OFFENSE_TABLE, f"SELECT * FROM read_csv({path}, header = true, columns = {{{types}}})")
 
 
 def collect_incidents(build: Build, files: list[RawFile], cutoff: dt.date) -> None:
@@ -169,9 +167,7 @@ def collect_incidents(build: Build, files: list[RawFile], cutoff: dt.date) -> No
     names = pd.DataFrame({"file_number": [file.number for file in files],
                           "source": [file.path.name for file in files]})  # fmt: skip
     build.connection.register("raw_name", names)
-    build.connection.execute(
-        f"CREATE TEMP TABLE collected AS {INCIDENT_SELECT}", {"cutoff": cutoff}
-    )
+    build.connection.execute(f"CREATE TEMP TABLE collected AS {INCIDENT_SELECT}", {"cutoff": cutoff})
     if not build.fetch_value("SELECT count(*) FROM collected"):
         worst = build.connection.execute(
             "SELECT rule, count(*) FROM ruled GROUP BY rule ORDER BY count(*) DESC, rule LIMIT 1"

@@ -87,15 +87,12 @@ def inspect_file(path: Path, number: int, layouts: Sequence[Layout]) -> RawFile:
         stream.seek(0)
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     header = read_header(path, is_gzip=is_gzip)
-    return RawFile(
-        path, number, recognize_layout(path.name, header, layouts), header, sha256, is_gzip
-    )
+    return RawFile(path, number, recognize_layout(path.name, header, layouts), header, sha256, is_gzip)
 
 
 def read_header(path: Path, *, is_gzip: bool) -> tuple[str, ...]:
     """Return the column names, having read a gz to its end to see that it is whole."""
-    opened = gzip.open(path) if is_gzip else path.open("rb")
-    with cast("IO[bytes]", opened) as stream:
+    with cast("IO[bytes]", gzip.open(path) if is_gzip else path.open("rb")) as stream:
         try:
             first_line = stream.readline().decode("utf-8-sig")
             while is_gzip and stream.read(1 << 20):
@@ -109,9 +106,7 @@ def read_header(path: Path, *, is_gzip: bool) -> tuple[str, ...]:
     return tuple(next(csv.reader(io.StringIO(first_line))))
 
 
-def stage_files(
-    connection: duckdb.DuckDBPyConnection, files: Iterable[RawFile], city: City
-) -> None:
+def stage_files(connection: duckdb.DuckDBPyConnection, files: Iterable[RawFile], city: City) -> None:
     """Fill `staged` from the files and note in each what could not be read or is left out."""
     connection.execute(CLOCK_MACRO)
     connection.execute(STAGED_DDL)
@@ -210,9 +205,7 @@ def literal_code(literal: str) -> str:
     return f"MAP {{{entries}}}[upper({literal})]"
 
 
-def leave_out_thin_fields(
-    connection: duckdb.DuckDBPyConnection, file: RawFile
-) -> tuple[str, ...]:
+def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:
     """Blank the file's optional fields that are mostly missing; return their names."""
     candidates = [field for field in OPTIONAL_FIELDS if file.has(field)]
     if not candidates:

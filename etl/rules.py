@@ -80,9 +80,7 @@ def render_outside(box: BoundingBox) -> str:
     )
 
 
-def apply_rules(
-    connection: duckdb.DuckDBPyConnection, files: list[RawFile], rules: list[Rule]
-) -> None:
+def apply_rules(connection: duckdb.DuckDBPyConnection, files: list[RawFile], rules: list[Rule]) -> None:
     """Create `ruled`.
 
     Duplicates are looked for among the rows that pass everything else, so that a spoilt copy never

@@ -170,9 +170,10 @@ def draw_offenses(
     end = hours["utc"].iloc[-1] + np.timedelta64(1, "h")
     seen = offenses[offenses["reported"] < end].sort_values(["reported", "occurred", "local"])
     repeated = seen[random.random(len(seen)) < REPEATED_ROWS]
-    return pd.concat([seen, repeated]).assign(
-        serial=lambda rows: rows.index, object_id=lambda rows: np.arange(len(rows)) + 1
-    )
+    rows: pd.DataFrame = pd.concat([seen, repeated])
+    rows["serial"] = rows.index
+    rows["object_id"] = np.arange(len(rows)) + 1
+    return rows
 
 
 def draw_cells(
@@ -216,9 +217,7 @@ def draw_codes(
     """Draw an offense for each place and hour from the place's own mix, by day and by night."""
     codes = np.array(list(OFFENSE_MIX))
     weight, night_factor = np.array(list(OFFENSE_MIX.values())).T
-    mixes = random.dirichlet(weight, places)[:, None, :] * np.stack(
-        [np.ones(len(codes)), night_factor]
-    )
+    mixes = random.dirichlet(weight, places)[:, None, :] * np.stack([np.ones(len(codes)), night_factor])
     steps = np.cumsum(mixes / mixes.sum(axis=2, keepdims=True), axis=2)
     is_night = ((hour >= 20) | (hour < 5)).astype(np.int64)
     drawn = random.random(len(place))

@@ -50,9 +50,7 @@ def run_backtest(panel: Panel, origins: list[int]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def score_origin(
-    panel: Panel, origin: int
-) -> Iterator[tuple[str, dt.date, int, str, str, float]]:
+def score_origin(panel: Panel, origin: int) -> Iterator[tuple[str, dt.date, int, str, str, float]]:
     """Yield the scores at one origin. Forecasts see `panel.before(origin)` only."""
     past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
     day = dt.date(origin // 12, origin % 12 + 1, 1)

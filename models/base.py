@@ -11,6 +11,7 @@ from models.panel import HOURS, Floats, Panel
 
 # Constants of the tuned empirical Bayes estimate: of those tried on Atlanta 2013-22, they had the
 # lowest deviance a year ahead (docs/adr/0002-base-and-forests.md).
+CITY_HALF_LIFE = 6.0
 LEVEL_HALF_LIFE = 8.0
 LONG_HALF_LIFE = 24.0
 SHAPE_HALF_LIFE = 18.0
@@ -27,7 +28,7 @@ REFERENCE_PSEUDO_EVENTS = 10.0
 def weigh_months(panel: Panel, origin: int, half_life: float) -> Floats:
     """Return a weight per month of the panel: 1 at the origin, halved every `half_life` months."""
     ages = origin - 0.5 - panel.month_numbers
-    weights: Floats = 0.5 ** (ages / half_life)
+    weights: Floats = np.exp2(-ages / half_life)
     return weights
 
 
@@ -66,11 +67,17 @@ def estimate_base(panel: Panel, origin: int) -> Floats:
 
 
 def estimate_level(panel: Panel, origin: int) -> Floats:
-    """Return crimes per day of each neighborhood at the origin."""
-    recent, recent_days = sum_days(panel, weigh_months(panel, origin, LEVEL_HALF_LIFE))
-    long, long_days = sum_days(panel, weigh_months(panel, origin, LONG_HALF_LIFE))
-    long_rate = (long + 0.5) / long_days
-    level: Floats = (recent + LEVEL_PSEUDO_EVENTS) / (recent_days + LEVEL_PSEUDO_EVENTS / long_rate)
+    """Return crimes per day of each neighborhood at the origin.
+
+    The city's own rate, which its many incidents fix well and which can follow a drift fast, times
+    the neighborhood's share of it: the long share, moved as far as its recent incidents warrant.
+    """
+    city, city_days = sum_days(panel, weigh_months(panel, origin, CITY_HALF_LIFE))
+    recent, _ = sum_days(panel, weigh_months(panel, origin, LEVEL_HALF_LIFE))
+    long, _ = sum_days(panel, weigh_months(panel, origin, LONG_HALF_LIFE))
+    long_share = (long + 0.5) / (long + 0.5).sum()
+    move = (recent + LEVEL_PSEUDO_EVENTS) / (recent.sum() * long_share + LEVEL_PSEUDO_EVENTS)
+    level: Floats = city.sum() / city_days * long_share * move
     return level
 
 

@@ -32,9 +32,7 @@ TREND_PSEUDO_EVENTS = 20.0
 """Ratios of observed to expected are drawn to 1 by this many events."""
 
 
-def make_features(
-    past: Panel, origin: int, targets: Integers, base: Floats
-) -> npt.NDArray[np.float32]:
+def make_features(past: Panel, origin: int, targets: Integers, base: Floats) -> npt.NDArray[np.float32]:
     """Return features of shape (neighborhoods * targets * 24, features), hours fastest.
 
     `targets` are month numbers from `origin` on, `base` the base rate at the origin (neighborhood,
@@ -79,8 +77,8 @@ def log_ratio(observed: Floats, expected: Floats) -> Floats:
 
 def compare_levels(panel: Panel, base: Floats, groups: Integers) -> Floats:
     """Return, per neighborhood, how its group's counts in `panel` compare with the base rate."""
-    observed = np.bincount(groups, weights=panel.counts.sum(axis=(1, 2)))
-    expected = np.bincount(groups, weights=base @ panel.exposure.sum(axis=0))
+    counts, rates = panel.counts.sum(axis=(1, 2)), base @ panel.exposure.sum(axis=0)
+    observed, expected = (np.bincount(groups, w).astype(np.float64) for w in (counts, rates))
     return log_ratio(observed, expected)[groups]
 
 
@@ -93,9 +91,7 @@ def compare_hours(panel: Panel, base: Floats, *, whole_city: bool = False) -> Fl
     return log_ratio(observed, expected)
 
 
-def compare_seasons(
-    past: Panel, base: Floats, targets: Integers, *, whole_city: bool = False
-) -> Floats:
+def compare_seasons(past: Panel, base: Floats, targets: Integers, *, whole_city: bool = False) -> Floats:
     """Return (neighborhood or 1, target): past same calendar months against the past as a whole."""
     counts, days = past.counts.sum(axis=2), past.days.astype(np.float64)
     if whole_city:

@@ -100,7 +100,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
 
 
 def spread_days(days: pd.DataFrame) -> Floats:
-    """Return clock hours observed per month and hour: hour 2 is skipped in spring, 1 doubled in autumn."""
+    """Return clock hours observed per month: hour 2 is skipped in spring, hour 1 doubled in autumn."""
     exposure = np.repeat(days["days"].to_numpy(np.float64)[:, None], HOURS, axis=1)
     exposure[:, 2] -= days["spring_days"]
     exposure[:, 1] += days["autumn_days"]

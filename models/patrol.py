@@ -1,9 +1,10 @@
 """The patrol forest: which share of a cell's crimes calls for which patrol type.
 
 Enters: a `Panel` that ends at the origin. Leaves: shares over `PATROL_TYPES` per neighborhood, month
-and hour, half from the forest and half from shrunken shares. The label is a rule on the offense (`offense.patrol_type`), not an observed deployment.
-`RandomForestClassifier` is fitted on cell x type rows, drawn in proportion to their counts; what it
-knows of a cell are shares known before the counts it learns from.
+and hour, half from the forest and half from shrunken shares. The label is a rule on the offense
+(`offense.patrol_type`), not an observed deployment. `RandomForestClassifier` is fitted on cell x type
+rows, drawn in proportion to their counts; what it knows of a cell are shares known before the counts
+it learns from.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,8 @@ DRAWN_ROWS = 20_000
 """Rows drawn per tree; each is one incident of a cell and type, so this is a sample of incidents."""
 
 FOREST_SHARE = 0.5
-"""Weight of the forest beside the shrunken shares: at every past origin tried, the mean of the two
-had a lower log-loss than the shares alone, and mostly than either (docs/adr/0002-base-and-forests.md)."""
+"""Weight of the forest beside the shrunken shares: at every past origin tried, the mean of the two had
+a lower log-loss than the shares alone, and mostly than either (docs/adr/0002-base-and-forests.md)."""
 
 PLACE_PSEUDO_EVENTS = 30.0
 HOUR_PSEUDO_EVENTS = 30.0

@@ -24,7 +24,7 @@ def poisson_deviance(observed: Floats, expected: Floats) -> float:
 
 
 def predicted_to_actual(observed: Floats, expected: Floats) -> float:
-    """Return the sum of expected over the sum of observed counts; 1 is perfect, NaN if none happened."""
+    """Return the sum of expected over the sum of observed counts; 1 is perfect, NaN without any."""
     return float(expected.sum() / observed.sum()) if observed.sum() else float("nan")
 
 

@@ -62,7 +62,7 @@ def list_training_origins(panel: Panel, origin: int) -> list[tuple[int, int]]:
     ]
     if pairs:
         return pairs[:LARGEST_ORIGINS]
-    if len(panel.month_numbers) < 2:  # noqa: PLR2004
+    if len(panel.month_numbers) < 2:
         raise ShieldError(
             "training needs incidents of at least two calendar months; the clean data has one"
         )

@@ -53,7 +53,7 @@ def register_charts(app: Flask, library: Library) -> None:
     def hourly_chart(neighborhood: str, month: str) -> Response:
         """Draw the hourly forecast of a neighborhood and month."""
         # Imported at the first chart: matplotlib costs half a second that lookups need not wait for.
-        from serve.chart import draw_hourly  # noqa: PLC0415
+        from serve.chart import draw_hourly
 
         answers = library.current()
         number = parse_month(int(month) if month.isascii() and month.isdigit() else month)

@@ -5,7 +5,6 @@ Enters: an `HourlySeries`. Leaves: PNG bytes. Object-oriented figures only: pypl
 
 import io
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -24,7 +23,7 @@ HEADROOM = 1.18
 def draw_hourly(series: HourlySeries) -> bytes:
     """Return the chart as PNG."""
     stream = io.BytesIO()
-    FigureCanvasAgg(make_figure(series)).print_png(stream)
+    make_figure(series).savefig(stream, format="png")
     return stream.getvalue()
 
 
@@ -33,9 +32,7 @@ def make_figure(series: HourlySeries) -> Figure:
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
     hours = range(len(series.expected_crimes))
-    axes.bar(
-        hours, series.expected_crimes, width=0.85, color=[COLORS[i] for i in series.intensity]
-    )
+    axes.bar(hours, series.expected_crimes, width=0.85, color=[COLORS[i] for i in series.intensity])
     axes.set_title(f"{series.neighborhood}, {series.forecast_month:%B %Y}: expected crimes by hour")
     axes.set_ylabel("Expected crimes per hour")
     axes.set_xlabel("Hour of day, local time")

@@ -40,9 +40,7 @@ class Build:
     connection: duckdb.DuckDBPyConnection
     data_source: str = ""
 
-    def insert(
-        self, table: Table, select: str, parameters: Mapping[str, Any] | None = None
-    ) -> int:
+    def insert(self, table: Table, select: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Fill `table` with the rows of `select` and return how many there were.
 
         The SELECT must give exactly the declared columns, in any order; `data_source` is added

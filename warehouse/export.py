@@ -41,9 +41,7 @@ def export_build(builds: Path, out: Path) -> Path:
     return out
 
 
-def write_table(
-    connection: duckdb.DuckDBPyConnection, name: str, folder: Path
-) -> dict[str, object]:
+def write_table(connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> dict[str, object]:
     """Write one table twice and return its entry in the manifest."""
     digests = {}
     for ending, options in (("csv", "FORMAT csv, HEADER"), ("parquet", "FORMAT parquet")):

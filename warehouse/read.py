@@ -5,6 +5,7 @@ Enters: a folder of builds. Leaves: an engine on the published build's own file,
 """
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from warehouse.publish import PublishedBuild
 from warehouse.schema import TABLES
 from warehouse.table import Table
 
-SQLALCHEMY_TYPES: dict[str, type[sa.types.TypeEngine[object]]] = {
+SQLALCHEMY_TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "VARCHAR": sa.String,
     "BIGINT": sa.BigInteger,
     "INTEGER": sa.Integer,
@@ -45,6 +46,4 @@ CORE_TABLES = {table.name: make_core_table(table) for table in TABLES}
 
 def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
     """Return an engine on a build's own file; a later build never changes what it reads."""
-    return sa.create_engine(
-        f"duckdb:///{builds / published.file}", connect_args={"read_only": True}
-    )
+    return sa.create_engine(f"duckdb:///{builds / published.file}", connect_args={"read_only": True})

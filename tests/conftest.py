@@ -1,0 +1,76 @@
+"""What several tests need: a small published build, a build with clean tables, the real data."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from etl.city import City, load_city
+from etl.clean import clean_files
+from refresh import Request, refresh
+from serve.app import create_app
+from tests.raw import write_daily
+from warehouse import settings
+from warehouse.build import Build, open_build
+
+REAL_DATA = settings.ROOT.parent / "shared" / "data"
+
+CleanFiles = Callable[[Sequence[Path]], Build]
+
+
+@pytest.fixture(scope="session")
+def city() -> City:
+    """The one city there is."""
+    return load_city()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real incident files; tests that need it say so when they skip."""
+    if not REAL_DATA.is_dir():
+        pytest.skip("the real incident files are not there (../shared/data)")
+    return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one published build of simulated data; do not write to it."""
+    builds = tmp_path_factory.mktemp("published")
+    refresh(Request("simulated", builds, sample_incidents=5000))
+    return builds
+
+
+@pytest.fixture
+def daily_builds(tmp_path: Path) -> Path:
+    """A folder of one's own with one published build of 100 days that are not called simulated."""
+    raw = write_daily(tmp_path / "daily.csv")
+    refresh(Request("files", tmp_path / "builds", raw=(raw,)))
+    return tmp_path / "builds"
+
+
+@pytest.fixture
+def clean(tmp_path: Path, city: City) -> Iterator[CleanFiles]:
+    """A function from raw files to a build whose clean tables are filled."""
+    with ExitStack() as stack:
+
+        def run(paths: Sequence[Path]) -> Build:
+            build = stack.enter_context(open_build("test", tmp_path / "clean.duckdb"))
+            clean_files(build, paths, city)
+            return build
+
+        yield run
+
+
+@pytest.fixture
+def app(published: Path) -> Flask:
+    """The application over the simulated build."""
+    return create_app(published)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A client of the application."""
+    return app.test_client()

@@ -1,0 +1,276 @@
+"""Cleaning as a specification: one raw row in, an incident or a rule out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from etl.city import City
+from etl.clean import clean_files
+from etl.rules import list_rules
+from tests.conftest import CleanFiles
+from tests.raw import GOOD_COBRA_2013, write_raw
+from warehouse.build import Build, open_build
+from warehouse.errors import ShieldError
+
+NEXT = {"IncidentNumber": "210010002"}
+
+
+def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
+    """Return the rows of a SELECT."""
+    return build.connection.execute(select).fetchall()
+
+
+def rejections(build: Build) -> dict[str, int]:
+    """Return rows per rule, rules that rejected nothing left out."""
+    rows = fetch(build, "SELECT rule, rows FROM rejected_incident WHERE rows > 0")
+    return {str(rule): int(str(count)) for rule, count in rows}
+
+
+def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{}])])
+    described = build.connection.execute("SELECT * EXCLUDE (source, data_source) FROM incident").df()
+    assert described.astype(str).to_dict("records") == [
+        {
+            "incident_id": "210010001-23F",
+            "report_number": "210010001",
+            "occurred_at": "2021-06-01 12:30:00",
+            "occurred_until": "2021-06-01 13:00:00",
+            "reported_at": "2021-06-01 14:00:00",
+            "neighborhood": "Downtown",
+            "npu": "M",
+            "zone": "5",
+            "beat": "509",
+            "nibrs_code": "23F",
+            "offense": "Theft From Motor Vehicle",
+            "offense_category": "Larceny/Theft Offenses",
+            "offense_group": "A",
+            "crime_against": "Property",
+            "location_type": "RESIDENCE_HOME",
+            "firearm_involved": "False",
+            "time_of_day": "Afternoon",
+            "patrol_type": "Foot Patrol",
+            "latitude": "33.756",
+            "longitude": "-84.388",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"IncidentNumber": ""}, "missing_report_number"),
+        ({"BEAT_Text": ""}, "missing_beat"),
+        ({"BEAT_Text": "902"}, "missing_beat"),
+        ({"BEAT_Text": "Out of Jurisdiction"}, "missing_beat"),
+        ({"OccurredFromDate": "yesterday"}, "missing_date"),
+        ({"Latitude": "", "Longitude": ""}, "missing_coordinates"),
+        ({"Latitude": "0", "Longitude": "0"}, "missing_coordinates"),
+        ({"NhoodName": " "}, "missing_neighborhood"),
+        ({"NhoodName": "NULL"}, "missing_neighborhood"),
+        ({"NibrsUcrCode": "99X"}, "unknown_offense"),
+        ({"Longitude": "-84.61"}, "outside_city"),
+        ({"Latitude": "33.94"}, "outside_city"),
+        ({"OccurredFromDate": "6/1/1924 16:30"}, "outside_window"),
+        ({"OccurredFromDate": "6/3/2021 16:30"}, "outside_window"),
+        ({"IncidentNumber": "210010001"}, "duplicate"),
+        ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_beat"),
+    ],
+)
+def test_each_rule_rejects_its_row_once(
+    clean: CleanFiles, tmp_path: Path, change: Mapping[str, str], rule: str
+) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{}, {**NEXT, **change}])])
+    assert rejections(build) == {rule: 1}
+    assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [(2, 1, 1)]
+
+
+def test_rule_without_hits_stands_in_the_ledger_with_zero(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{}])])
+    rules = fetch(build, "SELECT rule, rows FROM rejected_incident ORDER BY rule_order")
+    assert [rule for rule, _ in rules][:3] == [
+        "malformed_row",
+        "missing_report_number",
+        "missing_beat",
+    ]
+    assert {rows for _, rows in rules} == {0}
+
+
+def test_missing_location_type_rejects_only_where_most_rows_tell_it(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = [{"IncidentNumber": f"21001{number:04}"} for number in range(10)]
+    thick = write_raw(tmp_path / "thick.csv", [{"LocationType": ""}, *rows[1:]])
+    thin_rows = [
+        {**row, "LocationType": "", "IncidentNumber": "9" + row["IncidentNumber"]} for row in rows
+    ]
+    thin = write_raw(tmp_path / "thin.csv", [*thin_rows, {"IncidentNumber": "77"}])
+    build = clean([thick, thin])
+    assert rejections(build) == {"missing_location_type": 1}
+    assert fetch(build, "SELECT source, columns_left_out FROM raw_file ORDER BY source") == [
+        ("thick.csv", ""),
+        ("thin.csv", "LocationType"),
+    ]
+    assert fetch(build, "SELECT DISTINCT location_type FROM incident WHERE source = 'thin.csv'") == [
+        (None,)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "reported_at"),
+    [
+        ({}, "2021-06-01 14:00:00"),
+        ({"ReportDate": ""}, "2021-06-01 13:00:00"),
+        ({"ReportDate": "soon"}, "2021-06-01 13:00:00"),
+        ({"ReportDate": "6/1/2021 10:00"}, "2021-06-01 13:00:00"),
+        ({"ReportDate": "6/1/1015 10:00"}, "2021-06-01 13:00:00"),
+        ({"ReportDate": "6/1/2124 10:00"}, "2021-06-01 13:00:00"),
+    ],
+)
+def test_impossible_report_date_falls_back_to_the_end_of_the_occurrence(
+    clean: CleanFiles, tmp_path: Path, change: Mapping[str, str], reported_at: str
+) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{**NEXT, **change}, {}, {"IncidentNumber": "3"}])])
+    found = fetch(build, "SELECT reported_at::VARCHAR FROM incident WHERE report_number = '210010002'")
+    assert found == [(reported_at,)]
+    replaced = fetch(build, "SELECT report_dates_replaced FROM raw_file")
+    assert replaced == [(1 if change else 0,)]
+
+
+@pytest.mark.parametrize("until", ["", "6/1/2021 10:00", "1/1/2124 0:00"])
+def test_impossible_end_of_the_occurrence_is_its_beginning(
+    clean: CleanFiles, tmp_path: Path, until: str
+) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{"OccurredToDate": until}])])
+    assert fetch(build, "SELECT occurred_at = occurred_until FROM incident") == [(True,)]
+
+
+def test_spoilt_copy_does_not_cost_the_good_row(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{"NhoodName": ""}, {}])])
+    assert rejections(build) == {"missing_neighborhood": 1}
+
+
+def test_same_offense_in_two_layouts_is_kept_from_the_more_trusted(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    cobra = {
+        "offense_id": "210010001", "rpt_date": "06/01/2021", "occur_date": "06/01/2021",
+        "poss_date": "06/01/2021", "UC2 Literal": "LARCENY-FROM VEHICLE", "neighborhood": "Midtown",
+    }  # fmt: skip
+    old = write_raw(tmp_path / "old.csv", [cobra], "cobra_2013", GOOD_COBRA_2013)
+    new = write_raw(tmp_path / "new.csv", [{}])
+    build = clean([old, new])
+    assert rejections(build) == {"duplicate": 1}
+    assert fetch(build, "SELECT neighborhood, source FROM incident") == [("Downtown", "new.csv")]
+
+
+@pytest.mark.parametrize(
+    ("clock", "occurred_at"),
+    [
+        ("16:30:00", "16:30"),
+        ("6:05", "06:05"),
+        ("100", "01:00"),
+        ("5", "00:05"),
+        ("0", "00:00"),
+        ("2359", "23:59"),
+    ],
+)
+def test_cobra_clock_spellings_are_local_wall_clock(
+    clean: CleanFiles, tmp_path: Path, clock: str, occurred_at: str
+) -> None:
+    row = {"occur_time": clock, "poss_time": ""}
+    build = clean([write_raw(tmp_path / "raw.csv", [row], "cobra_2013", GOOD_COBRA_2013)])
+    assert fetch(build, "SELECT strftime(occurred_at, '%H:%M') FROM incident") == [(occurred_at,)]
+
+
+@pytest.mark.parametrize("clock", ["2460", "24:00", "12345", "noon", ""])
+def test_clock_that_cannot_be_read_is_a_missing_date(
+    clean: CleanFiles, tmp_path: Path, clock: str
+) -> None:
+    rows = [{}, {"offense_id": "2", "occur_time": clock}]
+    build = clean([write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)])
+    assert rejections(build) == {"missing_date": 1}
+
+
+@pytest.mark.parametrize(
+    ("until", "reported_at"),
+    [
+        ("06/01/2013", "2013-06-02 00:00:00"),
+        ("06/02/2013", "2013-06-02 17:00:00"),
+        ("06/03/2013", "2013-06-02 23:59:00"),
+    ],
+)
+def test_report_date_without_clock_lies_on_its_day(
+    clean: CleanFiles, tmp_path: Path, until: str, reported_at: str
+) -> None:
+    rows = [
+        {"rpt_date": "06/02/2013", "poss_date": until},
+        {"offense_id": "2", "rpt_date": "06/01/2013"},
+        {"offense_id": "3", "rpt_date": "06/05/2013"},
+    ]
+    build = clean([write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)])
+    found = fetch(build, "SELECT reported_at::VARCHAR FROM incident WHERE report_number = '130010001'")
+    assert found == [(reported_at,)]
+
+
+def test_lines_of_the_wrong_shape_are_counted_and_do_not_stop_the_run(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    path = write_raw(tmp_path / "raw.csv", [{}, NEXT])
+    path.write_text(path.read_text() + "1,2,3\n" + "x," * 40 + "\n")
+    build = clean([path])
+    assert rejections(build) == {"malformed_row": 2}
+    assert fetch(build, "SELECT rows_in, rows_kept FROM raw_file") == [(4, 2)]
+
+
+def test_bom_crlf_and_addresses_of_several_lines(clean: CleanFiles, tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "raw.csv", [{"StreetAddress": "1 A ST\nATLANTA\n(33, -84)"}, NEXT])
+    text = path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text)
+    assert fetch(clean([path]), "SELECT count(*) FROM incident") == [(2,)]
+
+
+def test_no_address_and_no_exact_coordinate_is_in_the_build(tmp_path: Path, city: City) -> None:
+    path = write_raw(
+        tmp_path / "raw.csv", [{"StreetAddress": "4711 SECRET ST", "Longitude": "-84.388123"}]
+    )
+    built = tmp_path / "built.duckdb"
+    with open_build("test", built) as build:
+        clean_files(build, [path], city)
+        columns = [name for (name, *_) in fetch(build, "DESCRIBE incident")]
+        assert not {"location", "address", "street_address"} & set(columns)
+        assert fetch(build, "SELECT longitude FROM incident") == [(-84.388,)]
+    content = built.read_bytes()
+    assert b"SECRET" not in content
+    assert b"4711" not in content
+
+
+def test_file_of_a_header_only_is_named(clean: CleanFiles, tmp_path: Path) -> None:
+    with pytest.raises(ShieldError, match="raw.csv: the file has a header and no data rows"):
+        clean([write_raw(tmp_path / "raw.csv", [])])
+
+
+def test_no_row_left_names_the_rule_that_hits_most(clean: CleanFiles, tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "raw.csv", [{"NhoodName": ""}])
+    with pytest.raises(ShieldError, match=r"no incident is left of raw.csv: .*missing_neighborhood"):
+        clean([path])
+
+
+def test_zone_and_npu_are_those_of_recent_incidents(clean: CleanFiles, tmp_path: Path) -> None:
+    def row(number: int, year: int, beat: str, npu: str) -> dict[str, str]:
+        moment = f"6/{number}/{year} 16:30"
+        return {
+            "IncidentNumber": str(number), "OccurredFromDate": moment, "OccurredToDate": moment,
+            "ReportDate": moment, "BEAT_Text": beat, "NPU": npu,
+        }  # fmt: skip
+
+    old = write_raw(tmp_path / "old.csv", [row(number, 2013, "101", "A") for number in range(1, 9)])
+    new = write_raw(tmp_path / "new.csv", [row(number, 2021, "604", "B") for number in range(10, 12)])
+    build = clean([old, new])
+    assert fetch(build, "SELECT zone, npu, incident_count FROM neighborhood") == [("6", "B", 10)]
+    assert fetch(build, "SELECT DISTINCT zone FROM incident ORDER BY zone") == [("1",), ("6",)]
+
+
+def test_every_rule_has_its_own_name(city: City) -> None:
+    names = [rule.name for rule in list_rules(city)]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,73 @@
+"""Raw files for tests: a good row of each layout, and what a test changes in it."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from etl.layout import load_layout
+
+GOOD_NIBRS: dict[str, str] = {
+    "OBJECTID": "1",
+    "IncidentNumber": "210010001",
+    "FireArmInvolved": "no",
+    "ReportDate": "6/1/2021 18:00",
+    "OccurredFromDate": "6/1/2021 16:30",
+    "OccurredToDate": "6/1/2021 17:00",
+    "NibrsUcrCode": "23F",
+    "StreetAddress": "1 SECRET ST",
+    "LocationType": "RESIDENCE_HOME",
+    "Longitude": "-84.3881",
+    "Latitude": "33.7561",
+    "BEAT_Text": "509",
+    "NPU": "M",
+    "NhoodName": "Downtown",
+}
+
+GOOD_COBRA_2013: dict[str, str] = {
+    "offense_id": "130010001",
+    "rpt_date": "06/01/2013",
+    "occur_date": "06/01/2013",
+    "occur_time": "16:30:00",
+    "poss_date": "06/01/2013",
+    "poss_time": "17:00:00",
+    "beat": "509",
+    "location": "1 SECRET ST",
+    "loc_type": "20",
+    "UC2 Literal": "AUTO THEFT",
+    "neighborhood": "Downtown",
+    "npu": "M",
+    "x": "-84.388",
+    "y": "33.756",
+}
+
+
+def write_raw(
+    path: Path,
+    rows: Iterable[Mapping[str, str]],
+    layout: str = "nibrs",
+    good: Mapping[str, str] = GOOD_NIBRS,
+) -> Path:
+    """Write rows that differ from a good one in what each mapping says; return the path."""
+    columns = load_layout(layout).columns
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, restval="")
+        writer.writeheader()
+        writer.writerows({**good, **row} for row in rows)
+    return path
+
+
+def write_daily(path: Path, days: int = 100, per_day: int = 4) -> Path:
+    """Write `per_day` good nibrs rows on each of some days from 2021-01-01 on; return the path."""
+    rows = [
+        {
+            "IncidentNumber": f"{day:05}{copy:04}",
+            "OccurredFromDate": f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:15",
+            "OccurredToDate": f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:45",
+            "ReportDate": f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:50",
+            "NhoodName": ("Downtown", "Midtown", "West End")[(day + copy) % 3],
+            "NibrsUcrCode": ("23F", "240", "13A", "220")[copy % 4],
+        }
+        for day in range(days)
+        for copy in range(per_day)
+    ]
+    return write_raw(path, rows)

@@ -1,0 +1,47 @@
+"""The import rule: a build is the only thing that passes between the rooms."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from warehouse.settings import ROOT
+
+ROOMS = {"etl", "models", "warehouse", "serve"}
+MAY_IMPORT = {
+    "etl": {"etl", "warehouse"},
+    "models": {"models", "warehouse"},
+    "warehouse": {"warehouse"},
+    "serve": {"serve", "warehouse"},
+}
+
+
+def list_imports(path: Path) -> set[str]:
+    """Return the top-level names that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_room_imports_only_what_it_may(room: str) -> None:
+    files = sorted((ROOT / room).glob("*.py"))
+    assert files
+    for path in files:
+        foreign = list_imports(path) & (ROOMS | {"refresh", "tests"}) - MAY_IMPORT[room]
+        assert not foreign, f"{path.name} imports {foreign}"
+
+
+def test_rule_sees_a_forbidden_import(tmp_path: Path) -> None:
+    path = tmp_path / "bad.py"
+    path.write_text("from models.panel import Panel\nimport etl.clean\n")
+    assert list_imports(path) == {"models", "etl"}
+
+
+def test_serving_never_imports_the_forests() -> None:
+    used = set().union(*(list_imports(path) for path in (ROOT / "serve").glob("*.py")))
+    assert not used & {"sklearn", "pandas", "duckdb"}
