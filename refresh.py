@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 from tqdm import tqdm
 
@@ -87,6 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
         published = refresh(parse_arguments(arguments))
     except ShieldError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        print(f"error: {error}; the published build is as it was", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("error: interrupted; the published build is as it was", file=sys.stderr)

@@ -7,6 +7,7 @@ report number begins with SIM, by which the ETL calls a build simulated, however
 """
 
 import datetime as dt
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,10 @@ def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS) ->
     exposure = hours.groupby(["month", "hour"]).size().to_numpy().reshape(12, 24)
     rates *= incidents / (rates * exposure).sum()
     offenses = draw_offenses(random, rates, hours, places)
-    write_rows(path, offenses)
+    # Two refreshes may simulate the same file at once: each sees it whole or not at all.
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial{path.suffix}")
+    write_rows(partial, offenses)
+    partial.replace(path)
     return Truth(tuple(places["neighborhood"]), rates, dt.date(YEARS[0], 1, 1),
                  dt.date(YEARS[-1], 12, 31))  # fmt: skip
 

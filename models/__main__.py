@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def print_backtest(builds: Path, wanted: int) -> None:
-    """Run the backtest on the published build and print one line per model, origin and metric."""
+    """Run the backtest on the published build and print one table per origin."""
     published = read_pointer(builds)
     with duckdb.connect(str(builds / published.file), read_only=True) as connection:
         panel = load_panel(connection)
@@ -41,7 +41,9 @@ def print_backtest(builds: Path, wanted: int) -> None:
         print(settings.SIMULATED)
     for origin in tqdm(origins, unit="origin", disable=None):
         scores = run_backtest(panel, [origin])
-        print(scores.to_string(index=False, header=origin == origins[0]))
+        print(f"\norigin {scores['origin'].iloc[0]}, {scores['horizon_months'].iloc[0]} months ahead")
+        table = scores.pivot_table(index="model", columns="metric", values="value", sort=False)
+        print(table.to_string(float_format="{:,.4f}".format, na_rep=""))
 
 
 if __name__ == "__main__":

@@ -38,8 +38,12 @@ def list_origins(panel: Panel, origins: int) -> list[int]:
     data before it and targets in the data after it; with too little data there are none.
     """
     first, end = int(panel.month_numbers[0]), int(panel.month_numbers[-1]) + 1
-    candidates = range(end - HORIZON_MONTHS, first + 2 * SHORTEST_HISTORY - 1, -ORIGIN_STEP_MONTHS)
-    fit = [start for start in candidates if len(panel.between(start, start + HORIZON_MONTHS).days)]
+    fit = [
+        start
+        for start in range(end - HORIZON_MONTHS, first, -ORIGIN_STEP_MONTHS)
+        if len(panel.before(start).days) >= 2 * SHORTEST_HISTORY
+        and len(panel.between(start, start + HORIZON_MONTHS).days)
+    ]
     return fit[:origins]
 
 

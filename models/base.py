@@ -9,8 +9,7 @@ import numpy as np
 
 from models.panel import HOURS, Floats, Panel
 
-# Constants of the tuned empirical Bayes estimate: of those tried on Atlanta 2013-22, they had the
-# lowest deviance a year ahead (docs/adr/0002-base-and-forests.md).
+# Chosen by deviance a year ahead at past origins (docs/adr/0002-base-and-forests.md).
 CITY_HALF_LIFE = 6.0
 LEVEL_HALF_LIFE = 8.0
 LONG_HALF_LIFE = 24.0

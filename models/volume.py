@@ -23,11 +23,12 @@ DRAWN_ROWS = 30_000
 """Rows drawn per tree. What the ratio has to tell is little; more rows cost time and tell no more."""
 
 CORRECTION_SHARE = 0.3
-"""Share of the forest's log ratio that is applied: part of what it learns is last year's weather
+"""Share of the forest's log ratio that is applied: part of what it learns was of its years alone
 (docs/adr/0002-base-and-forests.md)."""
 
 HORIZON_MONTHS = 12
 SHORTEST_HISTORY = 6
+"""Observed months that an origin needs before it; months in a gap between files do not count."""
 LARGEST_ORIGINS = 2
 
 
@@ -57,8 +58,9 @@ def list_training_origins(panel: Panel, origin: int) -> list[tuple[int, int]]:
     first = int(panel.month_numbers[0])
     pairs = [
         (start, start + HORIZON_MONTHS)
-        for start in range(origin - HORIZON_MONTHS, first + SHORTEST_HISTORY - 1, -HORIZON_MONTHS)
-        if len(panel.between(start, start + HORIZON_MONTHS).days)
+        for start in range(origin - HORIZON_MONTHS, first, -HORIZON_MONTHS)
+        if len(panel.before(start).days) >= SHORTEST_HISTORY
+        and len(panel.between(start, start + HORIZON_MONTHS).days)
     ]
     if pairs:
         return pairs[:LARGEST_ORIGINS]

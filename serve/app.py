@@ -57,8 +57,8 @@ def register_charts(app: Flask, library: Library) -> None:
 
         answers = library.current()
         number = parse_month(int(month) if month.isascii() and month.isdigit() else month)
-        key = (answers.find_neighborhood(neighborhood), number)
-        return Response(draw_hourly(answers.series[key]), mimetype="image/png")
+        series = answers.make_series(answers.find_neighborhood(neighborhood), number)
+        return Response(draw_hourly(series), mimetype="image/png")
 
 
 def register_health(app: Flask, library: Library) -> None:

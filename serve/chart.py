@@ -17,7 +17,7 @@ COLORS = dict(zip(INTENSITIES, ("#4caf50", "#f9c22e", "#d6404e"), strict=True))
 
 SIZE_INCHES = (9, 4.5)
 DOTS_PER_INCH = 110
-HEADROOM = 1.18
+HEADROOM = 1.22
 
 
 def draw_hourly(series: HourlySeries) -> bytes:

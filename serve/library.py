@@ -64,6 +64,6 @@ class Library:
             if published.build_id != self._answers.published.build_id:
                 self._answers = load_answers(self.builds, published)
             self.reload_error = None
-        except (ShieldError, OSError, ValueError) as error:
+        except (ShieldError, OSError) as error:
             self.reload_error = str(error)
             log.exception("the published build cannot be loaded; the old one is served")

@@ -64,7 +64,7 @@ def clean(tmp_path: Path, city: City) -> Iterator[CleanFiles]:
         yield run
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def app(published: Path) -> Flask:
     """The application over the simulated build."""
     return create_app(published)

@@ -1,0 +1,113 @@
+"""The two lookups: the shape existing clients know, the numbers of the tables, errors that help."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from flask.testing import FlaskClient
+
+HOURLY, DAILY = "/predict_hourly_crime", "/average_daily_crime"
+
+
+@pytest.fixture
+def place(published: Path) -> str:
+    """A neighborhood with a slash in its name."""
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        row = connection.execute(
+            "SELECT neighborhood FROM neighborhood WHERE contains(neighborhood, '/') ORDER BY 1"
+        ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def test_hourly_lookup_has_24_hours_with_the_table_s_numbers(
+    client: FlaskClient, published: Path, place: str
+) -> None:
+    answer = client.post(HOURLY, json={"neighborhood": place, "month": 7}).get_json()
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT hour, expected_crimes, suggested_patrol FROM forecast_hourly "
+            "WHERE neighborhood = ? AND month = 7 ORDER BY hour", [place],
+        ).fetchall()  # fmt: skip
+    assert [(hour["hour"], hour["predicted_crimes"], hour["suggested_patrol"]) for hour in answer] == [
+        (f"{hour:02d}:00", expected, patrol) for hour, expected, patrol in rows
+    ]
+    assert len(answer) == 24
+    assert {hour["data_source"] for hour in answer} == {"simulated data"}
+
+
+def test_daily_lookup_has_the_table_s_number(client: FlaskClient, published: Path, place: str) -> None:
+    answer = client.post(DAILY, json={"neighborhood": place, "month": 12}).get_json()
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        row = connection.execute(
+            "SELECT average_daily_crime_count, expected_daily_crimes FROM average_daily "
+            "WHERE neighborhood = ? AND month = 12", [place],
+        ).fetchone()  # fmt: skip
+    assert row is not None
+    assert answer == {
+        "neighborhood": place,
+        "month": 12,
+        "average_daily_crime_count": row[0],
+        "expected_daily_crimes": row[1],
+        "data_source": "simulated data",
+    }
+
+
+@pytest.mark.parametrize("month", [7, 7.0])
+def test_spelling_of_case_and_space_does_not_matter(
+    client: FlaskClient, place: str, month: float
+) -> None:
+    answer = client.post(DAILY, json={"neighborhood": f" {place.upper()} ", "month": month})
+    assert answer.get_json()["neighborhood"] == place
+
+
+def test_body_needs_no_content_type(client: FlaskClient, place: str) -> None:
+    assert client.post(HOURLY, data=f'{{"neighborhood": "{place}", "month": 1}}').status_code == 200
+
+
+@pytest.mark.parametrize("path", [HOURLY, DAILY])
+def test_unknown_neighborhood_offers_close_names(client: FlaskClient, path: str, place: str) -> None:
+    answer = client.post(path, json={"neighborhood": place[:-1] + "x", "month": 1})
+    assert answer.status_code == 400
+    assert answer.get_json()["error"] == f"unknown neighborhood {place[:-1] + 'x'!r}"
+    assert place in answer.get_json()["close_names"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("not json", "expected a JSON object like"),
+        ("", "expected a JSON object like"),
+        ("[]", "expected a JSON object like"),
+        ("null", "expected a JSON object like"),
+        ("{}", "missing field 'neighborhood'"),
+        ('{"neighborhood": "Downtown"}', "missing field 'month'"),
+        ('{"neighborhood": 5, "month": 1}', "neighborhood: expected text, found 5"),
+        ('{"neighborhood": null, "month": 1}', "neighborhood: expected text, found None"),
+        ('{"neighborhood": ["a"], "month": 1}', "neighborhood: expected text"),
+        ('{"neighborhood": "Nowhere at all", "month": 1}', "unknown neighborhood"),
+        ('{"neighborhood": "%s", "month": 0}', "from 1 to 12, found 0"),
+        ('{"neighborhood": "%s", "month": 13}', "from 1 to 12, found 13"),
+        ('{"neighborhood": "%s", "month": 1.5}', "from 1 to 12, found 1.5"),
+        ('{"neighborhood": "%s", "month": "1"}', "from 1 to 12, found '1'"),
+        ('{"neighborhood": "%s", "month": true}', "from 1 to 12, found True"),
+        ('{"neighborhood": "%s", "month": NaN}', "from 1 to 12, found nan"),
+        ('{"neighborhood": "%s", "month": 1e999}', "from 1 to 12, found inf"),
+        ('{"neighborhood": "%s", "month": [1]}', "from 1 to 12, found [1]"),
+        (b"\xff\xfe{}", "expected a JSON object like"),
+    ],
+)
+@pytest.mark.parametrize("path", [HOURLY, DAILY])
+def test_bad_body_is_told_what_was_expected(
+    client: FlaskClient, path: str, place: str, body: str | bytes, message: str
+) -> None:
+    data = body.replace("%s", place) if isinstance(body, str) else body
+    answer = client.post(path, data=data, content_type="application/json")
+    assert answer.status_code == 400
+    assert message in answer.get_json()["error"]
+
+
+def test_other_methods_and_paths_answer_in_json(client: FlaskClient) -> None:
+    for answer, code in ((client.get(HOURLY), 405), (client.get("/nowhere"), 404)):
+        assert answer.status_code == code
+        assert set(answer.get_json()) == {"error"}

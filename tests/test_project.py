@@ -1,0 +1,88 @@
+"""What the project says of itself is true: commands, tables, versions, locks."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from warehouse import settings
+from warehouse.schema import TABLES
+
+README = (settings.ROOT / "README.md").read_text()
+MAKEFILE = (settings.ROOT / "Makefile").read_text()
+CI = (settings.ROOT / ".ci" / "run").read_text()
+PAGES = [README, *(p.read_text() for p in sorted(settings.ROOT.glob("*.md")))]
+
+
+def test_every_make_command_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"(?:`|&& |^)make ([a-z]+)", page, re.M)}
+    assert {"refresh", "serve", "test", "export", "rollback", "backtest", "bench", "check"} <= named
+    assert named <= targets
+
+
+def test_ci_runs_what_the_readme_says() -> None:
+    for command in ("make refresh", "make serve", "make test", "make check"):
+        assert re.search(rf"^{command}\b", CI, flags=re.MULTILINE), command
+    curl = re.search(r"^curl (\S+) -d (.*)$", README, flags=re.MULTILINE)
+    assert curl is not None
+    assert f"{curl[1]} -d {curl[2]}" in CI
+
+
+def test_tables_and_columns_that_the_readme_names_exist() -> None:
+    names = {table.name for table in TABLES}
+    columns = {f"{table.name}.{column.name}" for table in TABLES for column in table.columns}
+    for table in re.findall(r"tables? `(\w+)`", README):
+        assert table in names
+    for column in re.findall(r"`(\w+\.\w+)`", README):
+        if column.split(".")[0] in names:
+            assert column in columns
+
+
+def test_links_lead_to_files() -> None:
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (settings.ROOT / link).exists(), link
+
+
+def test_version_is_the_same_everywhere() -> None:
+    project = tomllib.loads((settings.ROOT / "pyproject.toml").read_text())["project"]
+    changelog = (settings.ROOT / "CHANGELOG.md").read_text()
+    assert project["version"] == settings.VERSION
+    assert re.search(r"^## (\S+)", changelog, flags=re.MULTILINE)[1] == settings.VERSION  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_lock_files_pin_and_say_nothing_else(name: str) -> None:
+    lines = (settings.ROOT / name).read_text().splitlines()
+    assert lines
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", line) for line in lines)
+
+
+def test_developers_have_the_very_versions_that_users_have() -> None:
+    runtime, dev = (
+        set((settings.ROOT / name).read_text().splitlines())
+        for name in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert runtime <= dev
+
+
+def test_nothing_committed_names_a_machine() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files"],  # noqa: S607
+        cwd=settings.ROOT, capture_output=True, text=True, check=True,
+    ).stdout.splitlines()  # fmt: skip
+    assert tracked
+    machine = re.compile(r"(?<![\w.])/(?:" + "|".join(["work", "root", "home"]) + r")/\w")
+    for name in tracked:
+        path = Path(settings.ROOT / name)
+        if path.suffix not in {".png", ".lock"} and path.exists():
+            assert not machine.search(path.read_text()), name
+
+
+def test_every_make_target_is_one_line_of_python_m() -> None:
+    for target in ("serve", "test", "bench", "backtest", "export", "rollback", "docs"):
+        recipe = re.search(rf"^{target}:.*\n\t(.*)$", MAKEFILE, flags=re.MULTILINE)
+        assert recipe is not None
+        assert recipe[1].startswith("$(RUN) ")

@@ -1,0 +1,165 @@
+"""Publishing: the pointer moves last, readers keep what they have, an earlier build can come back."""
+
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import refresh as refresh_module
+from refresh import Request, refresh
+from tests.raw import write_daily
+from warehouse import publish, settings
+from warehouse.errors import NoBuildError, ShieldError
+from warehouse.publish import (
+    hold_lock,
+    list_builds,
+    publish_build,
+    read_pointer,
+    roll_back,
+    sweep_leftovers,
+)
+
+
+def request_daily(folder: Path, builds: Path, days: int = 100) -> Request:
+    """Return a request over a small raw file, without the backtest."""
+    raw = write_daily(folder / f"daily_{days}.csv", days)
+    return Request("files", builds, raw=(raw,), with_backtest=False)
+
+
+def list_names(builds: Path) -> set[str]:
+    """Return the names in a folder, the lock left out."""
+    return {path.name for path in builds.iterdir()} - {publish.LOCK}
+
+
+def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> None:
+    pointer = read_pointer(daily_builds)
+    assert list_names(daily_builds) == {pointer.file, "current.json", "current.duckdb"}
+    assert (daily_builds / "current.duckdb").readlink() == Path(pointer.file)
+    assert not (daily_builds / pointer.file).stat().st_mode & 0o222
+    facts = json.loads((daily_builds / "current.json").read_text())
+    assert list(facts) == [
+        "build_id", "file", "sha256", "created_at", "cutoff", "source", "is_synthetic",
+    ]  # fmt: skip
+    assert facts["is_synthetic"] is False
+    assert facts["cutoff"] == "2021-04-16"
+
+
+@pytest.mark.parametrize("step", ["audit_build", "fill_forecasts", "publish_build"])
+def test_failing_anywhere_leaves_the_published_build_as_it_was(
+    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    before = (daily_builds / "current.json").read_bytes()
+
+    def fail(*_: object) -> None:
+        raise ShieldError("it broke here")
+
+    monkeypatch.setattr(refresh_module, step, fail)
+    with pytest.raises(ShieldError, match="it broke here"):
+        refresh(request_daily(tmp_path, daily_builds))
+    assert (daily_builds / "current.json").read_bytes() == before
+    assert len(list_names(daily_builds)) == 3
+
+
+def test_file_with_a_write_ahead_log_is_not_published(tmp_path: Path) -> None:
+    partial = tmp_path / "b.duckdb.partial"
+    partial.touch()
+    (tmp_path / "b.duckdb.partial.wal").touch()
+    with pytest.raises(ShieldError, match="write-ahead log"):
+        publish_build(tmp_path, "b", partial)
+    assert not (tmp_path / "current.json").exists()
+
+
+def test_damaged_file_is_found_by_reading_it_back(daily_builds: Path, tmp_path: Path) -> None:
+    good = daily_builds / read_pointer(daily_builds).file
+    content = bytearray(good.read_bytes())
+    middle = len(content) // 2
+    content[middle] ^= 0xFF
+    partial = tmp_path / "b.duckdb.partial"
+    partial.write_bytes(content)
+    with pytest.raises(ShieldError, match="cannot be read back"):
+        publish_build(tmp_path, "b", partial)
+    assert not (tmp_path / "current.json").exists()
+
+
+def test_last_builds_are_kept_and_rollback_goes_back_one(daily_builds: Path, tmp_path: Path) -> None:
+    ids = [read_pointer(daily_builds).build_id]
+    ids += [refresh(request_daily(tmp_path, daily_builds)).build_id for _ in range(3)]
+    kept = sorted(ids)[-settings.KEPT_BUILDS :]
+    assert [path.stem.removeprefix("warehouse-") for path in list_builds(daily_builds)] == kept
+    current = read_pointer(daily_builds)
+    back = roll_back(daily_builds)
+    assert back.file < current.file
+    assert read_pointer(daily_builds) == back
+    assert (daily_builds / "current.duckdb").readlink() == Path(back.file)
+    roll_back(daily_builds)
+    with pytest.raises(ShieldError, match="no build before"):
+        roll_back(daily_builds)
+
+
+def test_open_reader_keeps_its_build_while_a_new_one_is_published(
+    daily_builds: Path, tmp_path: Path
+) -> None:
+    old = read_pointer(daily_builds)
+    with duckdb.connect(str(daily_builds / old.file), read_only=True) as reader:
+        new = refresh(request_daily(tmp_path, daily_builds, days=60))
+        assert reader.execute("SELECT build_id FROM refresh_run").fetchone() == (old.build_id,)
+        assert reader.execute("SELECT count(*) FROM incident").fetchone() == (400,)
+    with duckdb.connect(str(daily_builds / new.file), read_only=True) as reader:
+        assert reader.execute("SELECT count(*) FROM incident").fetchone() == (240,)
+
+
+def test_second_refresh_is_refused_while_one_is_at_work(tmp_path: Path) -> None:
+    with (
+        hold_lock(tmp_path),
+        pytest.raises(ShieldError, match=f"another refresh is at work .*process {os.getpid()}"),
+        hold_lock(tmp_path),
+    ):
+        pass
+    with hold_lock(tmp_path):  # free again
+        assert (tmp_path / publish.LOCK).read_text() == str(os.getpid())
+
+
+def test_lock_of_a_dead_refresh_is_not_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / publish.LOCK).write_text("999999")
+    with hold_lock(tmp_path), (tmp_path / publish.LOCK).open() as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_leftovers_of_dead_refreshes_are_swept(tmp_path: Path) -> None:
+    spill = tmp_path / "warehouse-x.duckdb.partial.spill"
+    spill.mkdir()
+    (spill / "block").touch()
+    (tmp_path / "warehouse-x.duckdb.partial.wal").touch()
+    (tmp_path / "warehouse-x.duckdb").touch()
+    sweep_leftovers(tmp_path)
+    assert list_names(tmp_path) == {"warehouse-x.duckdb"}
+
+
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    with pytest.raises(ShieldError, match="cannot write to the builds folder"), hold_lock(blocked):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no published build in .*: run `make refresh` first"),
+        ("", "is not a pointer to a build"),
+        ('{"build_id": "x"}', "is not a pointer to a build"),
+        (
+            '{"build_id": "x", "file": "gone.duckdb", "sha256": "", "created_at": "", '
+            '"cutoff": "", "source": "", "is_synthetic": true}',
+            "points to gone.duckdb, which is not there",
+        ),
+    ],
+)
+def test_unusable_pointer_is_told(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "current.json").write_text(content)
+    with pytest.raises(NoBuildError, match=message):
+        read_pointer(tmp_path)
