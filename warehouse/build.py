@@ -110,7 +110,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
         config={
             "threads": settings.available_cores(),
             "memory_limit": settings.MEMORY_LIMIT,
-            "temp_directory": str(path.with_suffix(".spill")),
+            "temp_directory": str(path.with_name(f"{path.name}.spill")),
             "autoinstall_known_extensions": False,
         }
     )

@@ -59,6 +59,12 @@ def test_nan_becomes_null_only_where_null_is_allowed(build: Build) -> None:
     assert build.fetch_value("SELECT average_daily_crime_count FROM average_daily") is None
 
 
+def test_what_spills_lies_where_leftovers_are_swept(build: Build) -> None:
+    spill = Path(str(build.fetch_value("SELECT current_setting('temp_directory')")))
+    assert spill.parent == build.path.parent
+    assert spill.name.startswith(build.path.name)
+
+
 def test_old_drivers_can_read_the_storage_version(build: Build) -> None:
     found = build.connection.execute(
         "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = 'build'"
