@@ -11,14 +11,16 @@ PORT ?= 5000
 OUT ?= dist
 ORIGINS ?= 4
 
+REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RAW)) \
+	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
+	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest)
+
 RUN := .venv/bin/python -m
 
 .PHONY: refresh serve test check bench backtest export rollback docs lock clean
 
 refresh: .venv/runtime
-	$(RUN) refresh --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RAW)) \
-		$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
-		$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest)
+	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
 
 serve: .venv/runtime
 	$(RUN) serve --builds "$(BUILDS)" --host $(HOST) --port $(PORT)

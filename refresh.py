@@ -91,7 +91,10 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         print(f"error: {error}; the published build is as it was", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB wraps an interrupt that comes while a query runs.
+        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+            raise
         print("error: interrupted; the published build is as it was", file=sys.stderr)
         return 130
     print(f"published  {published.build_id}, cutoff {published.cutoff}")

@@ -135,13 +135,16 @@ def test_bad_arguments_are_named(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
 def test_interrupt_leaves_the_published_build_and_nothing_behind(
-    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
 ) -> None:
     before = read_pointer(daily_builds)
     names = {entry.name for entry in daily_builds.iterdir()}
 
     def interrupt(*_: object) -> None:
+        if kind is RuntimeError:  # as DuckDB does within a query
+            raise RuntimeError("Query interrupted") from KeyboardInterrupt()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(refresh_module, "fill_forecasts", interrupt)
