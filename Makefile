@@ -6,6 +6,8 @@ SAMPLE_INCIDENTS ?=
 RAW ?=
 FIRST ?=
 LAST ?=
+CITY ?=
+BOUNDARIES ?=
 HOST ?= 127.0.0.1
 PORT ?= 5000
 OUT ?= dist
@@ -13,7 +15,8 @@ ORIGINS ?= 4
 
 REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RAW)) \
 	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
-	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest)
+	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest) \
+	$(if $(CITY),--city $(CITY)) $(if $(BOUNDARIES),--boundaries "$(BOUNDARIES)")
 
 RUN := .venv/bin/python -m
 

@@ -21,8 +21,9 @@ import duckdb
 import pandas as pd
 from tqdm import tqdm
 
-from etl.city import City, load_city
+from etl.city import DEFAULT_CITY, City, load_city
 from etl.clean import CleanSummary, clean_files
+from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS, simulate_file
 from models.backtest import list_origins, run_backtest
 from models.forecast import Thresholds, fill_forecasts, make_forecast
@@ -78,6 +79,8 @@ class Request:
     sample_incidents: int = DEFAULT_INCIDENTS
     first: dt.date | None = None
     last: dt.date | None = None
+    city: str = DEFAULT_CITY
+    boundaries: Path | None = None
     with_backtest: bool = True
 
 
@@ -110,6 +113,8 @@ def parse_arguments(arguments: list[str] | None) -> Request:
     parser.add_argument("--sample-incidents", type=int, default=DEFAULT_INCIDENTS)
     parser.add_argument("--first", type=dt.date.fromisoformat, help="first day, YYYY-MM-DD")
     parser.add_argument("--last", type=dt.date.fromisoformat, help="last day, YYYY-MM-DD")
+    parser.add_argument("--city", default=DEFAULT_CITY, help="a file in data/cities")
+    parser.add_argument("--boundaries", type=Path, help="GeoJSON of neighborhood polygons")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
     options = parser.parse_args(arguments)
     if options.source == "files" and not options.raw:
@@ -118,17 +123,26 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         parser.error("--raw goes with --source files")
     if options.sample_incidents < 1:
         parser.error(f"--sample-incidents must be at least 1, found {options.sample_incidents}")
+    if options.source == "simulated" and options.city != DEFAULT_CITY:
+        parser.error(f"only {DEFAULT_CITY} can be simulated: --city goes with --source files")
     return Request(
-        options.source, options.builds, tuple(options.raw), options.sample_incidents,
-        options.first, options.last, not options.no_backtest,
-    )  # fmt: skip
+        source=options.source,
+        builds=options.builds,
+        raw=tuple(options.raw),
+        sample_incidents=options.sample_incidents,
+        first=options.first,
+        last=options.last,
+        city=options.city,
+        boundaries=options.boundaries,
+        with_backtest=not options.no_backtest,
+    )
 
 
 def refresh(request: Request) -> PublishedBuild:
     """Build, audit and publish. Whatever fails, the published build stays as it was."""
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
-    city = load_city()
+    city = load_city(request.city)
     with hold_lock(request.builds), tqdm(total=len(STAGES), disable=None) as bar:
         sweep_leftovers(request.builds)
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
@@ -147,7 +161,8 @@ def write_tables(
 ) -> None:
     """Run the stages in order and audit what they wrote."""
     with watch.time_stage("etl"):
-        summary = clean_files(build, find_raw_files(request, city), city, request.first, request.last)
+        raw = find_raw_files(request, city)
+        summary = clean_files(build, raw, city, request.first, request.last, request.boundaries)
         say_cleaned(build, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
@@ -180,14 +195,8 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         f"{build.data_source}: {summary.rows_kept:,} of {summary.rows_in:,} rows kept, "
         f"cutoff {summary.cutoff}"
     )
-    rules = build.connection.execute(
-        "SELECT rule, sum(rows) FROM rejected_incident GROUP BY rule HAVING sum(rows) > 0 "
-        "ORDER BY min(rule_order)"
-    ).fetchall()
-    for rule, rows in rules:
-        tqdm.write(f"  rejected {rows:>8,}  {rule}")
-    for left_out in summary.columns_left_out:
-        tqdm.write(f"  left out, over 30 % missing: {left_out}")
+    for line in describe_cleaning(build):
+        tqdm.write(line)
 
 
 def fill_lineage(

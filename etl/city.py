@@ -3,12 +3,15 @@
 Enters: `data/cities/<city>.toml`. Leaves: a `City`.
 """
 
+import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from warehouse import settings
 from warehouse.errors import ShieldError
+
+DEFAULT_CITY = "atlanta"
 
 
 @dataclass(frozen=True)
@@ -23,28 +26,38 @@ class BoundingBox:
 
 @dataclass(frozen=True)
 class City:
-    """One city. `layouts` are in order of trust; `beat_pattern` is a regular expression."""
+    """One city. `layouts` are in order of trust.
+
+    `beat_pattern` is a regular expression for the city's beats whose group is the zone; None for a
+    city without beats. `boundary_name` is the property of its polygons that holds the neighborhood.
+    """
 
     name: str
     publisher: str
     time_zone: ZoneInfo
     layouts: tuple[str, ...]
-    beat_pattern: str
     bounding_box: BoundingBox
+    beat_pattern: str | None = None
+    boundary_name: str = "name"
+    neighborhood_aliases: dict[str, str] = field(default_factory=dict)
 
 
-def load_city(name: str = "atlanta") -> City:
-    """Read a city's file. Raises `ShieldError` when there is none of that name."""
+def load_city(name: str = DEFAULT_CITY) -> City:
+    """Read a city's file.
+
+    Raises `ShieldError` when there is none of that name, or when it lacks or mistypes a fact.
+    """
     path = settings.CITIES_DIR / f"{name}.toml"
     if not path.exists():
         known = sorted(file.stem for file in settings.CITIES_DIR.glob("*.toml"))
         raise ShieldError(f"no city {name!r}: {settings.CITIES_DIR} has {', '.join(known)}")
-    facts = tomllib.loads(path.read_text())
-    return City(
-        name=facts["name"],
-        publisher=facts["publisher"],
-        time_zone=ZoneInfo(facts["time_zone"]),
-        layouts=tuple(facts["layouts"]),
-        beat_pattern=facts["beat_pattern"],
-        bounding_box=BoundingBox(**facts["bounding_box"]),
-    )
+    try:
+        facts = tomllib.loads(path.read_text())
+        facts["time_zone"] = ZoneInfo(facts["time_zone"])
+        facts["layouts"] = tuple(facts["layouts"])
+        facts["bounding_box"] = BoundingBox(**facts["bounding_box"])
+        if "beat_pattern" in facts and re.compile(facts["beat_pattern"]).groups != 1:
+            raise ValueError("beat_pattern needs one group, the zone")
+        return City(**facts)
+    except (KeyError, TypeError, ValueError, re.error) as error:
+        raise ShieldError(f"{path.name}: not the file of a city: {error}") from error

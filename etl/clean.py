@@ -1,7 +1,7 @@
 """Raw files to clean tables, in one pass over each.
 
-Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`, `calendar`,
-`incident` and `neighborhood`, filled.
+Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`,
+`repaired_incident`, `calendar`, `incident` and `neighborhood`, filled.
 """
 
 import datetime as dt
@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
-from etl.ledger import describe_left_out, fill_ledger
-from etl.reader import RawFile, inspect_files, stage_files
+from etl.ledger import fill_ledger
+from etl.raw_file import RawFile, inspect_files
+from etl.reader import stage_files
+from etl.repairs import create_mended
 from etl.rules import apply_rules, list_rules
 from etl.simulate import REPORT_PREFIX
 from etl.window import find_covered_days
@@ -31,36 +34,20 @@ from warehouse.table import quote_text
 RECENT_DAYS = 730
 """Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
 
-# An impossible report date (missing, before the occurrence, or outside what its file covers) is
-# replaced by the end of the occurrence. A report date without a clock is placed on its day.
 INCIDENT_SELECT = """
-WITH kept AS (
-    SELECT *, CASE
-        WHEN occurred_until >= occurred AND occurred_until::DATE <= $cutoff THEN occurred_until
-        ELSE occurred END AS until
-    FROM ruled WHERE rule IS NULL
-), dated AS (
-    SELECT kept.*, coalesce(
-        reported BETWEEN CASE WHEN report_has_clock THEN occurred ELSE occurred::DATE END
-                 AND last_day + INTERVAL 1 DAY, false) AS has_report_date
-    FROM kept JOIN claimed_span USING (file_number)
-)
 SELECT
     report_number || '-' || nibrs_code AS incident_id,
     report_number,
     occurred AS occurred_at,
     until AS occurred_until,
-    CASE WHEN NOT has_report_date THEN until
-         WHEN report_has_clock THEN reported
-         WHEN until::DATE <= reported THEN greatest(reported, until)
-         ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
-    neighborhood, npu, left(beat, 1) AS zone, beat, nibrs_code,
+    reported_at,
+    neighborhood, npu, zone, beat, nibrs_code,
     offense, offense_category, offense_group, crime_against, location_type, firearm_involved,
     time_of_day(hour(occurred)) AS time_of_day,
     patrol_type,
     round(latitude, 3) AS latitude, round(longitude, 3) AS longitude,
-    raw_name.source, has_report_date
-FROM dated JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
+    raw_name.source
+FROM mended JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
 """
 
 # Averages over exact decimals: a sum of doubles would depend on the order of the threads.
@@ -81,12 +68,18 @@ WITH place AS (
     QUALIFY row_number() OVER (PARTITION BY neighborhood
                                ORDER BY sum(recent) DESC, sum(incidents) DESC, npu) = 1
 ), zone_vote AS (
-    SELECT neighborhood, zone FROM vote GROUP BY neighborhood, zone
+    SELECT neighborhood, zone FROM vote WHERE zone IS NOT NULL GROUP BY neighborhood, zone
     QUALIFY row_number() OVER (PARTITION BY neighborhood
                                ORDER BY sum(recent) DESC, sum(incidents) DESC, zone) = 1
+), other_zone AS (
+    SELECT neighborhood,
+           sum(recent) FILTER (vote.zone <> zone_vote.zone) / nullif(sum(recent), 0) AS share
+    FROM vote JOIN zone_vote USING (neighborhood) WHERE vote.zone IS NOT NULL GROUP BY ALL
 )
-SELECT place.*, npu, zone
-FROM place JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
+SELECT place.*, npu, zone,
+       CASE WHEN zone IS NOT NULL THEN coalesce(share, 0) END AS other_zone_share
+FROM place LEFT JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
+     LEFT JOIN other_zone USING (neighborhood)
 ORDER BY neighborhood
 """
 
@@ -108,7 +101,6 @@ class CleanSummary:
     cutoff: dt.date
     rows_in: int
     rows_kept: int
-    columns_left_out: tuple[str, ...]
 
 
 def clean_files(
@@ -117,19 +109,23 @@ def clean_files(
     city: City,
     first: dt.date | None = None,
     last: dt.date | None = None,
+    boundaries: Path | None = None,
 ) -> CleanSummary:
     """Fill the clean tables of `build` from raw files.
 
-    `first` and `last` (inclusive, local days) narrow the window that the files claim. Raises
-    `ShieldError` naming the file for one that cannot be used, and when no incident is left.
+    `first` and `last` (inclusive, local days) narrow the window that the files claim; `boundaries` is
+    a GeoJSON file of neighborhood polygons. Raises `ShieldError` naming the file for one that cannot
+    be used, and when no incident is left.
     """
     connection = build.connection
     files = inspect_files(paths, city)
+    polygons = load_boundaries(boundaries, city) if boundaries else None
     fill_offenses(build)
-    stage_files(connection, files, city)
+    stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.careful.csv"))
+    name_neighborhoods(connection, city, polygons)
     find_covered_days(connection, first, last)
     rules = list_rules(city)
-    apply_rules(connection, files, rules)
+    apply_rules(connection, files, rules, city)
     is_synthetic = bool(
         build.fetch_value(
             f"SELECT count(*) FROM staged WHERE starts_with(report_number, '{REPORT_PREFIX}')"
@@ -137,22 +133,18 @@ def clean_files(
     )
     build.data_source = settings.SIMULATED if is_synthetic else city.publisher
     cutoff: dt.date = build.fetch_value("SELECT max(calendar_date) FROM covered_day")
-    collect_incidents(build, files, cutoff)
+    create_mended(connection, files, city, cutoff.isoformat())
+    check_something_is_left(build, files)
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
-    kept = build.insert(
-        INCIDENT_TABLE,
-        "SELECT * EXCLUDE (has_report_date) FROM collected ORDER BY occurred_at, incident_id",
-    )
+    kept = fill_incidents(build, files)
     build.insert(NEIGHBORHOOD_TABLE, NEIGHBORHOOD_SELECT, {"cutoff": cutoff})
     return CleanSummary(
         is_synthetic=is_synthetic,
         cutoff=cutoff,
         rows_in=int(build.fetch_value("SELECT sum(rows_in)::BIGINT FROM raw_file")),
         rows_kept=kept,
-        columns_left_out=tuple(f"{f.path.name}: {describe_left_out(f)}" for f in files
-                               if f.fields_left_out),
-    )  # fmt: skip
+    )
 
 
 def fill_offenses(build: Build) -> None:
@@ -162,17 +154,24 @@ def fill_offenses(build: Build) -> None:
     build.insert(OFFENSE_TABLE, f"SELECT * FROM read_csv({path}, header = true, columns = {{{types}}})")
 
 
-def collect_incidents(build: Build, files: list[RawFile], cutoff: dt.date) -> None:
-    """Create the temporary table `collected`: the rows that are kept, as incidents."""
+def check_something_is_left(build: Build, files: list[RawFile]) -> None:
+    """Raise `ShieldError` naming the rule that hit most when no row is kept."""
+    if build.fetch_value("SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)"):
+        return
+    worst = build.connection.execute(
+        "SELECT rule, count(*) FROM rejected GROUP BY rule ORDER BY count(*) DESC, rule LIMIT 1"
+    ).fetchone() or ("malformed_row", "all")
+    raise ShieldError(
+        f"no incident is left of {', '.join(file.path.name for file in files)}: "
+        f"most rows fall to rule {worst[0]} ({worst[1]} rows)"
+    )
+
+
+def fill_incidents(build: Build, files: list[RawFile]) -> int:
+    """Fill `incident` from the rows that are kept and return how many there are."""
     names = pd.DataFrame({"file_number": [file.number for file in files],
                           "source": [file.path.name for file in files]})  # fmt: skip
     build.connection.register("raw_name", names)
-    build.connection.execute(f"CREATE TEMP TABLE collected AS {INCIDENT_SELECT}", {"cutoff": cutoff})
-    if not build.fetch_value("SELECT count(*) FROM collected"):
-        worst = build.connection.execute(
-            "SELECT rule, count(*) FROM ruled GROUP BY rule ORDER BY count(*) DESC, rule LIMIT 1"
-        ).fetchone() or ("malformed_row", "all")
-        raise ShieldError(
-            f"no incident is left of {', '.join(file.path.name for file in files)}: "
-            f"most rows fall to rule {worst[0]} ({worst[1]} rows)"
-        )
+    count = build.insert(INCIDENT_TABLE, INCIDENT_SELECT)
+    build.connection.unregister("raw_name")
+    return count

@@ -1,66 +1,113 @@
 """The ledger: every raw row is either an incident or counted once under the rule that rejected it.
 
-Enters: `ruled`, `collected` and what reading each file told. Leaves: `raw_file`, `rejected_incident`.
+Enters: `staged`, `rejected`, `mended` and what reading each file told. Leaves: `raw_file`,
+`rejected_incident` and `repaired_incident`.
 """
+
+from collections.abc import Sequence
 
 import pandas as pd
 
-from etl.reader import RawFile
-from etl.rules import Rule
+from etl.careful import KEPT_EXAMPLES
+from etl.raw_file import RawFile
+from etl.repairs import REPAIRS
+from etl.rules import MALFORMED, Rule
 from warehouse.build import Build
-from warehouse.schema import RAW_FILE_TABLE, REJECTED_INCIDENT_TABLE
+from warehouse.schema import RAW_FILE_TABLE, REJECTED_INCIDENT_TABLE, REPAIRED_INCIDENT_TABLE
+
+COUNTS = f"""
+SELECT file_number, rule, count(*) AS rows,
+       list_slice(list(row_number ORDER BY row_number), 1, {KEPT_EXAMPLES}) AS examples
+FROM staged JOIN rejected USING (row_id) GROUP BY ALL
+"""
 
 
 def fill_ledger(build: Build, files: list[RawFile], rules: list[Rule]) -> None:
-    """Fill `raw_file` and `rejected_incident`; the two add up to the rows that were read."""
-    counts = build.connection.execute(
-        "SELECT file_number, rule, count(*) FROM ruled GROUP BY ALL"
-    ).fetchall()
-    rejected = {(number, rule): rows for number, rule, rows in counts if rule is not None}
-    read = {file.number: file.rows_malformed for file in files}
-    for number, _, rows in counts:
-        read[number] += rows
-    ledger = pd.DataFrame(
+    """Fill the three tables; kept and rejected rows add up to the rows that were read."""
+    counts = {
+        (number, rule): (int(rows), examples)
+        for number, rule, rows, examples in build.connection.execute(COUNTS).fetchall()
+    }
+    for file in files:
+        counts[file.number, MALFORMED] = (file.rows_malformed, file.malformed_examples)
+    entries = [
         {
             "source": file.path.name,
             "rule": rule.name,
             "rule_description": rule.description,
             "rule_order": order,
-            "rows": file.rows_malformed if rule.name == "malformed_row"
-            else rejected.get((file.number, rule.name), 0),
+            "rows": counts.get((file.number, rule.name), (0, ()))[0],
+            "example_rows": list_examples(counts.get((file.number, rule.name), (0, ()))[1]),
         }
         for file in files
         for order, rule in enumerate(rules, start=1)
         if rule.applies_to(file)
-    )  # fmt: skip
+    ]
+    fill_raw_files(build, files, pd.DataFrame(entries))
+    build.insert_frame(REJECTED_INCIDENT_TABLE, pd.DataFrame(entries))
+    fill_repairs(build, files)
+
+
+def list_examples(rows: Sequence[int]) -> str | None:
+    """Return row numbers as text, None where there is none."""
+    return ", ".join(str(row) for row in rows) or None
+
+
+def fill_raw_files(build: Build, files: list[RawFile], entries: pd.DataFrame) -> None:
+    """Fill `raw_file`: what is known of each file beside what happened to its rows."""
     facts = pd.DataFrame(
         {
+            "file_number": file.number,
             "source": file.path.name,
             "layout": file.layout.name,
             "sha256": file.sha256,
-            "rows_in": read[file.number],
+            "rows_malformed": file.rows_malformed,
+            "rows_rejected": int(entries.loc[entries["source"] == file.path.name, "rows"].sum()),
             "columns_left_out": describe_left_out(file),
         }
         for file in files
     )
-    build.connection.register("ledger", ledger)
     build.connection.register("file_facts", facts)
     build.insert(
         RAW_FILE_TABLE,
         """
-        WITH kept AS (
-            SELECT source, count(*) AS rows_kept,
-                   count(*) FILTER (NOT has_report_date) AS report_dates_replaced
-            FROM collected GROUP BY ALL
-        ), rejected AS (
-            SELECT source, sum(rows)::BIGINT AS rows_rejected FROM ledger GROUP BY ALL
-        )
-        SELECT file_facts.*, rows_rejected,
+        WITH read AS (
+            SELECT file_number, count(*) AS rows_read, count(polygon_neighborhood) AS found,
+                   count(*) FILTER (polygon_neighborhood <> neighborhood) AS disagreeing
+            FROM staged GROUP BY ALL
+        ), kept AS (SELECT file_number, count(*) AS rows_kept FROM mended GROUP BY ALL)
+        SELECT file_facts.* EXCLUDE (file_number, rows_malformed),
+               rows_malformed + coalesce(rows_read, 0) AS rows_in,
                coalesce(rows_kept, 0) AS rows_kept,
-               coalesce(report_dates_replaced, 0) AS report_dates_replaced
-        FROM file_facts JOIN rejected USING (source) LEFT JOIN kept USING (source)""",
+               coalesce(found, 0) AS rows_in_polygon,
+               coalesce(disagreeing, 0) AS rows_polygon_disagrees
+        FROM file_facts LEFT JOIN read USING (file_number) LEFT JOIN kept USING (file_number)""",
     )
-    build.insert_frame(REJECTED_INCIDENT_TABLE, ledger)
+    build.connection.unregister("file_facts")
+
+
+def fill_repairs(build: Build, files: list[RawFile]) -> None:
+    """Fill `repaired_incident`; a repair that was not needed stands with 0."""
+    sums = ", ".join(f"count(*) FILTER ({repair.name})" for repair in REPAIRS)
+    counted = {
+        number: counts
+        for number, *counts in build.connection.execute(
+            f"SELECT file_number, {sums} FROM mended GROUP BY ALL"
+        ).fetchall()
+    }
+    build.insert_frame(
+        REPAIRED_INCIDENT_TABLE,
+        pd.DataFrame(
+            {
+                "source": file.path.name,
+                "repair": repair.name,
+                "repair_description": repair.description,
+                "rows": counted.get(file.number, [0] * len(REPAIRS))[index],
+            }
+            for file in files
+            for index, repair in enumerate(REPAIRS)
+        ),
+    )
 
 
 def describe_left_out(file: RawFile) -> str:

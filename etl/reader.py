@@ -1,29 +1,20 @@
 """Raw files to one staging table with the same columns whatever the layout.
 
-Enters: raw files, gz or plain. Leaves: the temporary table `staged`, one row per raw data row that
-has the right number of fields, times on the city's wall clock; a `RawFile` per file. Addresses are
+Enters: inspected raw files. Leaves: the temporary table `staged`, one row per data row that can be
+read, times on the city's wall clock; what could not be read is noted in each `RawFile`. Addresses are
 never selected.
 """
 
-import csv
-import gzip
-import hashlib
-import io
-import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, cast
 
 import duckdb
 
+from etl.careful import LONGEST_RECORD_LINES, write_careful_copy
 from etl.city import City
-from etl.layout import Layout, load_layouts, recognize_layout
-from warehouse import settings
+from etl.raw_file import RawFile
 from warehouse.errors import ShieldError
 from warehouse.table import quote_text
-
-GZIP_MAGIC = b"\x1f\x8b"
 
 # Clock texts are HH:MM:SS, HH:MM, H:MM or an integer hhmm; seconds are never known.
 CLOCK_MACRO = """
@@ -35,108 +26,104 @@ CREATE TEMP MACRO clock_text(clock) AS CASE
 
 STAGED_DDL = """
 CREATE TEMP TABLE staged (
-    file_number INTEGER, row_number BIGINT, layout_rank INTEGER,
-    report_number VARCHAR, reported TIMESTAMP, report_has_clock BOOLEAN,
-    occurred TIMESTAMP, occurred_until TIMESTAMP,
-    nibrs_code VARCHAR, beat VARCHAR, neighborhood VARCHAR, npu VARCHAR,
+    row_id BIGINT, file_number INTEGER, row_number BIGINT,
+    report_number VARCHAR, reported TIMESTAMP,
+    occurred TIMESTAMP, occurred_until TIMESTAMP, is_clock_moved BOOLEAN,
+    nibrs_code VARCHAR, beat VARCHAR, zone VARCHAR, neighborhood VARCHAR, npu VARCHAR,
     latitude DOUBLE, longitude DOUBLE, location_type VARCHAR, firearm_involved BOOLEAN
 )
 """
+
+ROWS_PER_FILE = 1 << 40
+"""`row_id` counts on from here for each file, so that it orders rows by file, then by place in it."""
 
 OPTIONAL_FIELDS = ("npu", "location_type", "firearm_involved")
 """Fields without which a row is still an incident; left out of a file where mostly missing."""
 
 MISSING_SHARE_LIMIT = 0.30
-"""An optional column with a larger missing share says more about who filled it in than about crime."""
+"""An optional column with more missing says more about who filled it in than about crime."""
 
 
-@dataclass
-class RawFile:
-    """One raw file and what reading it told. `fields_left_out` are names of `OPTIONAL_FIELDS`."""
+def stage_files(
+    connection: duckdb.DuckDBPyConnection, files: Iterable[RawFile], city: City, scratch: Path
+) -> None:
+    """Fill `staged` from the files and note in each what could not be read or is left out.
 
-    path: Path
-    number: int
-    layout: Layout
-    header: tuple[str, ...]
-    sha256: str
-    is_gzip: bool
-    rows_malformed: int = 0
-    fields_left_out: tuple[str, ...] = ()
-
-    def has(self, field: str) -> bool:
-        """Return whether the file tells `field`."""
-        return field in self.layout.fields and field not in self.fields_left_out
-
-
-def inspect_files(paths: Sequence[Path], city: City) -> list[RawFile]:
-    """Recognise every file before any is read. Raises `ShieldError` for the first that is unfit."""
-    names = [path.name for path in paths]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
-        raise ShieldError(f"two raw files have the name {repeated[0]}: expected distinct names")
-    layouts = load_layouts(city)
-    return [inspect_file(path, number, layouts) for number, path in enumerate(paths)]
-
-
-def inspect_file(path: Path, number: int, layouts: Sequence[Layout]) -> RawFile:
-    """Read a file through once: header, SHA-256, and that a gz ends where it should."""
-    if not path.is_file():
-        raise ShieldError(f"{path}: no such file; expected a raw CSV, plain or gz")
-    with path.open("rb") as stream:
-        is_gzip = stream.read(2) == GZIP_MAGIC
-        stream.seek(0)
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    header = read_header(path, is_gzip=is_gzip)
-    return RawFile(path, number, recognize_layout(path.name, header, layouts), header, sha256, is_gzip)
-
-
-def read_header(path: Path, *, is_gzip: bool) -> tuple[str, ...]:
-    """Return the column names, having read a gz to its end to see that it is whole."""
-    with cast("IO[bytes]", gzip.open(path) if is_gzip else path.open("rb")) as stream:
-        try:
-            first_line = stream.readline().decode("utf-8-sig")
-            while is_gzip and stream.read(1 << 20):
-                pass
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ShieldError(f"{path.name}: truncated or damaged gz file: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ShieldError(f"{path.name}: the header is not UTF-8 text: {error}") from error
-    if not first_line.strip():
-        raise ShieldError(f"{path.name}: the file is empty; expected a header line and data rows")
-    return tuple(next(csv.reader(io.StringIO(first_line))))
-
-
-def stage_files(connection: duckdb.DuckDBPyConnection, files: Iterable[RawFile], city: City) -> None:
-    """Fill `staged` from the files and note in each what could not be read or is left out."""
+    `scratch` names a file that may be written for a while; it never holds an address.
+    """
     connection.execute(CLOCK_MACRO)
     connection.execute(STAGED_DDL)
     for file in files:
-        file.rows_malformed = stage_file(connection, file, city)
+        if not (file.is_plain_text and stage_fast(connection, file, city)):
+            stage_with_care(connection, file, city, scratch)
+        if not file.rows_malformed and not count_staged(connection, file):
+            raise ShieldError(f"{file.path.name}: the file has a header and no data rows")
         file.fields_left_out = leave_out_thin_fields(connection, file)
 
 
-def stage_file(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> int:
-    """Append one file's rows to `staged` and return how many lines had the wrong shape.
+def stage_fast(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> bool:
+    """Append a file's rows by the engine's own reader; False, with nothing appended, if it objects.
 
-    Raises `ShieldError` for a file with a header and nothing else.
+    An engine that meets an unclosed quote takes in what follows up to the next one and objects to one
+    row, or to none: a field of many lines counts as an objection too.
     """
-    rank = city.layouts.index(file.layout.name)
-    select = f"""
-        SELECT {file.number} AS file_number, row_number() OVER () AS row_number,
-               {rank} AS layout_rank, {select_fields(file.layout, city)}
-        FROM {render_reader(file)}"""
+    source = render_reader(file)
     try:
-        connection.execute(f"INSERT INTO staged BY NAME {select}")
-    except duckdb.Error as error:
-        # The engine's message quotes the row, which holds an address: keep its first line only.
-        reason = str(error).splitlines()[0]
-        raise ShieldError(f"{file.path.name}: cannot be read as CSV: {reason}") from error
-    malformed = count_rows(connection, "(SELECT DISTINCT line FROM reject_errors)")
-    connection.execute("DROP TABLE reject_errors")
-    connection.execute("DROP TABLE reject_scans")
-    if not malformed + count_rows(connection, f"staged WHERE file_number = {file.number}"):
-        raise ShieldError(f"{file.path.name}: the file has a header and no data rows")
-    return malformed
+        insert_staged(connection, file, city, f"SELECT *, row_number() OVER () AS ordinal FROM {source}")
+        is_accepted = file.kind == "parquet" or not (
+            count_rows(connection, "reject_errors") or count_swallowed(connection, file)
+        )
+    except (duckdb.InvalidInputException, duckdb.ConversionException):
+        is_accepted = False
+    connection.execute("DROP TABLE IF EXISTS reject_errors")
+    connection.execute("DROP TABLE IF EXISTS reject_scans")
+    if not is_accepted:
+        connection.execute(f"DELETE FROM staged WHERE file_number = {file.number}")
+    return is_accepted
+
+
+def count_swallowed(connection: duckdb.DuckDBPyConnection, file: RawFile) -> int:
+    """Return how many rows hold a field of more lines than an honest record has."""
+    if file.line_count - count_staged(connection, file) < LONGEST_RECORD_LINES:
+        return 0
+    names = ", ".join(quote_name(name) for name in file.header)
+    lines = f"list_max([length(c) - length(replace(c, chr(10), '')) FOR c IN [{names}]])"
+    return count_rows(connection, f"{render_reader(file)} WHERE {lines} >= {LONGEST_RECORD_LINES}")
+
+
+def stage_with_care(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, scratch: Path
+) -> None:
+    """Append a file's good rows by way of a careful copy, and note its bad ones."""
+    columns = tuple(name for name in file.header if name in set(file.layout.fields.values()))
+    try:
+        damage = write_careful_copy(file, columns, scratch)
+        names = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in columns)
+        nulls = render_nulls(file)
+        source = f"""read_csv({quote_text(str(scratch))}, auto_detect = false, header = true,
+            columns = {{'ordinal': 'BIGINT', {names}}}, delim = ',', quote = '"', escape = '"',
+            nullstr = {nulls}, new_line = '\\r\\n')"""
+        insert_staged(connection, file, city, f"SELECT * FROM {source}")
+    finally:
+        scratch.unlink(missing_ok=True)
+    file.rows_malformed = damage.count
+    file.malformed_examples = tuple(damage.examples)
+
+
+def insert_staged(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, records: str
+) -> None:
+    """Append a SELECT of text columns and `ordinal`, translated from the file's layout."""
+    connection.execute(f"""
+        INSERT INTO staged BY NAME
+        SELECT {file.number} AS file_number, ordinal AS row_number,
+               {file.number} * {ROWS_PER_FILE} + ordinal AS row_id, {select_fields(file, city)}
+        FROM ({records})""")
+
+
+def count_staged(connection: duckdb.DuckDBPyConnection, file: RawFile) -> int:
+    """Return how many rows of a file are staged."""
+    return count_rows(connection, f"staged WHERE file_number = {file.number}")
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection, source: str) -> int:
@@ -145,64 +132,95 @@ def count_rows(connection: duckdb.DuckDBPyConnection, source: str) -> int:
     return int(row[0]) if row else 0
 
 
+def quote_name(name: str) -> str:
+    """Return a column name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def render_nulls(file: RawFile) -> str:
+    """Return the file's spellings of a missing value as a SQL list."""
+    return "[" + ", ".join(quote_text(text) for text in ("", *file.layout.null_spellings)) + "]"
+
+
 def render_reader(file: RawFile) -> str:
     """Return the table function that reads a file as text, setting malformed lines aside."""
+    if file.kind == "parquet":
+        return f"read_parquet({quote_text(str(file.path))})"
     columns = ", ".join(f"{quote_text(name)}: 'VARCHAR'" for name in file.header)
-    nulls = ", ".join(quote_text(text) for text in ("", *file.layout.null_spellings))
     return f"""read_csv({quote_text(str(file.path))}, columns = {{{columns}}},
         auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
-        nullstr = [{nulls}], compression = '{"gzip" if file.is_gzip else "none"}',
+        nullstr = {render_nulls(file)}, compression = '{"gzip" if file.kind == "gzip" else "none"}',
         store_rejects = true, rejects_limit = 0)"""
 
 
-def select_fields(layout: Layout, city: City) -> str:
+def select_fields(file: RawFile, city: City) -> str:
     """Return the SELECT list that turns a layout's text columns into those of `staged`."""
-
-    def text(field: str) -> str:
-        """Return the field's trimmed text; NULL where the layout has no such column."""
-        if field not in layout.fields:
-            return "NULL"
-        name = layout.fields[field].replace('"', '""')
-        return f"nullif(trim(\"{name}\"), '')"
-
-    def moment(field: str) -> str:
-        """Return the field as a wall clock time of the city; NULL where it cannot be read."""
-        formats = layout.datetime_formats
-        value = text(field)
-        if f"{field}_clock" in layout.fields:
-            value = f"{value} || ' ' || clock_text({text(f'{field}_clock')})"
-            formats = tuple(f"{form} %H:%M" for form in formats)
-        listed = ", ".join(quote_text(form) for form in formats)
-        parsed = f"try_strptime({value}, [{listed}])"
-        if not layout.is_utc:
-            return parsed
-        return f"timezone({quote_text(city.time_zone.key)}, timezone('UTC', {parsed}))"
-
+    text = TextColumns(file)
+    occurred = text.moment("occurred", city)
+    beat, zone = text("beat"), text("zone")
+    if city.beat_pattern and "beat" in file.layout.fields:
+        # Zones follow from beats: a beat that is none of the city's has no zone.
+        zone = f"nullif(regexp_extract({beat}, {quote_text(f'^{city.beat_pattern}$')}, 1), '')"
+    literal_codes = ", ".join(
+        f"{quote_text(name)}: {quote_text(code)}" for name, code in file.layout.offense_codes.items()
+    )
+    literal_code = f"MAP {{{literal_codes}}}[upper({text('offense_literal')})]"
     expressions = {
         "report_number": text("report_number"),
-        "reported": moment("reported"),
-        "report_has_clock": "true" if layout.is_utc else "false",
-        "occurred": moment("occurred"),
-        "occurred_until": moment("occurred_until"),
-        "nibrs_code": f"coalesce({text('nibrs_code')}, {literal_code(text('offense_literal'))})",
-        "beat": text("beat"),
+        "reported": text.moment("reported", city),
+        "occurred": occurred,
+        "occurred_until": text.moment("occurred_until", city),
+        "is_clock_moved": text.is_moved("occurred", city),
+        "nibrs_code": f"coalesce({text('nibrs_code')}, {literal_code})" if literal_codes
+        else text("nibrs_code"),
+        "beat": beat,
+        "zone": zone,
         "neighborhood": text("neighborhood"),
         "npu": text("npu"),
         "latitude": f"nullif(try_cast({text('latitude')} AS DOUBLE), 0)",
         "longitude": f"nullif(try_cast({text('longitude')} AS DOUBLE), 0)",
         "location_type": text("location_type"),
         "firearm_involved": f"lower({text('firearm_involved')}) IN ('yes', 'true', 'y', '1')",
-    }
+    }  # fmt: skip
     return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
 
 
-def literal_code(literal: str) -> str:
-    """Return SQL for the NIBRS code of a COBRA offense literal, NULL where it is not known."""
-    path = settings.REFERENCE_DIR / "cobra_literal.csv"
-    with path.open(newline="") as stream:
-        codes = {row["offense_literal"]: row["nibrs_code"] for row in csv.DictReader(stream)}
-    entries = ", ".join(f"{quote_text(name)}: {quote_text(code)}" for name, code in codes.items())
-    return f"MAP {{{entries}}}[upper({literal})]"
+class TextColumns:
+    """SQL for the fields of a file, whatever its columns are called."""
+
+    def __init__(self, file: RawFile) -> None:
+        """Keep the file whose layout names the columns."""
+        self.layout = file.layout
+
+    def __call__(self, field: str) -> str:
+        """Return the field's trimmed text; NULL where the layout has no such column."""
+        if field not in self.layout.fields:
+            return "NULL"
+        return f"nullif(trim({quote_name(self.layout.fields[field])}), '')"
+
+    def parsed(self, field: str) -> str:
+        """Return the field as a timestamp as written; NULL where it cannot be read."""
+        value, formats = self(field), self.layout.datetime_formats
+        if "epoch_ms" in formats:
+            return f"make_timestamp(try_cast({value} AS BIGINT) * 1000)"
+        if f"{field}_clock" in self.layout.fields:
+            value = f"{value} || ' ' || clock_text({self(f'{field}_clock')})"
+            formats = tuple(f"{form} %H:%M" for form in formats)
+        return f"try_strptime({value}, [{', '.join(quote_text(form) for form in formats)}])"
+
+    def moment(self, field: str, city: City) -> str:
+        """Return the field as a wall clock time of the city; NULL where it cannot be read.
+
+        A wall clock time that a clock change skipped is moved on by the hour it skipped.
+        """
+        zone, parsed = quote_text(city.time_zone.key), self.parsed(field)
+        if self.layout.is_utc:
+            return f"timezone({zone}, timezone('UTC', {parsed}))"
+        return f"timezone({zone}, timezone({zone}, {parsed}))"
+
+    def is_moved(self, field: str, city: City) -> str:
+        """Return whether `moment` had to move the field."""
+        return "false" if self.layout.is_utc else f"{self.moment(field, city)} <> {self.parsed(field)}"
 
 
 def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:

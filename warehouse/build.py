@@ -121,9 +121,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
         )
         connection.execute("USE build")
         connection.execute(TIME_OF_DAY_MACRO)
-        for table in TABLES:
-            for statement in render_ddl(table):
-                connection.execute(statement)
+        connection.execute(";".join(statement for table in TABLES for statement in render_ddl(table)))
         yield Build(build_id, path, connection)
         connection.execute("CHECKPOINT build")
         connection.execute("USE memory")

@@ -25,7 +25,11 @@ NPU = Column(
     "npu", "VARCHAR", "Neighborhood Planning Unit, a letter; NULL where no incident names one.",
     "NPU", nullable=True,
 )
-ZONE = Column("zone", "VARCHAR", "Police zone: the first digit of the beat.", "Zone")
+ZONE = Column(
+    "zone", "VARCHAR",
+    "Police zone, in Atlanta the first digit of the beat; NULL where no file tells it.", "Zone",
+    nullable=True,
+)
 MONTH = Column("month", "INTEGER", "Calendar month.", "Month", minimum=1, maximum=12)
 HOUR = Column(
     "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",
@@ -146,9 +150,14 @@ RAW_FILE_TABLE = Table(
         Column("rows_kept", "BIGINT", "Rows that became incidents.", "Rows kept", minimum=0),
         Column("rows_rejected", "BIGINT", "Rows in rejected_incident.", "Rows rejected", minimum=0),
         Column(
-            "report_dates_replaced", "BIGINT",
-            "Kept rows whose report date was missing or impossible; the end of the occurrence"
-            " stands in.", "Report dates replaced", minimum=0,
+            "rows_in_polygon", "BIGINT",
+            "Rows whose place lies in a neighborhood's polygon; 0 where there were no polygons.",
+            "Rows in a polygon", minimum=0,
+        ),
+        Column(
+            "rows_polygon_disagrees", "BIGINT",
+            "Those of them that were given another neighborhood; the given one is kept.",
+            "Rows the polygon contradicts", minimum=0,
         ),
         Column(
             "columns_left_out", "VARCHAR",
@@ -170,6 +179,25 @@ REJECTED_INCIDENT_TABLE = Table(
         Column("rule_description", "VARCHAR", "What the rule rejects.", "Rule description"),
         Column("rule_order", "INTEGER", "Position of the rule; the first hit counts.", "Rule order"),
         Column("rows", "BIGINT", "Rows rejected under this rule.", "Rows", minimum=0),
+        Column(
+            "example_rows", "VARCHAR",
+            "Up to three of them, by their place among the file's data rows; NULL where none.",
+            "Example rows", nullable=True,
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+REPAIRED_INCIDENT_TABLE = Table(
+    "repaired_incident",
+    "What was mended in rows that became incidents; a row may be mended in several ways.",
+    "raw file and repair; a repair that was not needed stands with 0",
+    ("source", "repair"),
+    (
+        RAW_FILE,
+        Column("repair", "VARCHAR", "Name of the repair.", "Repair"),
+        Column("repair_description", "VARCHAR", "What is mended, and how.", "Repair description"),
+        Column("rows", "BIGINT", "Incidents mended this way.", "Rows", minimum=0),
         DATA_SOURCE,
     ),
 )
@@ -222,7 +250,11 @@ INCIDENT_TABLE = Table(
         NEIGHBORHOOD,
         NPU,
         ZONE,
-        Column("beat", "VARCHAR", "Police beat at the time of the incident.", "Beat"),
+        Column(
+            "beat", "VARCHAR",
+            "Police beat at the time of the incident; NULL where the layout has none.", "Beat",
+            nullable=True,
+        ),
         NIBRS_CODE,
         OFFENSE,
         OFFENSE_CATEGORY,
@@ -261,6 +293,12 @@ NEIGHBORHOOD_TABLE = Table(
         Column("incident_count", "BIGINT", "Incidents in the build.", "Incidents", minimum=1),
         Column("first_occurred", "TIMESTAMP", "First incident, local.", "First incident"),
         Column("last_occurred", "TIMESTAMP", "Last incident, local.", "Last incident"),
+        Column(
+            "other_zone_share", "DOUBLE",
+            "Share of its incidents of the last two years whose beat lies in another zone: new lines,"
+            " or bad geocoding; NULL without zones.", "Share in other zones",
+            nullable=True, minimum=0, maximum=1,
+        ),
         DATA_SOURCE,
     ),
 )
@@ -460,6 +498,7 @@ TABLES = (
     OFFENSE_TABLE,
     RAW_FILE_TABLE,
     REJECTED_INCIDENT_TABLE,
+    REPAIRED_INCIDENT_TABLE,
     CALENDAR_TABLE,
     NEIGHBORHOOD_TABLE,
     INCIDENT_TABLE,

@@ -27,6 +27,12 @@ def rejections(build: Build) -> dict[str, int]:
     return {str(rule): int(str(count)) for rule, count in rows}
 
 
+def repairs(build: Build) -> dict[str, int]:
+    """Return incidents per repair, repairs that were not needed left out."""
+    rows = fetch(build, "SELECT repair, rows FROM repaired_incident WHERE rows > 0")
+    return {str(repair): int(str(count)) for repair, count in rows}
+
+
 def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None:
     build = clean([write_raw(tmp_path / "raw.csv", [{}])])
     described = build.connection.execute("SELECT * EXCLUDE (source, data_source) FROM incident").df()
@@ -83,6 +89,7 @@ def test_each_rule_rejects_its_row_once(
     build = clean([write_raw(tmp_path / "raw.csv", [{}, {**NEXT, **change}])])
     assert rejections(build) == {rule: 1}
     assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [(2, 1, 1)]
+    assert fetch(build, "SELECT example_rows FROM rejected_incident WHERE rows > 0") == [("2",)]
 
 
 def test_rule_without_hits_stands_in_the_ledger_with_zero(clean: CleanFiles, tmp_path: Path) -> None:
@@ -133,8 +140,7 @@ def test_impossible_report_date_falls_back_to_the_end_of_the_occurrence(
     build = clean([write_raw(tmp_path / "raw.csv", [{**NEXT, **change}, {}, {"IncidentNumber": "3"}])])
     found = fetch(build, "SELECT reported_at::VARCHAR FROM incident WHERE report_number = '210010002'")
     assert found == [(reported_at,)]
-    replaced = fetch(build, "SELECT report_dates_replaced FROM raw_file")
-    assert replaced == [(1 if change else 0,)]
+    assert repairs(build).get("report_date_replaced", 0) == (1 if change else 0)
 
 
 @pytest.mark.parametrize("until", ["", "6/1/2021 10:00", "1/1/2124 0:00"])
@@ -143,6 +149,50 @@ def test_impossible_end_of_the_occurrence_is_its_beginning(
 ) -> None:
     build = clean([write_raw(tmp_path / "raw.csv", [{"OccurredToDate": until}])])
     assert fetch(build, "SELECT occurred_at = occurred_until FROM incident") == [(True,)]
+    assert repairs(build) == {"window_end_replaced": 1}
+
+
+def test_window_of_over_a_quarter_is_cut(clean: CleanFiles, tmp_path: Path) -> None:
+    end = {"OccurredToDate": "12/30/2021 16:30", "ReportDate": "12/31/2021 16:30"}
+    days = ("6/1/2021", "8/1/2021", "10/1/2021")
+    others = [{"IncidentNumber": day, "ReportDate": f"{day} 17:30"} for day in days]
+    build = clean([write_raw(tmp_path / "raw.csv", [end, *others])])
+    found = fetch(
+        build, "SELECT occurred_until::VARCHAR FROM incident WHERE report_number = '210010001'"
+    )
+    assert found == [("2021-09-01 12:30:00",)]
+    assert repairs(build) == {"window_cut": 1}
+
+
+def test_wall_clock_that_a_clock_change_skipped_is_moved_on(clean: CleanFiles, tmp_path: Path) -> None:
+    day = {"rpt_date": "03/10/2013", "occur_date": "03/10/2013", "poss_date": "03/10/2013"}
+    rows = [{**day, "occur_time": "02:30:00"}, {**day, "offense_id": "2", "occur_time": "01:30:00"}]
+    build = clean([write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)])
+    times = fetch(build, "SELECT strftime(occurred_at, '%H:%M') FROM incident ORDER BY report_number")
+    assert times == [("03:30",), ("01:30",)]
+    assert repairs(build) == {"clock_moved": 1}
+
+
+def test_wall_clock_that_comes_twice_stays(clean: CleanFiles, tmp_path: Path) -> None:
+    day = {"rpt_date": "11/03/2013", "occur_date": "11/03/2013", "poss_date": "11/03/2013"}
+    build = clean(
+        [
+            write_raw(
+                tmp_path / "raw.csv", [{**day, "occur_time": "01:30:00"}], "cobra_2013", GOOD_COBRA_2013
+            )
+        ]
+    )
+    assert fetch(build, "SELECT strftime(occurred_at, '%H:%M') FROM incident") == [("01:30",)]
+    assert repairs(build) == {}
+
+
+def test_truncated_name_is_aliased(clean: CleanFiles, tmp_path: Path) -> None:
+    rows = [{}, {**NEXT, "NhoodName": "The Villages at Castleberry H"}]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert fetch(build, "SELECT neighborhood FROM neighborhood ORDER BY 1") == [
+        ("Downtown",), ("The Villages at Castleberry Hill",),
+    ]  # fmt: skip
+    assert repairs(build) == {"neighborhood_renamed": 1}
 
 
 def test_spoilt_copy_does_not_cost_the_good_row(clean: CleanFiles, tmp_path: Path) -> None:

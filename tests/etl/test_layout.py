@@ -8,7 +8,7 @@ import pytest
 
 from etl.city import City, load_city
 from etl.layout import load_layouts, recognize_layout
-from etl.reader import inspect_files
+from etl.raw_file import inspect_files
 from warehouse.errors import ShieldError
 
 REAL_LAYOUTS = {
@@ -97,4 +97,4 @@ def test_gz_is_known_by_its_first_bytes_not_by_its_name(tmp_path: Path, city: Ci
     with gzip.open(stream, "wb") as packed:
         packed.write((",".join(layout.columns) + "\n").encode())
     path.write_bytes(stream.getvalue())
-    assert inspect_files([path], city)[0].is_gzip
+    assert inspect_files([path], city)[0].kind == "gzip"

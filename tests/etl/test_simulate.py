@@ -68,7 +68,9 @@ def test_dirt_of_the_real_export_is_there(clean: CleanFiles, simulated: Path, ci
         "missing_beat", "missing_coordinates", "missing_neighborhood", "outside_city",
         "outside_window", "duplicate",
     }  # fmt: skip
-    assert build.fetch_value("SELECT report_dates_replaced FROM raw_file") > 0
+    assert (
+        build.fetch_value("SELECT rows FROM repaired_incident WHERE repair = 'report_date_replaced'") > 0
+    )
     late, wide = build.connection.execute("""
         SELECT avg((reported_at - occurred_until > INTERVAL 1 DAY)::INTEGER),
                avg((occurred_until - occurred_at > INTERVAL 25 HOUR)::INTEGER) FROM incident

@@ -42,7 +42,8 @@ def test_null_in_a_column_that_must_have_a_value_names_table_and_column(build: B
 
 def test_data_source_must_be_known_and_is_added(build: Build) -> None:
     facts = """SELECT 'a.csv' AS source, 'nibrs' AS layout, '0' AS sha256, 1 AS rows_in,
-        1 AS rows_kept, 0 AS rows_rejected, 0 AS report_dates_replaced, '' AS columns_left_out"""
+        1 AS rows_kept, 0 AS rows_rejected, 0 AS rows_in_polygon, 0 AS rows_polygon_disagrees,
+        '' AS columns_left_out"""
     with pytest.raises(SchemaError, match="does not know its data source"):
         build.insert(RAW_FILE_TABLE, facts)
     build.data_source = "it's simulated"

@@ -12,7 +12,7 @@ from warehouse.schema import (
 
 PLACE = """SELECT 'Downtown' AS neighborhood, 'M' AS npu, '5' AS zone, 33.756 AS latitude,
     -84.388 AS longitude, 1 AS incident_count, TIMESTAMP '2021-01-01' AS first_occurred,
-    TIMESTAMP '2021-01-01' AS last_occurred"""
+    TIMESTAMP '2021-01-01' AS last_occurred, 0.1 AS other_zone_share"""
 
 HOUR = """SELECT 'Downtown' AS neighborhood, 7 AS month, 17 AS hour, DATE '2026-07-01' AS forecast_month,
     0.5 AS expected_crimes, 0.4 AS baseline_crimes, 0.3 AS observed_crimes, 'high' AS intensity,

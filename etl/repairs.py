@@ -1,0 +1,78 @@
+"""The repairs: what is mended in a row that is kept, each by name and counted.
+
+Enters: `staged`, `rejected`, `claimed_span`. Leaves: the temporary view `mended`: the rows that are
+kept, mended, with a flag per repair.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from etl.city import City
+from etl.raw_file import RawFile
+
+LONGEST_WINDOW_DAYS = 92
+"""A from-to window longer than a quarter says nothing of when; it is cut to this."""
+
+
+@dataclass(frozen=True)
+class Repair:
+    """One repair; `name` is also the name of its flag in `mended`."""
+
+    name: str
+    description: str
+
+
+REPAIRS = (
+    Repair("neighborhood_renamed", "A name the files cut off or spell differently."),
+    Repair("neighborhood_recovered", "No neighborhood given; taken from the polygon of its place."),
+    Repair("clock_moved", "A wall clock time that a clock change skipped, moved on by that hour."),
+    Repair("window_end_replaced", "End of the occurrence missing or impossible; its start instead."),
+    Repair("window_cut", f"A from-to window of over {LONGEST_WINDOW_DAYS} days, cut to that."),
+    Repair(
+        "report_date_replaced",
+        "Report date missing, before the occurrence or outside what its file covers; the end of the"
+        " occurrence instead.",
+    ),
+)
+
+
+def create_mended(
+    connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City, cutoff: str
+) -> None:
+    """Create `mended`. `cutoff` is the last covered day, YYYY-MM-DD.
+
+    A report date without a clock is placed on its day, at the earliest time that is not before the end
+    of the occurrence.
+    """
+    clocked = ", ".join(str(file.number) for file in files if file.layout.has_report_clock) or "-1"
+    connection.execute(f"""
+        CREATE TEMP VIEW mended AS
+        WITH windowed AS (
+            SELECT staged.*, last_day, file_number IN ({clocked}) AS report_has_clock,
+                   coalesce(occurred_until >= occurred
+                            AND occurred_until::DATE <= DATE '{cutoff}', false) AS has_end
+            FROM staged ANTI JOIN rejected USING (row_id) JOIN claimed_span USING (file_number)
+        ), ended AS (
+            SELECT *, CASE WHEN has_end
+                THEN least(occurred_until, occurred + INTERVAL {LONGEST_WINDOW_DAYS} DAY)
+                ELSE occurred END AS until
+            FROM windowed
+        ), dated AS (
+            SELECT *, coalesce(
+                reported BETWEEN CASE WHEN report_has_clock THEN occurred ELSE occurred::DATE END
+                         AND last_day + INTERVAL 1 DAY, false) AS has_report_date
+            FROM ended
+        )
+        SELECT *,
+            CASE WHEN NOT has_report_date THEN until
+                 WHEN report_has_clock THEN reported
+                 WHEN until::DATE <= reported THEN greatest(reported, until)
+                 ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
+            is_renamed AS neighborhood_renamed,
+            is_recovered AS neighborhood_recovered,
+            is_clock_moved AS clock_moved,
+            NOT has_end AS window_end_replaced,
+            has_end AND until < occurred_until AS window_cut,
+            NOT has_report_date AS report_date_replaced
+        FROM dated""")

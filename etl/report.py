@@ -1,0 +1,84 @@
+"""What cleaning did, in words for the console.
+
+Enters: a build whose clean tables are filled. Leaves: lines of text; no detail of any person or place
+but names of neighborhoods and places of rows in their files.
+"""
+
+from collections.abc import Iterator
+
+from warehouse.build import Build
+
+OTHER_ZONE_SHARE = 0.25
+OTHER_ZONE_INCIDENTS = 100
+NAMED_NEIGHBORHOODS = 5
+"""Neighborhoods are named from this share in other zones and this many incidents on, at most so many."""
+
+
+def describe_cleaning(build: Build) -> Iterator[str]:
+    """Yield the ledger as a table, then repairs, columns left out, polygons and zones."""
+    yield from describe_rejections(build)
+    yield from describe_repairs(build)
+    yield from describe_columns(build)
+    yield from describe_polygons(build)
+    yield from describe_zones(build)
+
+
+def describe_rejections(build: Build) -> Iterator[str]:
+    """Yield one line per rule that rejected rows, with the first example."""
+    rules = build.connection.execute("""
+        SELECT rule, sum(rows) AS rows,
+               arg_min(source || ' row ' || split_part(example_rows, ',', 1), source)
+                   FILTER (rows > 0)
+        FROM rejected_incident GROUP BY rule HAVING sum(rows) > 0 ORDER BY min(rule_order)
+    """).fetchall()
+    for rule, rows, example in rules:
+        yield f"  rejected {rows:>9,}  {rule:<22} e.g. {example}"
+
+
+def describe_repairs(build: Build) -> Iterator[str]:
+    """Yield one line per repair that was needed."""
+    repairs = build.connection.execute("""
+        SELECT repair, sum(rows) FROM repaired_incident
+        GROUP BY repair HAVING sum(rows) > 0 ORDER BY repair""").fetchall()
+    for repair, rows in repairs:
+        yield f"  mended   {rows:>9,}  {repair}"
+
+
+def describe_columns(build: Build) -> Iterator[str]:
+    """Yield one line per file of which columns were left out."""
+    files = build.connection.execute("""
+        SELECT source, columns_left_out FROM raw_file
+        WHERE columns_left_out <> '' ORDER BY source""").fetchall()
+    for source, columns in files:
+        yield f"  left out, over 30 % missing: {source}: {columns}"
+
+
+def describe_polygons(build: Build) -> Iterator[str]:
+    """Yield how many neighborhoods the polygons told, and how often they contradict a given one."""
+    inside, against, recovered, kept = build.connection.execute("""
+        SELECT sum(rows_in_polygon), sum(rows_polygon_disagrees),
+               (SELECT sum(rows) FROM repaired_incident WHERE repair = 'neighborhood_recovered'),
+               sum(rows_kept)
+        FROM raw_file""").fetchall()[0]
+    if inside:
+        yield (
+            f"  polygons: {recovered / kept:.1%} of incidents got their neighborhood from one; "
+            f"{against / inside:.1%} of rows were given another than their polygon's"
+        )
+
+
+def describe_zones(build: Build) -> Iterator[str]:
+    """Yield the share of recent incidents in another zone, and the neighborhoods where it is high."""
+    share = build.fetch_value(
+        "SELECT sum(other_zone_share * incident_count) / sum(incident_count) FROM neighborhood"
+    )
+    places = build.connection.execute(f"""
+        SELECT neighborhood, other_zone_share FROM neighborhood
+        WHERE other_zone_share >= {OTHER_ZONE_SHARE} AND incident_count >= {OTHER_ZONE_INCIDENTS}
+        ORDER BY other_zone_share DESC, neighborhood LIMIT {NAMED_NEIGHBORHOODS}""").fetchall()
+    if share:
+        named = ", ".join(f"{name} {part:.0%}" for name, part in places)
+        yield (
+            f"  zones: {share:.1%} of recent incidents lie in another zone than their neighborhood"
+            + (f" (most: {named})" if named else "")
+        )
