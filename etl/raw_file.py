@@ -33,8 +33,8 @@ class RawFile:
     """One raw file and what reading it told.
 
     `is_plain_text` is False for text that the fast reader would trip over: zero bytes, bytes that are
-    not UTF-8, or line ends of several kinds. `line_count` counts line feeds. `fields_left_out` are optional fields
-    that are mostly missing.
+    not UTF-8, or line ends of several kinds. `line_count` counts line feeds. `fields_left_out` are
+    optional fields that are mostly missing.
     """
 
     path: Path

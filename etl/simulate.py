@@ -24,6 +24,7 @@ Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
 REPORT_PREFIX = "SIM"
+SERIALS_PER_PART = 10_000_000
 DEFAULT_INCIDENTS = 250_000
 """About 50,000 offenses a year, as Atlanta reported 2021-24, over `YEARS`."""
 YEARS = range(2021, 2026)
@@ -80,18 +81,20 @@ class Truth:
     last: dt.date
 
 
-def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS) -> Truth:
+def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS, part: int = 0) -> Truth:
     """Write a simulated raw file (gz where the name says so) and return its truth.
 
-    `incidents` is the expected number of offenses over `YEARS`. Same number, same file contents.
+    `incidents` is the expected number of offenses over `YEARS`. Files of different `part` have other
+    rates and other report numbers, and can be read together. Same arguments, same file contents.
     """
-    random = np.random.default_rng(settings.SEED)
+    random = np.random.default_rng([settings.SEED, part])
     places = pd.read_csv(settings.REFERENCE_DIR / "neighborhood.csv", dtype={"zone": str})
     hours = list_hours(city)
     rates = draw_rates(random, len(places))
     exposure = hours.groupby(["month", "hour"]).size().to_numpy().reshape(12, 24)
     rates *= incidents / (rates * exposure).sum()
     offenses = draw_offenses(random, rates, hours, places)
+    offenses["serial"] += part * SERIALS_PER_PART
     # Two refreshes may simulate the same file at once: each sees it whole or not at all.
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial{path.suffix}")
     write_rows(partial, offenses)

@@ -107,4 +107,4 @@ def test_real_polygons_agree_with_given_names_and_recover_missing_ones(
         )
     # 1 % in the data as published; the sample's places are rounded to 3 decimals, up to 50 m off.
     assert against / inside < 0.06
-    assert recovered > 300
+    assert recovered > 100  # most rows without a name lie at the airport, outside all polygons
