@@ -188,6 +188,8 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(f"  rejected {rows:>8,}  {rule}")
     for left_out in summary.columns_left_out:
         tqdm.write(f"  left out, over 30 % missing: {left_out}")
+    for warning in summary.warnings:
+        tqdm.write(f"  warning: {warning}")
 
 
 def fill_lineage(

@@ -23,7 +23,7 @@ FEWEST_DAYS = 15
 
 ORDINARY_RATIO = 1.25
 """Two levels within this ratio are one: half a year of a season of 15 % above and below its mean
-against the other half gives 1.21, and up to 1.25 where one side has three months only."""
+against the other half gives 1.21, and three months at an end against the half year next to them 1.24."""
 
 SMALLEST_SCORE = 4.0
 """Standard errors beyond `ORDINARY_RATIO` from which a change is a break. `tests/etl/test_breaks.py`

@@ -1,7 +1,7 @@
 """Raw files to clean tables, in one pass over each.
 
 Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`, `calendar`,
-`incident` and `neighborhood`, filled.
+`incident`, `neighborhood`, `feed_health` and `report_delay`, filled.
 """
 
 import datetime as dt
@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from etl.city import City
+from etl.health import fill_health
 from etl.ledger import describe_left_out, fill_ledger
 from etl.reader import RawFile, inspect_files, stage_files
 from etl.rules import apply_rules, list_rules
@@ -109,6 +110,7 @@ class CleanSummary:
     rows_in: int
     rows_kept: int
     columns_left_out: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def clean_files(
@@ -152,6 +154,7 @@ def clean_files(
         rows_kept=kept,
         columns_left_out=tuple(f"{f.path.name}: {describe_left_out(f)}" for f in files
                                if f.fields_left_out),
+        warnings=tuple(fill_health(build, files)),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
@@ -52,7 +52,10 @@ MISSING_SHARE_LIMIT = 0.30
 
 @dataclass
 class RawFile:
-    """One raw file and what reading it told. `fields_left_out` are names of `OPTIONAL_FIELDS`."""
+    """One raw file and what reading it told.
+
+    `fields_left_out` are names of `OPTIONAL_FIELDS`, `shares_missing` says how much of each was missing.
+    """
 
     path: Path
     number: int
@@ -62,6 +65,7 @@ class RawFile:
     is_gzip: bool
     rows_malformed: int = 0
     fields_left_out: tuple[str, ...] = ()
+    shares_missing: dict[str, float] = field(default_factory=dict)
 
     def has(self, field: str) -> bool:
         """Return whether the file tells `field`."""
@@ -213,9 +217,8 @@ def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) 
     where = f"WHERE file_number = {file.number}"
     counts = ", ".join(f"1 - count({field}) / greatest(count(*), 1)" for field in candidates)
     shares = connection.execute(f"SELECT {counts} FROM staged {where}").fetchone() or ()
-    thin = tuple(
-        field for field, share in zip(candidates, shares, strict=True) if share > MISSING_SHARE_LIMIT
-    )
-    for field in thin:
-        connection.execute(f"UPDATE staged SET {field} = NULL {where}")
+    file.shares_missing = dict(zip(candidates, shares, strict=True))
+    thin = tuple(name for name, share in file.shares_missing.items() if share > MISSING_SHARE_LIMIT)
+    for name in thin:
+        connection.execute(f"UPDATE staged SET {name} = NULL {where}")
     return thin

@@ -1,6 +1,6 @@
 """Breaks as a specification: a monthly series in, the months in which its level changed out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,14 @@ DAYS = np.array([month.days_in_month for month in pd.period_range("2021-01", per
                 dtype=np.float64)  # fmt: skip
 
 
-def found(incidents: list[float], days: list[float] | None = None) -> list[int]:
+def found(incidents: Sequence[float], days: Sequence[float] | None = None) -> list[int]:
     """Return at which positions a series breaks; 30 observed days a month if not said."""
-    exposure = np.array(days or [30.0] * len(incidents))
+    exposure = np.array(days or [30.0] * len(incidents), dtype=np.float64)
     months = FIRST + np.arange(len(incidents))
-    return [b.month_number - FIRST for b in find_breaks(months, np.array(incidents), exposure)]
+    return [
+        b.month_number - FIRST
+        for b in find_breaks(months, np.array(incidents, dtype=np.float64), exposure)
+    ]
 
 
 def naive_score(counts: Floats, exposure: Floats, month: int) -> float:
@@ -73,7 +76,7 @@ def naive_score(counts: Floats, exposure: Floats, month: int) -> float:
         ([100 * 1.03**month for month in range(36)], []),
     ],
 )  # fmt: skip
-def test_months_in_which_the_level_breaks(incidents: list[float], breaks: list[int]) -> None:
+def test_months_in_which_the_level_breaks(incidents: Sequence[float], breaks: list[int]) -> None:
     assert found(incidents) == breaks
 
 
@@ -106,18 +109,23 @@ def test_months_that_do_not_ascend_are_refused(months: list[int]) -> None:
 def test_scores_are_those_of_the_naive_computation() -> None:
     random = np.random.default_rng(1)
     for _ in range(20):
-        exposure = random.choice([0.0, 20.0, 30.0, 31.0], size=40)
-        counts = random.poisson(random.choice([0.1, 3.0, 200.0], size=40)) * (exposure > 0) * 1.0
-        expected = [naive_score(counts, exposure, month) for month in range(40)]
+        exposure = np.asarray(random.choice([0.0, 20.0, 30.0, 31.0], size=40), dtype=np.float64)
+        rates = random.choice([0.1, 3.0, 200.0], size=40) * (exposure > 0)
+        counts = random.poisson(rates).astype(np.float64)
+        expected = np.array([naive_score(counts, exposure, month) for month in range(40)])
         np.testing.assert_allclose(score_months(counts, exposure), expected, atol=1e-9)
+
+
+def draw(random: np.random.Generator, means: Floats) -> Floats:
+    """Return one Poisson series of monthly incidents, given means for a month of 30.4 days."""
+    return random.poisson(means * DAYS / 30.4).astype(np.float64)
 
 
 def share_with_breaks(shape: Callable[[int], Floats], seed: int) -> float:
     """Return the share of simulated five-year Poisson series in which any break is found."""
     random = np.random.default_rng(seed)
     alarms = sum(
-        bool(find_breaks(MONTHS, random.poisson(shape(number) * DAYS / 30.4) * 1.0, DAYS))
-        for number in range(SERIES)
+        bool(find_breaks(MONTHS, draw(random, shape(number)), DAYS)) for number in range(SERIES)
     )
     return alarms / SERIES
 
@@ -133,7 +141,7 @@ def test_stable_and_seasonal_series_are_quiet(mean: float, swing: float) -> None
 
 @pytest.mark.parametrize(("mean", "ratio"), [(30, 3.0), (100, 2.0), (400, 1.6)])
 def test_large_breaks_are_nearly_always_found(mean: float, ratio: float) -> None:
-    steps = mean * np.where(np.arange(60) < 30, 1, ratio)
+    steps = mean * np.where(np.arange(60) < 30, 1.0, ratio)
     assert share_with_breaks(lambda _: steps, seed=2) > 0.95
 
 
