@@ -75,6 +75,13 @@ def test_months_are_lines_that_break_at_gaps_and_leave_thin_months_out() -> None
     np.testing.assert_array_equal(total.get_ydata(), [5, 6, np.nan, np.nan, 7, np.nan])
 
 
+def test_months_that_are_all_thin_leave_no_line() -> None:
+    profile = replace(PROFILE, months=MONTHS.assign(days=5), findings=PROFILE.findings.head(3))
+    figure = make_figure(profile)
+    assert not find_axes(figure, "months").lines
+    assert list_texts(find_axes(figure, "notes")) == ["No break in level"]
+
+
 def test_gaps_are_shaded_month_by_month_and_named_once() -> None:
     axes = find_axes(make_figure(PROFILE), "months")
     first = pd.Timestamp("1970-01-01")  # where the axis counts its days from
