@@ -197,6 +197,8 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
     )
     for line in describe_cleaning(build):
         tqdm.write(line)
+    for warning in summary.warnings:
+        tqdm.write(f"  warning: {warning}")
 
 
 def fill_lineage(

@@ -1,7 +1,7 @@
 """Raw files to clean tables, in one pass over each.
 
 Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `incident` and `neighborhood`, filled.
+`repaired_incident`, `calendar`, `incident`, `neighborhood`, `feed_health` and `report_delay`, filled.
 """
 
 import datetime as dt
@@ -13,6 +13,7 @@ import pandas as pd
 
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
+from etl.health import fill_health
 from etl.ledger import fill_ledger
 from etl.raw_file import RawFile, inspect_files
 from etl.reader import stage_files
@@ -101,6 +102,7 @@ class CleanSummary:
     cutoff: dt.date
     rows_in: int
     rows_kept: int
+    warnings: tuple[str, ...]
 
 
 def clean_files(
@@ -144,6 +146,7 @@ def clean_files(
         cutoff=cutoff,
         rows_in=int(build.fetch_value("SELECT sum(rows_in)::BIGINT FROM raw_file")),
         rows_kept=kept,
+        warnings=tuple(fill_health(build, files)),
     )
 
 

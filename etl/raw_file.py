@@ -11,7 +11,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -34,7 +34,7 @@ class RawFile:
 
     `is_plain_text` is False for text that the fast reader would trip over: zero bytes, bytes that are
     not UTF-8, or line ends of several kinds. `line_count` counts line feeds. `fields_left_out` are
-    optional fields that are mostly missing.
+    optional fields that are mostly missing, `shares_missing` how much of each was.
     """
 
     path: Path
@@ -48,10 +48,11 @@ class RawFile:
     rows_malformed: int = 0
     malformed_examples: tuple[int, ...] = ()
     fields_left_out: tuple[str, ...] = ()
+    shares_missing: dict[str, float] = field(default_factory=dict)
 
-    def has(self, field: str) -> bool:
-        """Return whether the file tells `field`."""
-        return field in self.layout.fields and field not in self.fields_left_out
+    def has(self, name: str) -> bool:
+        """Return whether the file tells the field `name`."""
+        return name in self.layout.fields and name not in self.fields_left_out
 
 
 def inspect_files(paths: Sequence[Path], city: City) -> list[RawFile]:

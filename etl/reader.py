@@ -224,16 +224,18 @@ class TextColumns:
 
 
 def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:
-    """Blank the file's optional fields that are mostly missing; return their names."""
+    """Blank the file's optional fields that are mostly missing; return their names.
+
+    What was missing before is noted in `file.shares_missing`.
+    """
     candidates = [field for field in OPTIONAL_FIELDS if file.has(field)]
     if not candidates:
         return ()
     where = f"WHERE file_number = {file.number}"
     counts = ", ".join(f"1 - count({field}) / greatest(count(*), 1)" for field in candidates)
     shares = connection.execute(f"SELECT {counts} FROM staged {where}").fetchone() or ()
-    thin = tuple(
-        field for field, share in zip(candidates, shares, strict=True) if share > MISSING_SHARE_LIMIT
-    )
+    file.shares_missing = dict(zip(candidates, shares, strict=True))
+    thin = tuple(name for name, share in file.shares_missing.items() if share > MISSING_SHARE_LIMIT)
     for field in thin:
         connection.execute(f"UPDATE staged SET {field} = NULL {where}")
     return thin

@@ -494,6 +494,70 @@ MART_FORECAST_HOURLY_TABLE = Table(
     is_mart=True,
 )
 
+FEED_HEALTH_TABLE = Table(
+    "feed_health",
+    "What the raw files and their months look like: gaps, breaks in level, missing values.",
+    "finding: check, subject and month",
+    ("health_check", "subject", "month_start"),
+    (
+        Column(
+            "health_check", "VARCHAR", "What was looked at.", "Check",
+            allowed=("missing_share", "midnight_share", "monthly_incidents", "missing_month",
+                     "level_break"),
+        ),
+        Column(
+            "subject", "VARCHAR",
+            "missing_share: raw file and its column, with a colon between; midnight_share: raw file;"
+            " otherwise the value of incident.crime_against, or 'all'.", "Subject",
+        ),
+        Column(
+            "month_start", "DATE",
+            "First day of the month; for level_break the first month of the new level; NULL for"
+            " what concerns a whole file.", "Month", nullable=True,
+        ),
+        Column(
+            "value", "DOUBLE",
+            "missing_share, midnight_share: share of the file's rows, 0 to 1, values that cannot be"
+            " read counted as missing; monthly_incidents: incidents; missing_month: observed days;"
+            " level_break: incidents per observed day in the six months from that month on.",
+            "Value", minimum=0,
+        ),
+        Column(
+            "expected_value", "DOUBLE",
+            "missing_share, midnight_share: share above which there is a warning; missing_month:"
+            " days of the month; level_break: incidents per observed day in the six months before;"
+            " NULL for monthly_incidents.", "Expected value", nullable=True, minimum=0,
+        ),
+        Column("is_warning", "BOOLEAN", "Whether the refresh warns of it.", "Warning"),
+        Column("detail", "VARCHAR", "The finding as a sentence.", "Detail"),
+        DATA_SOURCE,
+    ),
+)
+
+REPORT_DELAY_TABLE = Table(
+    "report_delay",
+    "How late offenses are reported, over incidents whose later reports had 180 days to come in.",
+    "whole days of delay from 0 to 180, complete; empty where no incident is old enough",
+    ("delay_days",),
+    (
+        Column(
+            "delay_days", "INTEGER",
+            "Calendar days from the end of the occurrence to the report; 180 stands for 180 and"
+            " more.", "Delay", unit="days", minimum=0, maximum=180,
+        ),
+        Column(
+            "incidents", "BIGINT",
+            "Incidents with that delay; those whose report date was replaced are left out.",
+            "Incidents", minimum=0,
+        ),
+        Column(
+            "cumulative_share", "DOUBLE", "Share of the incidents reported by that day.",
+            "Reported by then", minimum=0, maximum=1,
+        ),
+        DATA_SOURCE,
+    ),
+)
+
 TABLES = (
     OFFENSE_TABLE,
     RAW_FILE_TABLE,
@@ -505,6 +569,8 @@ TABLES = (
     FORECAST_HOURLY_TABLE,
     AVERAGE_DAILY_TABLE,
     BACKTEST_SCORE_TABLE,
+    FEED_HEALTH_TABLE,
+    REPORT_DELAY_TABLE,
     MART_FORECAST_HOURLY_TABLE,
     REFRESH_RUN_TABLE,
     DATA_DICTIONARY_TABLE,

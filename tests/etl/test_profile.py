@@ -1,0 +1,208 @@
+"""The feed profile, by its data series; and that the command writes a picture or says why not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from etl.__main__ import main
+from etl.profile import COLORS, MOST_BARS, MOST_BREAKS, FeedProfile, load_profile, make_figure
+from etl.simulate import YEARS
+
+
+def shares(health_check: str, values: dict[str, float], limit: float) -> pd.DataFrame:
+    """Return findings of a share check."""
+    return pd.DataFrame(
+        {"health_check": health_check, "subject": subject, "month_start": pd.NaT, "value": value,
+         "expected_value": limit, "is_warning": value > limit}
+        for subject, value in values.items()
+    )  # fmt: skip
+
+
+def finding(health_check: str, subject: str, month: str, value: float, expected: float) -> pd.DataFrame:
+    """Return one finding on a month."""
+    return pd.DataFrame([{"health_check": health_check, "subject": subject, "is_warning": True,
+                          "month_start": pd.Timestamp(month), "value": value,
+                          "expected_value": expected}])  # fmt: skip
+
+
+MONTHS = pd.DataFrame(
+    {"subject": subject, "month_start": pd.Timestamp(month), "days": days, "per_day": per_day}
+    for month, days, society, total in (
+        ("2021-01-01", 31, 1.0, 5.0), ("2021-02-01", 28, 2.0, 6.0), ("2021-05-01", 31, 3.0, 7.0),
+        ("2021-06-01", 10, 9.0, 9.0),
+    )
+    for subject, per_day in (("Society", society), ("all", total))
+)  # fmt: skip
+PROFILE = FeedProfile(
+    city="Atlanta",
+    cutoff=pd.Timestamp("2021-06-10"),
+    data_source="Atlanta Police Department open data",
+    months=MONTHS,
+    findings=pd.concat([
+        shares("missing_share", {"a.csv:NPU": 0.4, "a.csv:NhoodName": 0.1}, 0.3),
+        shares("midnight_share", {"a.csv": 0.02}, 0.05),
+        finding("missing_month", "all", "2021-03-01", 0, 31),
+        finding("missing_month", "all", "2021-04-01", 0, 30),
+        finding("level_break", "Society", "2021-05-01", 3.0, 1.5),
+    ]),
+    delays=pd.DataFrame({"delay_days": range(181), "cumulative_share": np.linspace(0.7, 1, 181)}),
+)  # fmt: skip
+
+
+def find_axes(figure: Figure, label: str) -> Axes:
+    """Return the axes with a label."""
+    (axes,) = (axes for axes in figure.axes if axes.get_label() == label)
+    return axes
+
+
+def list_texts(axes: Axes) -> list[str]:
+    """Return the texts within the axes."""
+    return [text.get_text() for text in axes.texts]
+
+
+def test_months_are_lines_that_break_at_gaps_and_leave_thin_months_out() -> None:
+    axes = find_axes(make_figure(PROFILE), "months")
+    society, total = axes.lines[:2]
+    assert (society.get_label(), total.get_label()) == ("Society", "all")
+    assert society.get_color() == COLORS["Society"]
+    np.testing.assert_array_equal(society.get_ydata(), [1, 2, np.nan, np.nan, 3, np.nan])
+    np.testing.assert_array_equal(total.get_ydata(), [5, 6, np.nan, np.nan, 7, np.nan])
+
+
+def test_months_that_are_all_thin_leave_no_line() -> None:
+    profile = replace(PROFILE, months=MONTHS.assign(days=5), findings=PROFILE.findings.head(3))
+    figure = make_figure(profile)
+    assert not find_axes(figure, "months").lines
+    assert list_texts(find_axes(figure, "notes")) == ["No break in level"]
+
+
+def test_gaps_are_shaded_month_by_month_and_named_once() -> None:
+    axes = find_axes(make_figure(PROFILE), "months")
+    first = pd.Timestamp("1970-01-01")  # where the axis counts its days from
+    shaded = [f"{first + pd.Timedelta(days=patch.get_x()):%Y-%m}" for patch in axes.patches]  # type: ignore[attr-defined]  # rectangles
+    assert shaded == ["2021-03", "2021-04"]
+    assert axes.get_legend_handles_labels()[1] == ["Society", "all", "covered by no file"]
+
+
+def test_breaks_are_numbered_in_the_middle_of_their_step_and_explained_beside() -> None:
+    figure = make_figure(PROFILE)
+    axes = find_axes(figure, "months")
+    (number,) = axes.texts
+    assert number.get_text() == "1"
+    assert number.xy == (pd.Timestamp("2021-05-01"), 2.25)  # type: ignore[attr-defined]  # an annotation
+    assert list_texts(find_axes(figure, "notes")) == [
+        "Breaks in level\n1  2021-05  1.5 → 3 a day\n     Society"
+    ]
+
+
+def test_more_breaks_than_can_be_read_are_counted() -> None:
+    breaks = [finding("level_break", "Society", f"20{year}-01-01", 3, 1) for year in range(10, 20)]
+    profile = replace(PROFILE, findings=pd.concat([PROFILE.findings, *breaks]))
+    (text,) = list_texts(find_axes(make_figure(profile), "notes"))
+    assert text.splitlines()[-1] == f"{11 - MOST_BREAKS} more in feed_health"
+
+
+def test_delay_is_the_cumulative_share_on_a_stretched_axis() -> None:
+    axes = find_axes(make_figure(PROFILE), "delay")
+    (line,) = axes.lines
+    np.testing.assert_allclose(
+        np.asarray(line.get_ydata(), dtype=np.float64), 100 * PROFILE.delays["cumulative_share"]
+    )
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [
+        "0",
+        "1",
+        "3",
+        "7",
+        "30",
+        "90",
+        "180+",
+    ]
+
+
+def test_build_without_delays_says_so_in_their_place() -> None:
+    axes = find_axes(make_figure(replace(PROFILE, delays=PROFILE.delays.head(0))), "delay")
+    assert list_texts(axes) == ["no incident is old enough"]
+
+
+def test_shares_are_bars_with_the_largest_on_top() -> None:
+    figure = make_figure(PROFILE)
+    axes = find_axes(figure, "missing")
+    assert [bar.get_width() for bar in axes.patches] == [10, 40]  # type: ignore[attr-defined]  # rectangles
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["NhoodName", "NPU"]
+    assert axes.patches[0].get_facecolor() != axes.patches[1].get_facecolor()
+    midnight = find_axes(figure, "midnight")
+    assert [bar.get_width() for bar in midnight.patches] == [2]  # type: ignore[attr-defined]  # rectangles
+    assert [tick.get_text() for tick in midnight.get_yticklabels()] == ["a"]
+
+
+def test_columns_of_several_files_name_their_file_and_the_title_says_how_many() -> None:
+    many = {f"{file}.csv.gz:c{number}": number / 99 for file in "ab" for number in range(10)}
+    profile = replace(PROFILE, findings=pd.concat([
+        shares("missing_share", many, 0.3), shares("midnight_share", {"a.csv.gz": 0.0}, 0.05),
+    ]))  # fmt: skip
+    axes = find_axes(make_figure(profile), "missing")
+    labels = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert len(labels) == MOST_BARS
+    assert set(labels[-2:]) == {"c9, a", "c9, b"}
+    assert axes.get_title(loc="left").endswith(f"(largest {MOST_BARS} of 20)")
+
+
+@pytest.mark.parametrize(("source", "across"), [("simulated data", ["SIMULATED DATA"]), ("APD", [])])
+def test_simulated_data_is_called_simulated_across_the_picture(source: str, across: list[str]) -> None:
+    figure = make_figure(replace(PROFILE, data_source=source))
+    assert [text.get_text() for text in figure.texts if text.get_rotation()] == across
+    assert figure.get_suptitle() == "Atlanta: feed health, cutoff 2021-06-10"
+    assert figure.get_supxlabel() == f"Source: {source}"
+
+
+def test_command_draws_the_published_build(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "profile.png"
+    assert main(["profile", "--builds", str(published), "--out", str(out)]) == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert capsys.readouterr().out == f"feed profile written to {out}\n"
+    months = load_profile(published / "current.duckdb").months
+    assert len(months) == months["subject"].nunique() * 12 * len(YEARS)
+
+
+def test_build_of_a_hundred_days_can_be_drawn(daily_builds: Path, tmp_path: Path) -> None:
+    out = tmp_path / "profile.png"
+    assert main(["profile", "--builds", str(daily_builds), "--out", str(out)]) == 0
+    assert out.exists()
+
+
+def test_without_a_build_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["profile", "--builds", str(tmp_path)]) == 1
+    assert "error: no published build" in capsys.readouterr().err
+
+
+def test_picture_that_cannot_be_written_is_an_error(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "nowhere" / "profile.png"
+    assert main(["profile", "--builds", str(published), "--out", str(out)]) == 1
+    assert f"error: cannot write the feed profile to {out}" in capsys.readouterr().err
+
+
+def test_build_of_an_earlier_version_is_told_to_refresh(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "builds"
+    old.mkdir()
+    for file in published.glob("*.json"):
+        (old / file.name).write_bytes(file.read_bytes())
+    name = (published / "current.duckdb").resolve().name
+    with duckdb.connect(str(old / name)) as connection:
+        connection.execute(
+            "CREATE TABLE refresh_run AS"
+            " SELECT 'Atlanta' AS city, DATE '2021-01-01' AS cutoff, 'APD' AS data_source"
+        )
+    assert main(["profile", "--builds", str(old)]) == 1
+    assert "holds no feed health: run `make refresh` first" in capsys.readouterr().err
