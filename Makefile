@@ -38,7 +38,7 @@ check: .venv/dev
 	$(RUN) warehouse docs --check
 
 bench: .venv/dev
-	$(RUN) tests.benchmark
+	$(RUN) tests.benchmark $(if $(LARGE),--large)
 
 backtest: .venv/runtime
 	$(RUN) models backtest --builds "$(BUILDS)" --origins $(ORIGINS)

@@ -15,6 +15,7 @@ from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
 from etl.health import fill_health
 from etl.ledger import fill_ledger
+from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
 from etl.reader import stage_files
 from etl.repairs import create_mended
@@ -27,13 +28,9 @@ from warehouse.errors import ShieldError
 from warehouse.schema import (
     CALENDAR_TABLE,
     INCIDENT_TABLE,
-    NEIGHBORHOOD_TABLE,
     OFFENSE_TABLE,
 )
 from warehouse.table import quote_text
-
-RECENT_DAYS = 730
-"""Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
 
 INCIDENT_SELECT = """
 SELECT
@@ -49,39 +46,6 @@ SELECT
     round(latitude, 3) AS latitude, round(longitude, 3) AS longitude,
     raw_name.source
 FROM mended JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
-"""
-
-# Averages over exact decimals: a sum of doubles would depend on the order of the threads.
-NEIGHBORHOOD_SELECT = f"""
-WITH place AS (
-    SELECT neighborhood,
-           round(avg(latitude::DECIMAL(9, 3)), 3) AS latitude,
-           round(avg(longitude::DECIMAL(9, 3)), 3) AS longitude,
-           count(*) AS incident_count,
-           min(occurred_at) AS first_occurred, max(occurred_at) AS last_occurred
-    FROM incident GROUP BY ALL
-), vote AS (
-    SELECT neighborhood, npu, zone, count(*) AS incidents,
-           count(*) FILTER (occurred_at::DATE > $cutoff::DATE - {RECENT_DAYS}) AS recent
-    FROM incident GROUP BY ALL
-), npu_vote AS (
-    SELECT neighborhood, npu FROM vote WHERE npu IS NOT NULL GROUP BY neighborhood, npu
-    QUALIFY row_number() OVER (PARTITION BY neighborhood
-                               ORDER BY sum(recent) DESC, sum(incidents) DESC, npu) = 1
-), zone_vote AS (
-    SELECT neighborhood, zone FROM vote WHERE zone IS NOT NULL GROUP BY neighborhood, zone
-    QUALIFY row_number() OVER (PARTITION BY neighborhood
-                               ORDER BY sum(recent) DESC, sum(incidents) DESC, zone) = 1
-), other_zone AS (
-    SELECT neighborhood,
-           sum(recent) FILTER (vote.zone <> zone_vote.zone) / nullif(sum(recent), 0) AS share
-    FROM vote JOIN zone_vote USING (neighborhood) WHERE vote.zone IS NOT NULL GROUP BY ALL
-)
-SELECT place.*, npu, zone,
-       CASE WHEN zone IS NOT NULL THEN coalesce(share, 0) END AS other_zone_share
-FROM place LEFT JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
-     LEFT JOIN other_zone USING (neighborhood)
-ORDER BY neighborhood
 """
 
 CALENDAR_SELECT = """
@@ -140,7 +104,7 @@ def clean_files(
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
     kept = fill_incidents(build, files)
-    build.insert(NEIGHBORHOOD_TABLE, NEIGHBORHOOD_SELECT, {"cutoff": cutoff})
+    fill_neighborhoods(build, cutoff)
     return CleanSummary(
         is_synthetic=is_synthetic,
         cutoff=cutoff,

@@ -6,6 +6,7 @@ but names of neighborhoods and places of rows in their files.
 
 from collections.abc import Iterator
 
+from etl.neighborhoods import RECENT_DAYS
 from warehouse.build import Build
 
 OTHER_ZONE_SHARE = 0.25
@@ -69,9 +70,10 @@ def describe_polygons(build: Build) -> Iterator[str]:
 
 def describe_zones(build: Build) -> Iterator[str]:
     """Yield the share of recent incidents in another zone, and the neighborhoods where it is high."""
-    share = build.fetch_value(
-        "SELECT sum(other_zone_share * incident_count) / sum(incident_count) FROM neighborhood"
-    )
+    share = build.fetch_value(f"""
+        SELECT avg((incident.zone <> neighborhood.zone)::INTEGER)
+        FROM incident JOIN neighborhood USING (neighborhood)
+        WHERE occurred_at::DATE > (SELECT max(calendar_date) - {RECENT_DAYS} FROM calendar)""")
     places = build.connection.execute(f"""
         SELECT neighborhood, other_zone_share FROM neighborhood
         WHERE other_zone_share >= {OTHER_ZONE_SHARE} AND incident_count >= {OTHER_ZONE_INCIDENTS}

@@ -1,11 +1,14 @@
 """`make bench`: speed and memory as ratios to something run beside it on the same core.
 
+`make bench LARGE=1` adds ten million rows: some five minutes and 3 GB of disk.
+
 Enters: nothing; it simulates its data. Leaves: a table of figures. Nothing passes or fails here.
 Needs Linux with two cores: servers and refreshes on the first, their clients on the second.
 """
 
 import json
 import os
+import resource
 import selectors
 import socket
 import statistics
@@ -19,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -26,13 +30,19 @@ from flask import Flask, Response
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from etl.city import load_city
+from etl.clean import clean_files
 from etl.simulate import simulate_file
 from serve.__main__ import THREADS, WORKERS
+from warehouse.build import open_build
 from warehouse.settings import ROOT
 
 KEPT_ROWS = 217_000
 INCIDENTS = 252_000
 """Offenses to simulate so that about `KEPT_ROWS` are left after cleaning."""
+
+ETL_INCIDENTS = 243_000
+LARGE_INCIDENTS = 10_100_000
+LARGE_PARTS = 10
 
 ROUNDS = 3
 REQUESTS = 6_000
@@ -63,6 +73,25 @@ def fit_first_version(builds: str) -> None:
     start = time.perf_counter()
     RandomForestRegressor(random_state=42).fit(features, count)
     RandomForestClassifier(random_state=42).fit(features, patrol)
+    print(time.perf_counter() - start)
+
+
+def run_etl(raw: list[str], scratch: str) -> None:
+    """Clean raw files into a build; print its seconds, rows and peak MiB as JSON."""
+    start = time.perf_counter()
+    with open_build("bench", Path(scratch)) as build:
+        rows = clean_files(build, [Path(name) for name in raw], load_city()).rows_in
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "rows": rows, "peak_mib": peak}))
+
+
+def run_plain_read(raw: str, target: str) -> None:
+    """Read a raw file into a table as text, in memory or in a file; print the seconds."""
+    start = time.perf_counter()
+    with duckdb.connect(target) as connection:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"CREATE TABLE t AS SELECT * FROM read_csv('{raw}', all_varchar = true)")
     print(time.perf_counter() - start)
 
 
@@ -97,14 +126,14 @@ def run_refresh(raw: Path, builds: Path) -> Measure:
     return Measure(time.perf_counter() - start, usage.ru_maxrss / 1024)
 
 
-def run_first_version(builds: Path) -> float:
-    """Return the seconds the first version's forests take on one core."""
-    code = f"from tests.benchmark import fit_first_version; fit_first_version({str(builds)!r})"
+def run_alone(function: Callable[..., None], *arguments: object) -> Any:  # noqa: ANN401
+    """Run a function of this module in a process of its own on one core; return what it prints."""
+    call = f"{function.__name__}({', '.join(repr(argument) for argument in arguments)})"
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", f"from tests.benchmark import *; {call}"],
         cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=use_core(0),
     )  # fmt: skip
-    return float(done.stdout)
+    return json.loads(done.stdout)
 
 
 def find_port() -> int:
@@ -200,7 +229,7 @@ def bench_refresh(folder: Path) -> Path:
     refreshes, forests = [], []
     for _ in range(ROUNDS):
         refreshes.append(run_refresh(raw, builds))
-        forests.append(run_first_version(builds))
+        forests.append(run_alone(fit_first_version, str(builds)))
     seconds = statistics.median(measure.seconds for measure in refreshes)
     first = statistics.median(forests)
     with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
@@ -211,6 +240,40 @@ def bench_refresh(folder: Path) -> Path:
     peak = max(measure.peak_mib for measure in refreshes)
     print(f"  peak memory {peak:.0f} MiB (aim: under 1,024)")
     return builds
+
+
+def bench_etl(folder: Path) -> None:
+    """Print the ETL beside what DuckDB takes to read the same file as text."""
+    raw, scratch = str(folder / "etl.csv"), folder / "scratch.duckdb"
+    simulate_file(Path(raw), load_city(), ETL_INCIDENTS)
+    etl, memory, disk = [], [], []
+    for _ in range(ROUNDS):
+        etl.append(run_alone(run_etl, [raw], str(scratch)))
+        scratch.unlink()
+        memory.append(run_alone(run_plain_read, raw, ":memory:"))
+        disk.append(run_alone(run_plain_read, raw, str(scratch)))
+        scratch.unlink()
+    seconds = statistics.median(run["seconds"] for run in etl)
+    print(f"ETL, one core, {etl[0]['rows']:,} rows, {Path(raw).stat().st_size / 1e6:.0f} MB")
+    print(f"  {seconds:.2f} s; DuckDB reads the file as text in {statistics.median(memory):.2f} s")
+    ratio = statistics.median(run["seconds"] / plain for run, plain in zip(etl, memory, strict=True))
+    print(f"  ratio {ratio:.2f} (aim: at most 4.00)")
+    ratio = statistics.median(run["seconds"] / plain for run, plain in zip(etl, disk, strict=True))
+    print(f"  ratio {ratio:.2f} where it writes that table to a file, as the ETL does")
+    if "--large" in sys.argv:
+        bench_large(folder, seconds / etl[0]["rows"])
+
+
+def bench_large(folder: Path, seconds_per_row: float) -> None:
+    """Print the ETL of ten million rows in ten files."""
+    names = [str(folder / f"part_{part}.csv") for part in range(LARGE_PARTS)]
+    for part, name in enumerate(names):
+        simulate_file(Path(name), load_city(), LARGE_INCIDENTS // LARGE_PARTS, part)
+    run = run_alone(run_etl, names, str(folder / "large.duckdb"))
+    print(f"ETL, one core, {run['rows']:,} rows in {len(names)} files: {run['seconds']:.0f} s")
+    ratio = run["seconds"] / run["rows"] / seconds_per_row
+    print(f"  per row {ratio:.2f} times the small file's (aim: at most 1.30)")
+    print(f"  peak memory {run['peak_mib']:.0f} MiB (aim: at most 1,536)")
 
 
 def bench_service(builds: Path) -> None:
@@ -240,6 +303,7 @@ def bench_service(builds: Path) -> None:
 def main() -> None:
     """Run every benchmark."""
     with tempfile.TemporaryDirectory() as folder:
+        bench_etl(Path(folder))
         bench_service(bench_refresh(Path(folder)))
 
 

@@ -157,10 +157,10 @@ def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> No
 def test_each_warning_is_one_line_of_the_refresh(
     tmp_path: Path, city: City, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = write_raw(tmp_path / "raw.csv", list_rows([{"NPU": ""}, {}]))
+    raw = write_raw(tmp_path / "raw.csv", list_rows([{"NhoodName": ""}, {}]))
     with open_build("test", tmp_path / "built.duckdb") as build:
         say_cleaned(build, clean_files(build, [raw], city))
-    assert "  warning: raw.csv:NPU is missing in 50.0 % of the rows\n" in capsys.readouterr().out
+    assert "  warning: raw.csv:NhoodName is missing in 50.0 % of the rows\n" in capsys.readouterr().out
 
 
 # Reports every two months make one stretch of days up to the cutoff, 2021-09-01; what was over by

@@ -1,0 +1,51 @@
+"""The neighborhoods of a build, as its incidents tell them.
+
+Enters: `incident`. Leaves: `neighborhood`, filled: one row per name, with the NPU and zone of its
+recent incidents.
+"""
+
+import datetime as dt
+
+from warehouse.build import Build
+from warehouse.schema import NEIGHBORHOOD_TABLE
+
+RECENT_DAYS = 730
+"""Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
+
+# Averages over exact decimals: a sum of doubles would depend on the order of the threads.
+NEIGHBORHOOD_SELECT = f"""
+WITH place AS (
+    SELECT neighborhood,
+           round(avg(latitude::DECIMAL(9, 3)), 3) AS latitude,
+           round(avg(longitude::DECIMAL(9, 3)), 3) AS longitude,
+           count(*) AS incident_count,
+           min(occurred_at) AS first_occurred, max(occurred_at) AS last_occurred
+    FROM incident GROUP BY ALL
+), vote AS (
+    SELECT neighborhood, npu, zone, count(*) AS incidents,
+           count(*) FILTER (occurred_at::DATE > $cutoff::DATE - {RECENT_DAYS}) AS recent
+    FROM incident GROUP BY ALL
+), npu_vote AS (
+    SELECT neighborhood, npu FROM vote WHERE npu IS NOT NULL GROUP BY neighborhood, npu
+    QUALIFY row_number() OVER (PARTITION BY neighborhood
+                               ORDER BY sum(recent) DESC, sum(incidents) DESC, npu) = 1
+), zone_vote AS (
+    SELECT neighborhood, zone FROM vote WHERE zone IS NOT NULL GROUP BY neighborhood, zone
+    QUALIFY row_number() OVER (PARTITION BY neighborhood
+                               ORDER BY sum(recent) DESC, sum(incidents) DESC, zone) = 1
+), other_zone AS (
+    SELECT neighborhood,
+           sum(recent) FILTER (vote.zone <> zone_vote.zone) / nullif(sum(recent), 0) AS share
+    FROM vote JOIN zone_vote USING (neighborhood) WHERE vote.zone IS NOT NULL GROUP BY ALL
+)
+SELECT place.*, npu, zone,
+       CASE WHEN zone IS NOT NULL THEN coalesce(share, 0) END AS other_zone_share
+FROM place LEFT JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
+     LEFT JOIN other_zone USING (neighborhood)
+ORDER BY neighborhood
+"""
+
+
+def fill_neighborhoods(build: Build, cutoff: dt.date) -> None:
+    """Fill `neighborhood`; `cutoff` is the last covered day."""
+    build.insert(NEIGHBORHOOD_TABLE, NEIGHBORHOOD_SELECT, {"cutoff": cutoff})
