@@ -37,7 +37,7 @@ TIMEOUTS = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next byte."""
 
 TRIES = 8
-BACKOFF = wait_exponential_jitter(initial=0.5, max=60, jitter=1)
+BACKOFF = wait_exponential_jitter(multiplier=0.5, max=60, jitter=1)
 LONGEST_RETRY_AFTER = 300.0
 """Seconds: a server that asks for more is not waited for."""
 

@@ -81,8 +81,8 @@ def open_tables(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory that stays small; what it spills into `spill` is removed."""
     if spill.exists():
         shutil.rmtree(spill)  # of a process that was killed
-    config = {"memory_limit": settings.MEMORY_LIMIT, "temp_directory": str(spill)}
-    with duckdb.connect(config=config) as connection:
+    limits = {"memory_limit": settings.MEMORY_LIMIT, "temp_directory": str(spill)}
+    with duckdb.connect(config={**limits}) as connection:
         yield connection
 
 
