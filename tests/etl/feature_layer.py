@@ -5,6 +5,7 @@ Enters: rows and a script of faults. Leaves: HTTP answers as ArcGIS gives them: 
 """
 
 import json
+import sys
 import threading
 import time
 from collections import deque
@@ -85,6 +86,7 @@ class FeatureLayer:
         self.requests: list[dict[str, str]] = []
         self.agents: list[str] = []
         self.slowness = 0.0
+        self.last_served = sys.maxsize
         self.pages = 0
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.layer = self  # type: ignore[attr-defined]
@@ -131,12 +133,20 @@ class FeatureLayer:
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.requests) >= count, timeout=20)
 
+    def hold_back_after(self, count: int) -> None:
+        """Leave requests after so many without an answer until more are allowed."""
+        with self.arrived:
+            self.last_served = count
+            self.arrived.notify_all()
+
     def note(self, parameters: dict[str, str], agent: str) -> Fault:
         """Take note of a request and return the fault it meets, `none` mostly."""
         with self.arrived:
             self.requests.append(parameters)
             self.agents.append(agent)
             self.arrived.notify_all()
+            number = len(self.requests)
+            self.arrived.wait_for(lambda: number <= self.last_served, timeout=20)
             return self.faults.popleft() if self.faults else "none"
 
     def answer(self, table: str, parameters: dict[str, str]) -> dict[str, Any]:
