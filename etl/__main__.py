@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import duckdb
+
 from etl.city import load_city
 from etl.fetch import fetch_history, fetch_incidents
 from etl.polygons import fetch_boundaries
@@ -16,10 +18,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         options.run(options)
-    except (ShieldError, OSError) as error:
+    except (ShieldError, OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB wraps an interrupt that comes while a query runs.
+        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+            raise
         print("error: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
     return 0

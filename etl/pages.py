@@ -26,6 +26,9 @@ RESUMABLE = dt.timedelta(hours=24)
 ROUNDS = 5
 """How often the ids are compared before the layer counts as one that cannot be read whole."""
 
+READS = 3
+"""How often a layer that is renumbered while it is read is read from the start."""
+
 CHUNK = 100
 """Ids asked for by name in one request: an address stays well under 2,000 characters."""
 
@@ -51,12 +54,20 @@ class Reading:
 def read_query(layer: Layer, query: Query, work: Path) -> Reading:
     """Read every row of `query` into `work`, going on from what an earlier run left there.
 
-    Raises `ShieldError` when the layer's count and the rows received cannot be brought together.
+    Raises `ShieldError` when the layer's count and the rows received cannot be brought together,
+    and when the layer is renumbered every time it is read.
     """
-    prepare_folder(layer, query, work)
-    reading = Reading(query, work, find_start(work), read_pages(layer, query, work), set())
-    reconcile(layer, reading)
-    return reading
+    for _ in range(READS):
+        prepare_folder(layer, query, work)
+        reading = Reading(query, work, find_start(work), read_pages(layer, query, work), set())
+        # Asked twice: before, because reconciling a renumbered layer would fetch it row by row.
+        if not was_renumbered(layer, reading):
+            reconcile(layer, reading)
+            if not was_renumbered(layer, reading):
+                return reading
+        tqdm.write("portal: the layer was renumbered while it was read; beginning anew")
+        shutil.rmtree(work)
+    raise ShieldError(f"{layer.url}: the layer was renumbered during each of {READS} reads")
 
 
 def prepare_folder(layer: Layer, query: Query, work: Path) -> None:
@@ -136,6 +147,20 @@ def reconcile(layer: Layer, reading: Reading) -> None:
         f"{layer.url}: the layer announces {announced:,} rows and {len(reading.held):,} were "
         f"received, after comparing {ROUNDS} times; run again when the layer is at rest"
     )
+
+
+def was_renumbered(layer: Layer, reading: Reading) -> bool:
+    """Return whether most of the first page has come to read otherwise since it was read.
+
+    Then later pages repeat rows of earlier ones and lack others, although no count shows it.
+    """
+    parts = list_parts(reading.work)
+    if len(parts) < 2:
+        return False  # a single answer is all of one moment
+    then = read_rows(parts[0])
+    now = {read_id(row, reading.query): row for row in layer.read_page(reading.query, NOTHING_READ).rows}
+    same = sum(now.get(read_id(row, reading.query)) == row for row in then)
+    return same < len(then) / 2
 
 
 def fetch_late_rows(layer: Layer, reading: Reading, missing: set[int], number: int) -> None:

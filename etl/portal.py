@@ -215,12 +215,18 @@ def open_layer(url: str, pause_seconds: float) -> Iterator[Layer]:
 
 def as_text(value: object) -> str | None:
     """Return a JSON value as text; null stays None."""
-    return value if value is None or isinstance(value, str) else json.dumps(value)
+    if value is None or isinstance(value, str):
+        return value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if is_number else json.dumps(value)
 
 
 def read_id(row: Row, query: Query) -> int:
-    """Return a row's object id."""
-    return int(row[query.object_id] or "")
+    """Return a row's object id. Raises `ShieldError` for a row without one."""
+    try:
+        return int(row[query.object_id] or "")
+    except ValueError as error:
+        raise ShieldError(f"expected rows with an integer {query.object_id}, found {row}") from error
 
 
 def read_error(error: object) -> tuple[int, str]:

@@ -86,6 +86,27 @@ def test_rows_that_come_and_go_in_equal_number_are_seen(layer: FeatureLayer, tmp
     assert read_snapshot(snapshot.path) == layer.read_rows(FIELDS)
 
 
+@pytest.mark.parametrize("sum_of_ids", [27002, 30001])  # the same ids again, and all others
+def test_layer_renumbered_while_it_is_read_is_read_anew(
+    layer: FeatureLayer, tmp_path: Path, sum_of_ids: int
+) -> None:
+    renumber = f"UPDATE incidents SET OBJECTID = {sum_of_ids} - OBJECTID"
+    layer.hooks = {3: lambda: layer.execute(renumber)}
+    snapshot = fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
+    assert read_snapshot(snapshot.path) == layer.read_rows(FIELDS)
+
+
+def test_layer_renumbered_at_every_read_is_an_error(layer: FeatureLayer, tmp_path: Path) -> None:
+    def renumber() -> None:
+        layer.execute("UPDATE incidents SET OBJECTID = 27002 - OBJECTID")
+        layer.hooks[layer.pages + 6] = renumber  # in mid-read again
+
+    layer.hooks = {3: renumber}
+    with pytest.raises(ShieldError, match="renumbered during each of 3 reads"):
+        fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
+    assert not list(tmp_path.glob("incidents-*"))
+
+
 def test_layer_that_never_rests_is_an_error_with_both_numbers(
     layer: FeatureLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +223,15 @@ def test_row_without_a_field_that_was_asked_for_is_an_error(
         fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
 
 
+def test_row_without_an_id_is_an_error(
+    layer: FeatureLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"features": [{"attributes": dict.fromkeys(FIELDS)}]}
+    monkeypatch.setattr(layer, "make_page", lambda *_: answer)
+    with pytest.raises(ShieldError, match="expected rows with an integer OBJECTID, found"):
+        fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
+
+
 def test_page_out_of_order_is_an_error(
     layer: FeatureLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,14 +314,14 @@ def test_unfinished_read_is_begun_anew_when_it_is_a_day_old(layer: FeatureLayer,
     old = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=25)).timestamp()
     os.utime(tmp_path / ".fetch" / "query.json", (old, old))
     fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
-    assert layer.pages == 5
+    assert layer.pages == 5 + 2  # the first is looked at twice again
 
 
 def test_unfinished_read_is_begun_anew_when_the_layer_was_renumbered(
     layer: FeatureLayer, tmp_path: Path
 ) -> None:
     stop_after_pages(layer, tmp_path, 3)
-    layer.execute("UPDATE incidents SET OBJECTID = 30001 - OBJECTID")
+    layer.execute("UPDATE incidents SET OBJECTID = 27002 - OBJECTID")
     snapshot = fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
-    assert layer.pages == 6
+    assert layer.pages == 1 + 5 + 2
     assert read_snapshot(snapshot.path) == layer.read_rows(FIELDS)
