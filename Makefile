@@ -8,6 +8,7 @@ FIRST ?=
 LAST ?=
 CITY ?=
 BOUNDARIES ?=
+FULL ?=
 HOST ?= 127.0.0.1
 PORT ?= 5000
 OUT ?= dist
@@ -16,14 +17,21 @@ ORIGINS ?= 4
 REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RAW)) \
 	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
 	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest) \
-	$(if $(CITY),--city $(CITY)) $(if $(BOUNDARIES),--boundaries "$(BOUNDARIES)")
+	$(if $(CITY),--city $(CITY)) $(if $(BOUNDARIES),--boundaries "$(BOUNDARIES)") \
+	$(if $(FULL),--full)
 
 RUN := .venv/bin/python -m
 
-.PHONY: refresh serve test check bench backtest export rollback docs lock clean
+.PHONY: refresh fetch profile serve test check bench backtest export rollback docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
+
+fetch: .venv/runtime
+	$(RUN) etl fetch $(if $(FULL),--full) $(if $(CITY),--city $(CITY)) $(if $(HISTORY),--history)
+
+profile: .venv/runtime
+	$(RUN) etl profile --builds "$(BUILDS)"
 
 serve: .venv/runtime
 	$(RUN) serve --builds "$(BUILDS)" --host $(HOST) --port $(PORT)

@@ -1,7 +1,7 @@
 """The refresh: raw rows in, a published build out. The only place where all rooms meet.
 
-Enters: a source (`simulated` or `files`) and a folder of builds. Leaves: a new published build, or
-the folder as it was and one line that says why.
+Enters: a source (`simulated`, `files` or `portal`) and a folder of builds. Leaves: a new published
+build, or the folder as it was and one line that says why.
 """
 
 import argparse
@@ -10,9 +10,9 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,8 @@ from tqdm import tqdm
 from etl.city import DEFAULT_CITY, City, load_city
 from etl.clean import CleanSummary, clean_files
 from etl.report import describe_cleaning
-from etl.simulate import DEFAULT_INCIDENTS, simulate_file
+from etl.simulate import DEFAULT_INCIDENTS
+from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest import list_origins, run_backtest
 from models.forecast import Thresholds, fill_forecasts, make_forecast
 from models.panel import load_panel
@@ -81,6 +82,7 @@ class Request:
     last: dt.date | None = None
     city: str = DEFAULT_CITY
     boundaries: Path | None = None
+    full: bool = False
     with_backtest: bool = True
 
 
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
 def parse_arguments(arguments: list[str] | None) -> Request:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m refresh", description=__doc__)
-    parser.add_argument("--source", choices=["simulated", "files"], default="simulated")
+    parser.add_argument("--source", choices=["simulated", "files", "portal"], default="simulated")
     parser.add_argument("--raw", type=Path, nargs="*", default=[], help="raw files, plain or gz")
     parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
     parser.add_argument("--sample-incidents", type=int, default=DEFAULT_INCIDENTS)
@@ -115,6 +117,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
     parser.add_argument("--last", type=dt.date.fromisoformat, help="last day, YYYY-MM-DD")
     parser.add_argument("--city", default=DEFAULT_CITY, help="a file in data/cities")
     parser.add_argument("--boundaries", type=Path, help="GeoJSON of neighborhood polygons")
+    parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
     options = parser.parse_args(arguments)
     if options.source == "files" and not options.raw:
@@ -134,6 +137,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         last=options.last,
         city=options.city,
         boundaries=options.boundaries,
+        full=options.full,
         with_backtest=not options.no_backtest,
     )
 
@@ -161,8 +165,8 @@ def write_tables(
 ) -> None:
     """Run the stages in order and audit what they wrote."""
     with watch.time_stage("etl"):
-        raw = find_raw_files(request, city)
-        summary = clean_files(build, raw, city, request.first, request.last, request.boundaries)
+        raw = find_raw_input(request, city)
+        summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
         say_cleaned(build, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
@@ -180,13 +184,15 @@ def write_tables(
     audit_build(build)
 
 
-def find_raw_files(request: Request, city: City) -> Sequence[Path]:
-    """Return the raw files of the source, having simulated them where that is asked for."""
-    if request.source == "files":
-        return request.raw
-    path = settings.RAW_DIR / f"simulated_{request.sample_incidents}.csv"
-    simulate_file(path, city, request.sample_incidents)
-    return [path]
+def find_raw_input(request: Request, city: City) -> RawInput:
+    """Return the raw files of the source, having fetched or simulated them where that is asked for."""
+    if request.source == "portal":
+        found = fetch_city(city, full=request.full)
+        return replace(found, boundaries=request.boundaries or found.boundaries)
+    if request.source == "simulated":
+        found = simulate_city(city, request.sample_incidents)
+        return replace(found, boundaries=request.boundaries)
+    return RawInput(request.raw, request.boundaries)
 
 
 def say_cleaned(build: Build, summary: CleanSummary) -> None:

@@ -25,8 +25,26 @@ class BoundingBox:
 
 
 @dataclass(frozen=True)
+class Portal:
+    """The city's feature layers, as addresses without `/query`, and how the incidents are read.
+
+    `key` names the fields that identify an offense, `object_id` the one that pages are ordered by,
+    `report_date` the one that the re-read window goes by; `layout` says which fields are asked for.
+    """
+
+    incidents: str
+    boundaries: str
+    history: str
+    terms: tuple[str, ...]
+    layout: str
+    key: tuple[str, ...]
+    object_id: str
+    report_date: str
+
+
+@dataclass(frozen=True)
 class City:
-    """One city. `layouts` are in order of trust.
+    """One city. `layouts` are in order of trust; `portal` is None for a city that has none.
 
     `beat_pattern` is a regular expression for the city's beats whose group is the zone; None for a
     city without beats. `boundary_name` is the property of its polygons that holds the neighborhood.
@@ -40,6 +58,7 @@ class City:
     beat_pattern: str | None = None
     boundary_name: str = "name"
     neighborhood_aliases: dict[str, str] = field(default_factory=dict)
+    portal: Portal | None = None
 
 
 def load_city(name: str = DEFAULT_CITY) -> City:
@@ -56,6 +75,9 @@ def load_city(name: str = DEFAULT_CITY) -> City:
         facts["time_zone"] = ZoneInfo(facts["time_zone"])
         facts["layouts"] = tuple(facts["layouts"])
         facts["bounding_box"] = BoundingBox(**facts["bounding_box"])
+        if "portal" in facts:
+            lists = {key: tuple(facts["portal"][key]) for key in ("terms", "key")}
+            facts["portal"] = Portal(**{**facts["portal"], **lists})
         if "beat_pattern" in facts and re.compile(facts["beat_pattern"]).groups != 1:
             raise ValueError("beat_pattern needs one group, the zone")
         return City(**facts)

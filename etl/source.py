@@ -1,0 +1,59 @@
+"""Where raw rows come from: files that are given, a simulation, or the portal.
+
+Enters: what is asked for. Leaves: `RawInput`: paths of raw files, and of polygons where there are any.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl.city import City
+from etl.fetch import fetch_history, fetch_incidents
+from etl.polygons import fetch_boundaries
+from etl.simulate import simulate_file
+from warehouse import settings
+from warehouse.errors import ShieldError
+
+WINDOW_DAYS = 120
+"""Days of reports that are read again: reports come late, and are revised."""
+
+
+@dataclass(frozen=True)
+class RawInput:
+    """Raw files, and a GeoJSON file of neighborhood polygons or None."""
+
+    files: tuple[Path, ...]
+    boundaries: Path | None = None
+
+
+def fetch_city(
+    city: City,
+    folder: Path | None = None,
+    *,
+    full: bool = False,
+    window_days: int = WINDOW_DAYS,
+    with_history: bool = False,
+    pause_seconds: float = 0.25,
+) -> RawInput:
+    """Bring the snapshots of a city's portal up to date; `folder` is `data/raw/<city>` by default.
+
+    Raises `ShieldError` for a city without a portal. The snapshot of the history is stored and not
+    part of what is returned: its layout is not known well enough to be cleaned.
+    """
+    if city.portal is None:
+        raise ShieldError(f"{city.name} has no portal: expected [portal] in its file in data/cities")
+    folder = folder or settings.RAW_DIR / city.name.lower()
+    snapshot = fetch_incidents(
+        city.portal, folder / "incidents", full=full, window_days=window_days,
+        pause_seconds=pause_seconds,
+    )  # fmt: skip
+    boundaries = fetch_boundaries(city.portal, folder / "boundaries", pause_seconds=pause_seconds)
+    if with_history:
+        fetch_history(city.portal, folder / "history", pause_seconds=pause_seconds)
+    return RawInput((snapshot.path,), boundaries)
+
+
+def simulate_city(city: City, incidents: int) -> RawInput:
+    """Write the simulated sample into `data/raw` and return it."""
+    path = settings.RAW_DIR / f"simulated_{incidents}.csv"
+    simulate_file(path, city, incidents)
+    return RawInput((path,))

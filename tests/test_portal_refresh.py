@@ -1,0 +1,50 @@
+"""`SOURCE=portal`, from a feature layer on loopback to HTTP answers."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from etl.city import load_city
+from refresh import Request, refresh
+from serve.app import create_app
+from tests.etl.feature_layer import serve_layer
+from warehouse import settings
+
+ROWS = 4500
+
+
+def test_portal_becomes_a_published_forecast_and_then_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(settings, "RAW_DIR", tmp_path / "raw")
+    monkeypatch.setattr("etl.portal.sleep", lambda _seconds: None)
+    request = Request("portal", tmp_path / "builds", with_backtest=False)
+    with serve_layer(incidents=ROWS, boundaries=242, history=1) as layer:
+        city = replace(load_city(), portal=layer.portal)
+        monkeypatch.setattr("refresh.load_city", lambda _name: city)
+        published = refresh(request)
+        assert (published.source, published.is_synthetic) == ("portal", False)
+        layer.forget()
+        layer.faults.extend(["503", "error-429", "cut"])
+        refresh(request)
+    with duckdb.connect(str(request.builds / "current.duckdb"), read_only=True) as connection:
+        facts = connection.execute(
+            "SELECT layout, rows_in, rows_in_polygon > 0 FROM raw_file"
+        ).fetchall()
+        sources = connection.execute("SELECT DISTINCT data_source FROM incident").fetchall()
+        hours = connection.execute("SELECT count(DISTINCT hour(occurred_at)) FROM incident").fetchall()
+    assert facts[0][:2] == ("nibrs_portal", ROWS)
+    assert sources == [("Atlanta Police Department open data",)]
+    assert hours == [(24,)]
+    out = capsys.readouterr().out
+    assert "portal: 4,500 rows (full), 4,500 new" in out
+    assert "portal: 4,500 rows (incremental), 0 new" in out
+    name = create_app(request.builds).extensions["library"].current().names.popitem()[1]
+    answer = (
+        create_app(request.builds)
+        .test_client()
+        .post("/predict_hourly_crime", json={"neighborhood": name, "month": 1})
+    )
+    assert len(answer.get_json()) == 24
