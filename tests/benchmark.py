@@ -80,6 +80,7 @@ def run_etl(raw: list[str], scratch: str) -> None:
     """Clean raw files into a build; print its seconds, rows and peak MiB as JSON."""
     start = time.perf_counter()
     with open_build("bench", Path(scratch)) as build:
+        build.connection.execute("SET enable_progress_bar = false")
         rows = clean_files(build, [Path(name) for name in raw], load_city()).rows_in
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
