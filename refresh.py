@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,8 @@ from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS
 from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest import list_origins, run_backtest
-from models.forecast import Thresholds, fill_forecasts, make_forecast
+from models.card import fill_card
+from models.forecast import Decisions, fill_forecasts, make_forecast
 from models.panel import load_panel
 from warehouse import settings
 from warehouse.audit import audit_build
@@ -170,13 +171,15 @@ def write_tables(
         say_cleaned(build, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
-        thresholds = fill_forecasts(build, make_forecast(panel, summary.cutoff, city.time_zone), panel)
+        forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
+        fill_forecasts(build, forecast, decisions, panel)
     with watch.time_stage("backtest"):
         origins = list_origins(panel, 1) if request.with_backtest else []
         if request.with_backtest and not origins:
             tqdm.write("backtest left out: the data holds too few months")
         build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
-    fill_lineage(build, request, city, created_at, summary, thresholds, watch)
+    fill_lineage(build, request, city, created_at, summary, decisions, watch)
+    fill_card(build)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
@@ -209,7 +212,7 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
 
 def fill_lineage(
     build: Build, request: Request, city: City, created_at: dt.datetime, summary: CleanSummary,
-    thresholds: Thresholds, watch: Stopwatch,
+    decisions: Decisions, watch: Stopwatch,
 ) -> None:  # fmt: skip
     """Fill `refresh_run`: where every number of this build comes from."""
     facts = {
@@ -222,8 +225,7 @@ def fill_lineage(
         "rows_in": summary.rows_in,
         "rows_kept": summary.rows_kept,
         "rows_rejected": summary.rows_in - summary.rows_kept,
-        "intensity_moderate_from": thresholds.moderate,
-        "intensity_high_from": thresholds.high,
+        **asdict(decisions),
         "seed": settings.SEED,
         "atlshield_version": settings.VERSION,
         "python_version": platform.python_version(),

@@ -5,30 +5,71 @@ Enters: a `Panel`. Leaves: rows of `backtest_score`.
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
+from models.arrays import Floats
 from models.base import estimate_base, estimate_reference
-from models.interval import measure_drift, predict_interval
-from models.panel import Floats, Panel
-from models.patrol import estimate_shares, fit_patrol
+from models.interval import COVERAGES, Spread, measure_spread
+from models.panel import Panel
+from models.patrol import estimate_shares, fit_patrol, share_out
+from models.rehearsal import HORIZON_MONTHS, ORIGIN_STEP_MONTHS, SHORTEST_HISTORY, rehearse
+from models.rivals import SIMPLE_RIVALS, fit_first_version, fit_lightgbm, has_lightgbm
 from models.scores import (
     capture_share,
+    classification_scores,
     coverage_share,
     log_loss,
     mean_absolute_error,
+    pinball_loss,
     poisson_deviance,
     predicted_to_actual,
+    resample_ratio,
 )
-from models.volume import HORIZON_MONTHS, SHORTEST_HISTORY, fit_volume
+from models.volume import fit_volume
+from warehouse import settings
 
 REFERENCE = "reference_empirical_bayes"
+BASE = "base"
 PUBLISHED = "base_and_forest"
+HORIZONS = (1, 3, 6, HORIZON_MONTHS)
 CELL_GRAIN = "neighborhood_month_hour"
 MONTH_GRAIN = "neighborhood_month"
-CAPTURE_SHARE = 0.05
-ORIGIN_STEP_MONTHS = 3
+DAY_GRAIN = "neighborhood_day"
+CAPTURE_SHARES = (0.01, 0.05, 0.10)
+RELIABILITY_BINS = 10
+
+Row = tuple[str, dt.date, int, str, str, float]
+
+
+@dataclass(frozen=True)
+class OriginForecast:
+    """What was said at one origin about the months after it that were then observed.
+
+    `rates` by model are crimes per clock hour (neighborhood, month, hour), `shares` by model those of
+    patrol types (…, type).
+    """
+
+    origin: int
+    future: Panel
+    rates: dict[str, Floats]
+    shares: dict[str, Floats]
+    spread: Spread
+
+    def until(self, horizon: int) -> "OriginForecast":
+        """Return the forecast of the first `horizon` months only."""
+        future = self.future.between(self.origin, self.origin + horizon)
+        count = len(future.days)
+        return OriginForecast(
+            self.origin,
+            future,
+            {model: rates[:, :count] for model, rates in self.rates.items()},
+            {model: shares[:, :count] for model, shares in self.shares.items()},
+            self.spread,
+        )
 
 
 def list_origins(panel: Panel, origins: int) -> list[int]:
@@ -41,68 +82,140 @@ def list_origins(panel: Panel, origins: int) -> list[int]:
     fit = [
         start
         for start in range(end - HORIZON_MONTHS, first, -ORIGIN_STEP_MONTHS)
-        if len(panel.before(start).days) >= 2 * SHORTEST_HISTORY
+        if (panel.month_numbers < start).sum() >= 2 * SHORTEST_HISTORY
         and len(panel.between(start, start + HORIZON_MONTHS).days)
     ]
     return fit[:origins]
 
 
-def run_backtest(panel: Panel, origins: list[int]) -> pd.DataFrame:
-    """Return the scores of every model at every origin, in the columns of `backtest_score`."""
-    rows = [row for origin in origins for row in score_origin(panel, origin)]
+def run_backtest(panel: Panel, origins: list[int], *, with_rivals: bool = False) -> pd.DataFrame:
+    """Return the scores of every model at every origin, in the columns of `backtest_score`.
+
+    Origins are shared out over the cores, a process each. `with_rivals` adds the first version and,
+    where it is installed, LightGBM, which take longer than all others together.
+    """
+    workers = Parallel(n_jobs=max(1, min(settings.available_cores(), len(origins))))
+    parts = workers(delayed(score_origin)(panel, origin, with_rivals) for origin in origins)
     columns = ["model", "origin", "horizon_months", "grain", "metric", "value"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame([row for part in parts for row in part], columns=columns)
 
 
-def score_origin(panel: Panel, origin: int) -> Iterator[tuple[str, dt.date, int, str, str, float]]:
-    """Yield the scores at one origin. Forecasts see `panel.before(origin)` only."""
+def score_origin(panel: Panel, origin: int, with_rivals: bool) -> list[Row]:
+    """Return the scores at one origin, for every horizon that the data reaches."""
+    forecast = forecast_origin(panel, origin, with_rivals=with_rivals)
+    reached = int(panel.month_numbers[-1]) + 1 - origin
+    rows: list[Row] = []
+    for horizon in HORIZONS:
+        if horizon <= reached:
+            part = forecast.until(horizon)
+            if len(part.future.days):
+                rows += score_volume(part, horizon)
+                rows += score_intervals(part, horizon)
+                rows += score_patrol(part, horizon)
+    return rows
+
+
+def forecast_origin(panel: Panel, origin: int, *, with_rivals: bool = False) -> OriginForecast:
+    """Return every model's forecast; all they know is `panel.before(origin)` and the months' dates."""
     past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
-    day = dt.date(origin // 12, origin % 12 + 1, 1)
-    horizon = int(future.month_numbers[-1]) - origin + 1
-    counts = future.counts
-    forecasts = {
-        name: rates * future.exposure for name, rates in forecast_volume(past, origin, future).items()
+    targets = future.month_numbers
+    rehearsals = rehearse(past, origin)
+    base = estimate_base(past, origin, targets)
+    rates = base.sum(axis=3)
+    volume, patrol = fit_volume(rehearsals, origin), fit_patrol(rehearsals, origin)
+    base_shares = share_out(past, base)
+    reference = estimate_reference(past, origin)
+    by_model = {
+        REFERENCE: np.broadcast_to(reference[:, None, :], rates.shape),
+        BASE: rates,
+        PUBLISHED: rates * volume.correct(past, origin, targets, rates),
+        **{model: rival(past, targets) for model, rival in SIMPLE_RIVALS.items()},
     }
-    reference = poisson_deviance(counts, forecasts[REFERENCE])
-    for model, expected in forecasts.items():
-        deviance = poisson_deviance(counts, expected)
+    if with_rivals:
+        by_model |= fit_first_version(past, targets)
+        if rehearsals and has_lightgbm():
+            by_model["lightgbm_poisson"] = fit_lightgbm(rehearsals, past, origin, targets, rates)
+    totals = past.patrol_counts.sum(axis=(0, 1, 2))
+    shares = {
+        "city_shares": np.broadcast_to(totals / totals.sum(), base_shares.shape),
+        "neighborhood_hour_shares": np.broadcast_to(estimate_shares(past)[:, None], base_shares.shape),
+        BASE: base_shares,
+        PUBLISHED: patrol.predict(base_shares, targets),
+    }
+    return OriginForecast(origin, future, by_model, shares, measure_spread(rehearsals))
+
+
+def name_day(origin: int) -> dt.date:
+    """Return the first day of a month number."""
+    return dt.date(origin // 12, origin % 12 + 1, 1)
+
+
+def score_volume(forecast: OriginForecast, horizon: int) -> Iterator[Row]:
+    """Yield the scores of expected counts."""
+    future, day = forecast.future, name_day(forecast.origin)
+    counts = future.counts
+    expected = {model: rates * future.exposure for model, rates in forecast.rates.items()}
+    by_place = {
+        model: np.array([poisson_deviance(counts[n], means[n]) for n in range(len(counts))])
+        for model, means in expected.items()
+    }
+    for model, means in expected.items():
+        lower, upper = resample_ratio(by_place[model], by_place[REFERENCE], settings.SEED)
         scores = {
-            "poisson_deviance": deviance,
-            "deviance_to_reference": deviance / reference,
-            "predicted_to_actual": predicted_to_actual(counts, expected),
-            "mean_absolute_error": mean_absolute_error(counts, expected),
-            "capture_top_5_percent": capture_share(
-                counts.sum(axis=1), expected.sum(axis=1), CAPTURE_SHARE
-            ),
+            "poisson_deviance": by_place[model].sum(),
+            "deviance_to_reference": by_place[model].sum() / by_place[REFERENCE].sum(),
+            "deviance_to_reference_lower_95": lower,
+            "deviance_to_reference_upper_95": upper,
+            "predicted_to_actual": predicted_to_actual(counts, means),
+            "mean_absolute_error": mean_absolute_error(counts, means),
         }
+        for share in CAPTURE_SHARES:
+            captured = capture_share(counts.sum(axis=1), means.sum(axis=1), share)
+            scores[f"capture_top_{share * 100:.0f}_percent"] = captured
+            # Predictive accuracy index: hit rate over area share (Chainey, Tompson & Uhlig 2008).
+            scores[f"pai_top_{share * 100:.0f}_percent"] = captured / share
+            best = capture_share(counts.sum(axis=1), counts.sum(axis=1), share)
+            scores[f"pei_top_{share * 100:.0f}_percent"] = captured / best
+        for metric, value in scores.items():
+            yield model, day, horizon, CELL_GRAIN, metric, float(value)
+    published = expected[PUBLISHED]
+    for zone in sorted({zone for zone in future.zone if zone}):
+        member = np.array([other == zone for other in future.zone])
+        ratio = predicted_to_actual(counts[member], published[member])
+        yield PUBLISHED, day, horizon, f"zone_{zone}", "predicted_to_actual", ratio
+    order = np.argsort(published.ravel(), kind="stable")
+    for number, part in enumerate(np.array_split(order, RELIABILITY_BINS), start=1):
+        seen, said = counts.ravel()[part], published.ravel()[part]
+        grain = f"decile_{number}"
+        yield PUBLISHED, day, horizon, grain, "predicted_to_actual", predicted_to_actual(seen, said)
+        yield PUBLISHED, day, horizon, grain, "expected_crimes", float(said.mean())
+        yield PUBLISHED, day, horizon, grain, "observed_crimes", float(seen.mean())
+
+
+def score_intervals(forecast: OriginForecast, horizon: int) -> Iterator[Row]:
+    """Yield how often the published intervals held, and their pinball loss."""
+    future, day = forecast.future, name_day(forecast.origin)
+    expected = (forecast.rates[PUBLISHED] * future.exposure).sum(axis=2)
+    counts = future.counts.sum(axis=2)
+    for coverage in COVERAGES:
+        level = f"{coverage * 100:.0f}"
+        month = forecast.spread.predict_month(expected, coverage)
+        held = coverage_share(counts, month.lower, month.upper)
+        yield PUBLISHED, day, horizon, MONTH_GRAIN, f"coverage_{level}", held
+        loss = pinball_loss(counts, month.lower, month.upper, coverage)
+        yield PUBLISHED, day, horizon, MONTH_GRAIN, f"pinball_{level}", loss
+        daily = forecast.spread.predict_day(expected / future.calendar_days, expected, coverage)
+        index = np.searchsorted(future.month_numbers, future.day_months)
+        held = coverage_share(
+            future.day_counts.astype(np.float64), daily.lower[:, index], daily.upper[:, index]
+        )
+        yield PUBLISHED, day, horizon, DAY_GRAIN, f"coverage_{level}", held
+
+
+def score_patrol(forecast: OriginForecast, horizon: int) -> Iterator[Row]:
+    """Yield the scores of the shares of patrol types."""
+    counts, day = forecast.future.patrol_counts, name_day(forecast.origin)
+    for model, shares in forecast.shares.items():
+        scores = {"patrol_log_loss": log_loss(counts, shares), **classification_scores(counts, shares)}
         for metric, value in scores.items():
             yield model, day, horizon, CELL_GRAIN, metric, value
-    month_counts = counts.sum(axis=2)
-    interval = predict_interval(forecasts[PUBLISHED].sum(axis=2), measure_drift(past, origin))
-    covered = coverage_share(month_counts, interval.lower, interval.upper)
-    yield PUBLISHED, day, horizon, MONTH_GRAIN, "coverage_80", covered
-    for model, shares in forecast_patrol(past, origin, future).items():
-        loss = log_loss(future.patrol_counts.astype(np.float64), shares)
-        yield model, day, horizon, CELL_GRAIN, "patrol_log_loss", loss
-
-
-def forecast_volume(past: Panel, origin: int, future: Panel) -> dict[str, Floats]:
-    """Return expected crimes per clock hour by model; `future` gives its months, never its counts."""
-    targets = future.month_numbers
-    mean = past.counts.sum(axis=1) / past.exposure.sum(axis=0)
-    return {
-        "neighborhood_hour_mean": np.maximum(mean, mean[mean > 0].min() / 2)[:, None, :],
-        REFERENCE: estimate_reference(past, origin)[:, None, :],
-        "base": estimate_base(past, origin)[:, None, :],
-        PUBLISHED: fit_volume(past, origin).predict(past, origin, targets),
-    }
-
-
-def forecast_patrol(past: Panel, origin: int, future: Panel) -> dict[str, Floats]:
-    """Return shares of patrol types by model, to be set against each cell's counts."""
-    totals = past.patrol_counts.sum(axis=(0, 1, 2), dtype=np.float64)
-    return {
-        "city_shares": totals / totals.sum(),
-        "neighborhood_hour_shares": estimate_shares(past)[:, None],
-        PUBLISHED: fit_patrol(past, origin).predict(past, future.month_numbers),
-    }

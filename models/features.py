@@ -8,7 +8,8 @@ comes in does not hold them.
 import numpy as np
 import numpy.typing as npt
 
-from models.panel import HOURS, Floats, Integers, Panel
+from models.arrays import Floats, Integers
+from models.panel import HOURS, Panel
 
 FEATURES = (
     "log_base",
@@ -24,6 +25,7 @@ FEATURES = (
     "log_city_hour",
     "log_city_season",
     "log_own_season",
+    "log_base_season",
 )
 
 RECENT_MONTHS = 3
@@ -32,13 +34,14 @@ TREND_PSEUDO_EVENTS = 20.0
 """Ratios of observed to expected are drawn to 1 by this many events."""
 
 
-def make_features(past: Panel, origin: int, targets: Integers, base: Floats) -> npt.NDArray[np.float32]:
+def make_features(past: Panel, origin: int, targets: Integers, rates: Floats) -> npt.NDArray[np.float32]:
     """Return features of shape (neighborhoods * targets * 24, features), hours fastest.
 
-    `targets` are month numbers from `origin` on, `base` the base rate at the origin (neighborhood,
-    hour). Months that `past` never saw give neutral features.
+    `targets` are month numbers from `origin` on, `rates` the base rate (neighborhood, target, hour) as
+    known at the origin. Months that `past` never saw give neutral features.
     """
     count = len(past.neighborhoods)
+    base = rates.mean(axis=1)
     hour_angle = 2 * np.pi * np.arange(HOURS) / HOURS
     month_angle = 2 * np.pi * (targets % 12) / 12
     recent = past.between(origin - RECENT_MONTHS, origin)
@@ -56,8 +59,9 @@ def make_features(past: Panel, origin: int, targets: Integers, base: Floats) -> 
         compare_levels(recent, base, group_npus(past)).reshape(by_place),
         compare_hours(year, base).reshape(count, 1, HOURS),
         compare_hours(year, base, whole_city=True).reshape(1, 1, HOURS),
-        compare_seasons(past, base, targets, whole_city=True)[:, :, None],
-        compare_seasons(past, base, targets)[:, :, None],
+        compare_seasons(past, targets, whole_city=True)[:, :, None],
+        compare_seasons(past, targets)[:, :, None],
+        np.log(rates / base[:, None]),
     )
     shape = (count, len(targets), HOURS)
     stacked = [np.broadcast_to(column, shape).astype(np.float32) for column in columns]
@@ -91,9 +95,9 @@ def compare_hours(panel: Panel, base: Floats, *, whole_city: bool = False) -> Fl
     return log_ratio(observed, expected)
 
 
-def compare_seasons(past: Panel, base: Floats, targets: Integers, *, whole_city: bool = False) -> Floats:
+def compare_seasons(past: Panel, targets: Integers, *, whole_city: bool = False) -> Floats:
     """Return (neighborhood or 1, target): past same calendar months against the past as a whole."""
-    counts, days = past.counts.sum(axis=2), past.days.astype(np.float64)
+    counts, days = past.counts.sum(axis=2), past.days
     if whole_city:
         counts = counts.sum(axis=0, keepdims=True)
     rate = counts.sum(axis=1) / days.sum()

@@ -1,20 +1,22 @@
 """The patrol forest: which share of a cell's crimes calls for which patrol type.
 
-Enters: a `Panel` that ends at the origin. Leaves: shares over `PATROL_TYPES` per neighborhood, month
-and hour, half from the forest and half from shrunken shares. The label is a rule on the offense
-(`offense.patrol_type`), not an observed deployment. `RandomForestClassifier` is fitted on cell x type
-rows, drawn in proportion to their counts; what it knows of a cell are shares known before the counts
-it learns from.
+Enters: base rates by stratum, and rehearsals of past origins. Leaves: shares over `PATROL_TYPES` per
+neighborhood, month and hour. The label is a rule on the offense (`offense.patrol_type`), not an
+observed deployment. `RandomForestClassifier` is fitted on cell x type rows, drawn in proportion to
+their counts; it knows of a cell the shares that the base rate expects there.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier
 
-from models.panel import HOURS, Floats, Integers, Panel
-from models.volume import list_training_origins
+from models.arrays import Floats, Integers
+from models.panel import HOURS, Panel
+from models.rehearsal import HORIZON_MONTHS, Rehearsal
+from models.scores import log_loss
 from warehouse import settings
 from warehouse.schema import PATROL_TYPES
 
@@ -24,23 +26,31 @@ FEATURE_SHARE = 0.5
 DRAWN_ROWS = 20_000
 """Rows drawn per tree; each is one incident of a cell and type, so this is a sample of incidents."""
 
-FOREST_SHARE = 0.5
-"""Weight of the forest beside the shrunken shares: at every past origin tried, the mean of the two had
-a lower log-loss than the shares alone, and mostly than either (docs/adr/0002-base-and-forests.md)."""
+SHARES = np.linspace(0, 1, 11)
+USUAL_SHARE = 0.5
+USUAL_SHARE_SPREAD = 0.2
+"""Weight of the forest beside the base shares, and how far from it past origins may move it."""
+OVERLAP = 4.0
+"""By how much the log-loss of overlapping target months overstates what they tell."""
 
 PLACE_PSEUDO_EVENTS = 30.0
 HOUR_PSEUDO_EVENTS = 30.0
-"""Shares of a neighborhood are drawn to the city's, and those of its hours to the product."""
+"""The baseline's shares of a neighborhood are drawn to the city's, those of its hours to the product."""
+
+REPRESENTED_POWER = 0.5
+"""Power of a type's city share that its cell share is divided by before the largest is suggested."""
+SMALLEST_SUGGESTED_SHARE = 0.15
+"""A type with less of a cell's expected crimes than this is not suggested, unless it has the most."""
 
 
 def estimate_shares(panel: Panel) -> Floats:
-    """Return shrunken shares (neighborhood, hour, type): the baseline, and the forest's knowledge.
+    """Return shrunken shares (neighborhood, hour, type): the baseline of the backtest.
 
     A neighborhood's shares are drawn to the city's. Those of an hour are drawn to the product of the
     neighborhood's shares and the city's profile of that hour, normalised. Every share is above 0
     where the city has seen the type at all.
     """
-    counts = panel.patrol_counts.sum(axis=1, dtype=np.float64)
+    counts = panel.patrol_counts.sum(axis=1)
     city = counts.sum(axis=(0, 1))
     city = city / max(city.sum(), 1.0)
     place = counts.sum(axis=1)
@@ -58,51 +68,85 @@ def estimate_shares(panel: Panel) -> Floats:
     return shares
 
 
-def make_patrol_features(past: Panel, targets: Integers) -> npt.NDArray[np.float32]:
-    """Return rows (neighborhood, target, hour): shares known so far, hour and month on a circle."""
-    shares = estimate_shares(past)
-    shape = (len(past.neighborhoods), len(targets), HOURS)
+def share_out(panel: Panel, base: npt.NDArray[np.float32] | Floats) -> Floats:
+    """Return the shares (…, type) of base rates (…, stratum)."""
+    rates = panel.sum_by_patrol(base)
+    shares: Floats = rates / rates.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def make_patrol_features(shares: Floats, targets: Integers) -> npt.NDArray[np.float32]:
+    """Return rows (neighborhood, target, hour): base shares here and all day, hour and month."""
     hour_angle = 2 * np.pi * np.arange(HOURS) / HOURS
     month_angle = (2 * np.pi * (targets % 12) / 12)[:, None]
     columns = [
-        *(shares[:, None, :, patrol] for patrol in range(len(PATROL_TYPES))),
-        *(shares.mean(axis=1)[:, None, None, patrol] for patrol in range(len(PATROL_TYPES))),
+        *np.moveaxis(shares, -1, 0),
+        *np.moveaxis(shares.mean(axis=2, keepdims=True), -1, 0),
         np.sin(hour_angle),
         np.cos(hour_angle),
         np.sin(month_angle),
         np.cos(month_angle),
     ]
-    stacked = [np.broadcast_to(column, shape).astype(np.float32) for column in columns]
+    stacked = [np.broadcast_to(column, shares.shape[:3]).astype(np.float32) for column in columns]
     return np.stack(stacked, axis=-1).reshape(-1, len(columns))
 
 
 @dataclass(frozen=True)
 class PatrolModel:
-    """A fitted classifier of patrol types."""
+    """A classifier of patrol types and its weight; without past origins there is no forest."""
 
-    forest: RandomForestClassifier
+    forest: RandomForestClassifier | None
+    share: float
 
-    def predict(self, past: Panel, targets: Integers) -> Floats:
-        """Return shares (neighborhood, target, hour, type); they add up to 1, unseen types get 0."""
-        known = self.forest.predict_proba(make_patrol_features(past, targets))
-        learned = np.zeros((len(known), len(PATROL_TYPES)))
-        learned[:, self.forest.classes_] = known
-        shape = (len(past.neighborhoods), len(targets), HOURS, len(PATROL_TYPES))
-        shares = (1 - FOREST_SHARE) * estimate_shares(past)[:, None] + FOREST_SHARE * (
-            learned.reshape(shape)
+    def predict(self, base_shares: Floats, targets: Integers) -> Floats:
+        """Return shares like `base_shares` (neighborhood, target, hour, type); they add up to 1."""
+        if self.forest is None:
+            return base_shares
+        return (1 - self.share) * base_shares + self.share * ask(self.forest, base_shares, targets)
+
+
+def fit_patrol(rehearsals: Sequence[Rehearsal], origin: int) -> PatrolModel:
+    """Fit the classifier on what happened after past origins, all before `origin`."""
+    if not any(rehearsal.future.counts.sum() for rehearsal in rehearsals):
+        return PatrolModel(None, 0.0)
+    return PatrolModel(fit_forest(rehearsals), choose_share(rehearsals, origin))
+
+
+def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
+    """Return the weight of the forest: the best one at past origins it has not seen, drawn to 0.5."""
+    year = origin - HORIZON_MONTHS
+    older = [r.until(year) for r in rehearsals if r.origin < year]
+    newer = [r for r in rehearsals if r.origin >= year]
+    if not newer or not any(rehearsal.future.counts.sum() for rehearsal in older):
+        return USUAL_SHARE
+    trial = fit_forest(older)
+    losses = 0.5 * ((SHARES - USUAL_SHARE) / USUAL_SHARE_SPREAD) ** 2
+    for rehearsal in newer:
+        known = share_out(rehearsal.past, rehearsal.base)
+        learned = ask(trial, known, rehearsal.targets)
+        counts = rehearsal.future.patrol_counts
+        for index, share in enumerate(SHARES):
+            blend = (1 - share) * known + share * learned
+            losses[index] += log_loss(counts, blend) * counts.sum() / OVERLAP
+    return float(SHARES[losses.argmin()])
+
+
+def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestClassifier:
+    """Fit the classifier on cell x type rows weighted by their counts."""
+    features, counts = (
+        np.concatenate(parts)
+        for parts in zip(
+            *(
+                (
+                    make_patrol_features(share_out(r.past, r.base), r.targets),
+                    r.future.patrol_counts.reshape(-1, len(PATROL_TYPES)),
+                )
+                for r in rehearsals
+            ),
+            strict=True,
         )
-        normalized: Floats = shares / shares.sum(axis=3, keepdims=True)
-        return normalized
-
-
-def fit_patrol(panel: Panel, origin: int) -> PatrolModel:
-    """Fit the classifier on the target months of the newest past origin."""
-    start, end = list_training_origins(panel, origin)[0]
-    future = panel.between(start, end)
-    features = make_patrol_features(panel.before(start), future.month_numbers)
-    counts = future.patrol_counts.reshape(-1, len(PATROL_TYPES))
+    )
     cells, patrol = np.nonzero(counts)
-    weights = counts[cells, patrol].astype(np.float64)
     forest = RandomForestClassifier(
         n_estimators=TREES,
         min_samples_leaf=max(1, min(LEAF_ROWS, len(cells) // 10)),
@@ -110,6 +154,31 @@ def fit_patrol(panel: Panel, origin: int) -> PatrolModel:
         max_samples=min(DRAWN_ROWS, len(cells)),
         random_state=settings.SEED,
         n_jobs=settings.available_cores(),
-    ).fit(features[cells], patrol, sample_weight=weights)
-    forest.n_jobs = 1  # see fit_volume
-    return PatrolModel(forest)
+    ).fit(features[cells], patrol, sample_weight=counts[cells, patrol])
+    forest.n_jobs = 1  # see models/volume.py
+    return forest
+
+
+def ask(forest: RandomForestClassifier, base_shares: Floats, targets: Integers) -> Floats:
+    """Return the forest's shares (neighborhood, target, hour, type); types it never saw get 0."""
+    known = forest.predict_proba(make_patrol_features(base_shares, targets))
+    learned = np.zeros((len(known), len(PATROL_TYPES)))
+    learned[:, forest.classes_] = known
+    return learned.reshape(base_shares.shape)
+
+
+def rank_patrols(shares: Floats, volume: Floats) -> tuple[Integers, Integers]:
+    """Return the suggested type and the runner-up (…), as indexes into `PATROL_TYPES`.
+
+    Suggested is the type whose share of the cell, divided by the root of its share of the city
+    (weighted by `volume`, the expected crimes), is largest: half-way between the commonest type, which
+    would be the same nearly everywhere, and the one most over-represented, which would often be a
+    rare one. Only types with at least `SMALLEST_SUGGESTED_SHARE` of the cell, or the most, take part.
+    The runner-up is the next by the same measure among all types.
+    """
+    city = (shares * volume[..., None]).reshape(-1, shares.shape[-1]).sum(axis=0)
+    city = np.maximum(city / city.sum(), 1e-9)
+    scores = shares / city**REPRESENTED_POWER
+    takes_part = (shares >= SMALLEST_SUGGESTED_SHARE) | (shares == shares.max(axis=-1, keepdims=True))
+    order = np.argsort(np.where(takes_part, -scores, 1 - scores / scores.max()), axis=-1, kind="stable")
+    return order[..., 0], order[..., 1]

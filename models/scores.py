@@ -6,7 +6,7 @@ them is used to choose between models except the Poisson deviance (docs/adr/0003
 
 import numpy as np
 
-from models.panel import Floats
+from models.arrays import Floats
 
 SMALLEST_SHARE = 1e-6
 """Shares below this are scored as this: a log-loss must not be infinite for one odd incident."""
@@ -54,3 +54,52 @@ def log_loss(counts: Floats, shares: Floats) -> float:
     total = counts.sum()
     logs = np.log(np.maximum(shares, SMALLEST_SHARE))
     return float(-(counts * logs).sum() / total) if total else float("nan")
+
+
+def pinball_loss(observed: Floats, lower: Floats, upper: Floats, coverage: float) -> float:
+    """Return the mean pinball loss of the two ends of a central interval; lower is better.
+
+    Koenker & Bassett (1978): an end at quantile q costs q per count it lies below, 1 - q above.
+    """
+    tail = (1 - coverage) / 2
+    losses = [
+        np.maximum(quantile * (observed - end), (quantile - 1) * (observed - end))
+        for quantile, end in ((tail, lower), (1 - tail, upper))
+    ]
+    return float(np.mean(losses))
+
+
+def classification_scores(counts: Floats, shares: Floats) -> dict[str, float]:
+    """Return Brier score, accuracy and macro F1 of the likeliest type, over incidents.
+
+    Types that never happened and were never called are left out of the macro F1. NaN without any
+    incident.
+    """
+    total = counts.sum()
+    if not total:
+        return dict.fromkeys(("patrol_brier", "patrol_accuracy", "patrol_macro_f1"), float("nan"))
+    squares = (shares**2).sum(axis=-1, keepdims=True) - 2 * shares + 1
+    called = shares.argmax(axis=-1)
+    kinds = counts.shape[-1]
+    confusion = np.array([counts[called == kind].sum(axis=0) for kind in range(kinds)])
+    hits, size = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1)
+    return {
+        "patrol_brier": float((counts * squares).sum() / total),
+        "patrol_accuracy": float(hits.sum() / total),
+        "patrol_macro_f1": float((2 * hits[size > 0] / size[size > 0]).mean()),
+    }
+
+
+def resample_ratio(
+    deviances: Floats, reference: Floats, seed: int, draws: int = 1000
+) -> tuple[float, float]:
+    """Return the 95 % interval of sum(deviances) / sum(reference), resampling neighborhoods in pairs.
+
+    A paired block bootstrap (Efron & Tibshirani 1993, chapter 8): a neighborhood's months and hours
+    stay together, because they share their level.
+    """
+    random = np.random.default_rng(seed)
+    count = len(deviances)
+    weights = random.multinomial(count, np.full(count, 1 / count), size=draws)
+    lower, upper = np.quantile((weights @ deviances) / (weights @ reference), [0.025, 0.975])
+    return float(lower), float(upper)

@@ -1,20 +1,23 @@
 """The volume forest: how far the base rate will be off, learned from past origins.
 
-Enters: a `Panel` that ends at the origin. Leaves: expected crimes per clock hour of the months asked
-for. `RandomForestRegressor` predicts the ratio of counts to base rate; rows are drawn in proportion
-to the expected count, so that cells where a single crime would be a huge ratio hardly matter.
+Enters: a `Panel` that ends at the origin, and rehearsals of past origins. Leaves: expected crimes per
+clock hour of the months asked for. `RandomForestRegressor` predicts the ratio of counts to base rate;
+rows are drawn in proportion to the expected count, so that cells where a single crime would be a huge
+ratio hardly matter. A gate decides from past origins how much of the ratio is applied.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
-from models.base import estimate_base
+from models.arrays import Floats, Integers
 from models.features import make_features
-from models.panel import HOURS, Floats, Integers, Panel
+from models.panel import Panel
+from models.rehearsal import HORIZON_MONTHS, Rehearsal
+from models.scores import poisson_deviance
 from warehouse import settings
-from warehouse.errors import ShieldError
 
 TREES = 40
 LEAF_ROWS = 300
@@ -22,88 +25,96 @@ FEATURE_SHARE = 0.5
 DRAWN_ROWS = 30_000
 """Rows drawn per tree. What the ratio has to tell is little; more rows cost time and tell no more."""
 
-CORRECTION_SHARE = 0.3
-"""Share of the forest's log ratio that is applied: part of what it learns was of its years alone
-(docs/adr/0002-base-and-forests.md)."""
+SHARES = np.linspace(0, 1, 11)
+USUAL_SHARE = 0.5
+"""Share of the forest's log ratio that is applied where past origins say nothing else: part of what it
+learns was of its years alone (docs/adr/0002-base-and-forests.md)."""
+USUAL_SHARE_SPREAD = 0.2
+GATE_DISPERSION = 4.0
+"""How far the share is believed to lie from the usual one, and by how much the deviance of overlapping
+target months overstates what they tell."""
 
-HORIZON_MONTHS = 12
-SHORTEST_HISTORY = 6
-"""Observed months that an origin needs before it; months in a gap between files do not count."""
-LARGEST_ORIGINS = 2
+SMALLEST_RATIO = 1e-3
 
 
 @dataclass(frozen=True)
 class VolumeModel:
-    """A fitted correction of the base rate, and the past origins it was learned from."""
+    """A correction of the base rate; without past origins to learn from there is no forest."""
 
-    forest: RandomForestRegressor
-    training_origins: tuple[int, ...]
+    forest: RandomForestRegressor | None
+    share: float
 
-    def predict(self, past: Panel, origin: int, targets: Integers) -> Floats:
-        """Return expected crimes per clock hour (neighborhood, target, hour) as known at `origin`."""
-        base = estimate_base(past, origin)
-        ratio = self.forest.predict(make_features(past, origin, targets, base))
-        correction = np.maximum(ratio, 1e-3) ** CORRECTION_SHARE
-        shape = (len(past.neighborhoods), len(targets), HOURS)
-        rates: Floats = base[:, None, :] * correction.reshape(shape)
-        return rates
+    def correct(self, past: Panel, origin: int, targets: Integers, rates: Floats) -> Floats:
+        """Return the factor on `rates`, the base rate (neighborhood, target, hour) at `origin`."""
+        if self.forest is None:
+            return np.ones_like(rates)
+        ratio = self.forest.predict(make_features(past, origin, targets, rates))
+        corrected: Floats = np.maximum(ratio, SMALLEST_RATIO).reshape(rates.shape) ** self.share
+        return corrected
 
 
-def list_training_origins(panel: Panel, origin: int) -> list[tuple[int, int]]:
-    """Return (origin, end of its target months) pairs, all before `origin`.
+def fit_volume(rehearsals: Sequence[Rehearsal], origin: int) -> VolumeModel:
+    """Fit the correction on what happened after past origins, all before `origin`."""
+    if not rehearsals:
+        return VolumeModel(None, 0.0)
+    return VolumeModel(fit_forest(rehearsals), choose_share(rehearsals, origin))
 
-    Whole years back from `origin` while enough history lies before them; with less data than that,
-    one origin that cuts the data in half. Raises `ShieldError` for a single month of data.
+
+def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
+    """Return how much of the correction to apply: 0 nothing, 1 all.
+
+    A forest that saw nothing of the newest year is tried on it: the share with the lowest deviance
+    there, drawn to the usual one. With no origin before that year it is the usual one.
     """
-    first = int(panel.month_numbers[0])
-    pairs = [
-        (start, start + HORIZON_MONTHS)
-        for start in range(origin - HORIZON_MONTHS, first, -HORIZON_MONTHS)
-        if len(panel.before(start).days) >= SHORTEST_HISTORY
-        and len(panel.between(start, start + HORIZON_MONTHS).days)
-    ]
-    if pairs:
-        return pairs[:LARGEST_ORIGINS]
-    if len(panel.month_numbers) < 2:
-        raise ShieldError(
-            "training needs incidents of at least two calendar months; the clean data has one"
-        )
-    middle = int(panel.month_numbers[len(panel.month_numbers) // 2])
-    return [(middle, origin)]
+    year = origin - HORIZON_MONTHS
+    older = [r.until(year) for r in rehearsals if r.origin < year]
+    newer = [r for r in rehearsals if r.origin >= year]
+    if not older or not newer:
+        return USUAL_SHARE
+    trial = fit_forest(older)
+    losses = 0.5 * ((SHARES - USUAL_SHARE) / USUAL_SHARE_SPREAD) ** 2
+    for rehearsal in newer:
+        ratio = trial.predict(describe(rehearsal)).reshape(rehearsal.rates.shape)
+        ratio = np.maximum(ratio, SMALLEST_RATIO)
+        expected = divide_city_out(rehearsal)
+        for index, share in enumerate(SHARES):
+            deviance = poisson_deviance(rehearsal.future.counts, expected * ratio**share)
+            losses[index] += deviance / 2 / GATE_DISPERSION
+    return float(SHARES[losses.argmin()])
 
 
-def fit_volume(panel: Panel, origin: int) -> VolumeModel:
-    """Fit the correction on what `panel` knows, which ends at `origin`."""
-    pairs = list_training_origins(panel, origin)
-    features, ratios, weights = (
-        np.concatenate(parts)
-        for parts in zip(*(make_training_rows(panel, *pair) for pair in pairs), strict=True)
+def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestRegressor:
+    """Fit the forest on the ratio of counts to base rate."""
+    features = np.concatenate([describe(rehearsal) for rehearsal in rehearsals])
+    expected = [divide_city_out(rehearsal) for rehearsal in rehearsals]
+    ratios = np.concatenate(
+        [(r.future.counts / mean).ravel() for r, mean in zip(rehearsals, expected, strict=True)]
     )
     forest = RandomForestRegressor(
         n_estimators=TREES,
-        min_samples_leaf=min(LEAF_ROWS, len(ratios) // 10),
+        min_samples_leaf=max(1, min(LEAF_ROWS, len(ratios) // 10)),
         max_features=FEATURE_SHARE,
         max_samples=min(DRAWN_ROWS, len(ratios)),
         random_state=settings.SEED,
         n_jobs=settings.available_cores(),
-    ).fit(features, ratios, sample_weight=weights)
+    ).fit(features, ratios, sample_weight=np.concatenate([mean.ravel() for mean in expected]))
     # Threads would add up the trees' answers in the order they finish, which changes last digits.
     forest.n_jobs = 1
-    return VolumeModel(forest, tuple(start for start, _ in pairs))
+    return forest
 
 
-def make_training_rows(
-    panel: Panel, origin: int, end: int
-) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], Floats, Floats]:
-    """Return features, ratios and weights of one past origin's target months.
+def describe(rehearsal: Rehearsal) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """Return the features of a rehearsal's cells."""
+    return make_features(rehearsal.past, rehearsal.origin, rehearsal.targets, rehearsal.rates)
 
-    The city's own drift over the target months is divided out: it cannot be known at an origin, and
-    a forest that learned last year's would repeat it.
+
+def divide_city_out(rehearsal: Rehearsal) -> Floats:
+    """Return the expected counts with every month's city total as it came.
+
+    What the whole city did in a month cannot be known at an origin, and a forest that learned last
+    year's would repeat it.
     """
-    past, future = panel.before(origin), panel.between(origin, end)
-    base = estimate_base(past, origin)
-    expected = base[:, None, :] * future.exposure
-    counts = future.counts
-    expected *= counts.sum() / expected.sum() if counts.sum() else 1.0
-    features = make_features(past, origin, future.month_numbers, base)
-    return features, (counts / expected).ravel(), expected.ravel()
+    observed = rehearsal.future.counts.sum(axis=(0, 2))
+    drift = np.maximum(observed, 0.5) / rehearsal.expected.sum(axis=(0, 2))
+    expected: Floats = rehearsal.expected * drift[None, :, None]
+    return expected

@@ -21,6 +21,22 @@ RECONCILIATIONS = {
              - (SELECT count(*) FROM forecast_hourly)""",
     "average_daily is not complete: a cell of neighborhood x month is missing": """
         SELECT (SELECT count(*) FROM neighborhood) * 12 - (SELECT count(*) FROM average_daily)""",
+    "forecast_hourly_weekday is not complete": """
+        SELECT (SELECT count(*) FROM neighborhood) * 12 * 7 * 24
+             - (SELECT count(*) FROM forecast_hourly_weekday)""",
+    "forecast_hourly is not the mean of its weekdays": f"""
+        SELECT count(*) FROM forecast_hourly JOIN (
+            SELECT neighborhood, month, hour,
+                   sum(expected_crimes * exposure_days) / sum(exposure_days) AS mean
+            FROM forecast_hourly_weekday GROUP BY ALL
+        ) USING (neighborhood, month, hour)
+        WHERE abs(expected_crimes - mean) > {RELATIVE_TOLERANCE} * greatest(expected_crimes, mean)""",
+    "forecast_category has a cell without its first rank, or with more than its crimes": f"""
+        SELECT count(*) FROM forecast_hourly LEFT JOIN (
+            SELECT neighborhood, month, hour, sum(expected_crimes) AS top
+            FROM forecast_category GROUP BY ALL
+        ) USING (neighborhood, month, hour)
+        WHERE top IS NULL OR top > expected_crimes * (1 + {RELATIVE_TOLERANCE})""",
     "mart_forecast_hourly does not have the rows of forecast_hourly": """
         SELECT (SELECT count(*) FROM mart_forecast_hourly)
              - (SELECT count(*) FROM forecast_hourly)""",
@@ -31,8 +47,10 @@ RECONCILIATIONS = {
         ) USING (neighborhood, month)
         WHERE abs(expected_daily_crimes - hours)
             > {RELATIVE_TOLERANCE} * greatest(expected_daily_crimes, hours)""",
-    "expected_month_crimes lies outside its interval's order": """
-        SELECT count(*) FROM average_daily WHERE month_lower_80 > month_upper_80""",
+    "an interval of average_daily ends before it begins, or 80 % reaches beyond 95 %": """
+        SELECT count(*) FROM average_daily
+        WHERE month_lower_80 > month_upper_80 OR day_lower_80 > day_upper_80
+           OR month_lower_95 > month_lower_80 OR month_upper_95 < month_upper_80""",
     "patrol shares do not add up to 1": f"""
         SELECT count(*) FROM forecast_hourly
         WHERE abs(patrol_share_foot + patrol_share_bicycle + patrol_share_motorcycle

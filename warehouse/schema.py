@@ -35,6 +35,9 @@ HOUR = Column(
     "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",
     minimum=0, maximum=23,
 )
+ISO_WEEKDAY = Column(
+    "iso_weekday", "INTEGER", "Weekday, Monday 1 to Sunday 7.", "Weekday", minimum=1, maximum=7,
+)
 FORECAST_MONTH = Column(
     "forecast_month", "DATE", "First day of the next such month after the cutoff.", "Forecast month"
 )
@@ -92,8 +95,25 @@ INTENSITY = Column(
     "Intensity", allowed=INTENSITIES,
 )
 SUGGESTED_PATROL = Column(
-    "suggested_patrol", "VARCHAR", "Patrol type with the largest expected share.",
+    "suggested_patrol", "VARCHAR",
+    "Patrol type whose share of the expected crimes, divided by the root of its share of the city's, is"
+    " largest, among types with at least 0.15 of them or the most; a rule, not an observed deployment.",
     "Suggested patrol", allowed=PATROL_TYPES,
+)
+PATROL_DECISION = (
+    Column(
+        "suggested_patrol_share", "DOUBLE", "Share of the expected crimes that call for it.",
+        "Suggested patrol share", minimum=0, maximum=1,
+    ),
+    Column(
+        "runner_up_patrol", "VARCHAR", "Patrol type that comes next by the same rule.",
+        "Runner-up patrol", allowed=PATROL_TYPES,
+    ),
+    Column(
+        "patrol_margin", "DOUBLE",
+        "Suggested patrol's share less the runner-up's; below 0 where the runner-up is commoner.",
+        "Patrol margin", minimum=-1, maximum=1,
+    ),
 )
 PATROL_SHARES = tuple(
     Column(
@@ -210,10 +230,7 @@ CALENDAR_TABLE = Table(
     (
         Column("calendar_date", "DATE", "Local calendar day.", "Date"),
         MONTH,
-        Column(
-            "iso_weekday", "INTEGER", "Weekday, Monday 1 to Sunday 7.", "Weekday",
-            minimum=1, maximum=7,
-        ),
+        ISO_WEEKDAY,
         Column(
             "clock_change", "VARCHAR",
             "Clock change of that day: none, spring (hour 2 missing) or autumn (hour 1 twice).",
@@ -318,8 +335,59 @@ FORECAST_HOURLY_TABLE = Table(
         OBSERVED_RATE,
         INTENSITY,
         SUGGESTED_PATROL,
+        *PATROL_DECISION,
         *PATROL_SHARES,
         SUPPORT,
+        DATA_SOURCE,
+    ),
+)
+
+FORECAST_HOURLY_WEEKDAY_TABLE = Table(
+    "forecast_hourly_weekday",
+    "Expected crimes per clock hour on an average Monday, Tuesday and so on of the forecast month.",
+    "neighborhood, month, weekday and hour; complete",
+    ("neighborhood", "month", "iso_weekday", "hour"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        ISO_WEEKDAY,
+        HOUR,
+        FORECAST_MONTH,
+        Column(
+            "exposure_days", "INTEGER", "Such weekdays in the forecast month, holidays included.",
+            "Days", unit="days", minimum=1,
+        ),
+        replace(
+            EXPECTED_CRIMES,
+            description="Expected crimes in that clock hour on an average such weekday; their mean over"
+            " the days of the month is forecast_hourly.expected_crimes.",
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+FORECAST_CATEGORY_TABLE = Table(
+    "forecast_category",
+    "What drives a cell: the offense categories with the largest share of its expected crimes.",
+    "neighborhood, month, hour and rank; three ranks, or fewer where the city has fewer categories",
+    ("neighborhood", "month", "hour", "category_rank"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        HOUR,
+        FORECAST_MONTH,
+        Column(
+            "category_rank", "INTEGER", "Rank by share, from 1.", "Rank", minimum=1, maximum=3,
+        ),
+        OFFENSE_CATEGORY,
+        replace(
+            EXPECTED_CRIMES,
+            description="Expected crimes of that category in that clock hour on an average day.",
+        ),
+        Column(
+            "category_share", "DOUBLE", "Share of the cell's expected crimes, as the base rate has it.",
+            "Category share", minimum=0, maximum=1,
+        ),
         DATA_SOURCE,
     ),
 )
@@ -355,13 +423,19 @@ AVERAGE_DAILY_TABLE = Table(
             "expected_month_crimes", "DOUBLE", "Expected crimes in the forecast month.",
             "Expected month crimes", unit="crimes", minimum=0,
         ),
-        Column(
-            "month_lower_80", "DOUBLE", "Lower end of the month's 80 % prediction interval.",
-            "Month, lower 80 %", unit="crimes", minimum=0,
-        ),
-        Column(
-            "month_upper_80", "DOUBLE", "Upper end of the month's 80 % prediction interval.",
-            "Month, upper 80 %", unit="crimes", minimum=0,
+        *(
+            Column(
+                f"{grain}_{end}_{level}", "DOUBLE",
+                f"{end.title()} end of the {level} % prediction interval of {what}; lower and upper end"
+                " are both 0 where almost nothing is expected.",
+                f"{grain.title()}, {end} {level} %", unit="crimes", minimum=0,
+            )
+            for grain, level, what in (
+                ("month", 80, "the forecast month's count"),
+                ("month", 95, "the forecast month's count"),
+                ("day", 80, "one day's count"),
+            )
+            for end in ("lower", "upper")
         ),
         DATA_SOURCE,
     ),
@@ -382,6 +456,19 @@ BACKTEST_SCORE_TABLE = Table(
         Column("grain", "VARCHAR", "Cell that was scored.", "Grain"),
         Column("metric", "VARCHAR", "Name of the score (see docs/adr/0003-scores.md).", "Metric"),
         Column("value", "DOUBLE", "Value of the score.", "Value"),
+        DATA_SOURCE,
+    ),
+)
+
+MODEL_CARD_TABLE = Table(
+    "model_card",
+    "What the forecast is, what it was scored at, what it is for and what not.",
+    "section, in order",
+    ("position",),
+    (
+        Column("position", "INTEGER", "Position in the card, from 1.", "Position", minimum=1),
+        Column("section", "VARCHAR", "Heading.", "Section"),
+        Column("text", "VARCHAR", "Text of the section, Markdown.", "Text"),
         DATA_SOURCE,
     ),
 )
@@ -408,6 +495,22 @@ REFRESH_RUN_TABLE = Table(
         Column(
             "intensity_high_from", "DOUBLE", "Expected crimes from which intensity is high.",
             "High from", unit="crimes per hour", minimum=0,
+        ),
+        Column(
+            "volume_forest_share", "DOUBLE",
+            "How much of the volume forest's correction past origins let through, from 0 to 1.",
+            "Volume forest share", minimum=0, maximum=1,
+        ),
+        Column(
+            "patrol_forest_share", "DOUBLE",
+            "Weight of the patrol forest beside the base shares, from 0 to 1.",
+            "Patrol forest share", minimum=0, maximum=1,
+        ),
+        Column(
+            "newest_month_completeness", "DOUBLE",
+            "Share of the newest month's incidents that is expected to be reported by now; the"
+            " forecast is corrected for it.",
+            "Completeness of the newest month", minimum=0, maximum=1,
         ),
         Column("seed", "BIGINT", "Seed of every random draw.", "Seed"),
         Column("atlshield_version", "VARCHAR", "Version of this project.", "ATLShield version"),
@@ -567,8 +670,11 @@ TABLES = (
     NEIGHBORHOOD_TABLE,
     INCIDENT_TABLE,
     FORECAST_HOURLY_TABLE,
+    FORECAST_HOURLY_WEEKDAY_TABLE,
+    FORECAST_CATEGORY_TABLE,
     AVERAGE_DAILY_TABLE,
     BACKTEST_SCORE_TABLE,
+    MODEL_CARD_TABLE,
     FEED_HEALTH_TABLE,
     REPORT_DELAY_TABLE,
     MART_FORECAST_HOURLY_TABLE,
