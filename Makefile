@@ -12,7 +12,8 @@ FULL ?=
 HOST ?= 127.0.0.1
 PORT ?= 5000
 OUT ?= dist
-ORIGINS ?= 4
+BACKTEST_OUT ?= backtest
+ORIGINS ?= 6
 
 REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RAW)) \
 	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
@@ -22,7 +23,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 
 RUN := .venv/bin/python -m
 
-.PHONY: refresh fetch profile serve test check bench backtest export rollback docs lock clean
+.PHONY: refresh fetch profile serve test check bench backtest card export rollback docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
@@ -48,8 +49,11 @@ check: .venv/dev
 bench: .venv/dev
 	$(RUN) tests.benchmark $(if $(LARGE),--large)
 
-backtest: .venv/runtime
-	$(RUN) models backtest --builds "$(BUILDS)" --origins $(ORIGINS)
+backtest: .venv/dev
+	$(RUN) models backtest --builds "$(BUILDS)" --origins $(ORIGINS) --out "$(BACKTEST_OUT)"
+
+card: .venv/runtime
+	@$(RUN) models card --builds "$(BUILDS)"
 
 export: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" export --out "$(OUT)"

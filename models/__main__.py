@@ -1,4 +1,4 @@
-"""Commands on forecasts: `python -m models backtest`."""
+"""Commands on forecasts of the published build: `python -m models backtest | search | hours | card`."""
 
 import argparse
 import sys
@@ -8,42 +8,67 @@ import duckdb
 import pandas as pd
 from tqdm import tqdm
 
+from models.aoristic import score_hours
 from models.backtest import list_origins, run_backtest
+from models.card import render_card
 from models.charts import draw_scores
-from models.panel import load_panel
+from models.panel import Panel, load_panel
 from models.rivals import has_lightgbm
+from models.search import search
 from warehouse import settings
 from warehouse.errors import ShieldError
-from warehouse.publish import read_pointer
+from warehouse.publish import PublishedBuild, read_pointer
 
 SHOWN = ("deviance_to_reference", "predicted_to_actual", "capture_top_5_percent", "coverage_80",
          "patrol_log_loss")  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print and draw the scores; return the exit code."""
+    """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
-    parser.add_argument("command", choices=["backtest"])
+    parser.add_argument("command", choices=["backtest", "search", "hours", "card"])
     parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
     parser.add_argument("--origins", type=int, default=6, help="past origins, a quarter apart")
     parser.add_argument("--out", type=Path, default=Path("backtest"), help="folder of table and charts")
     options = parser.parse_args(arguments)
     try:
-        make_backtest(options.builds, options.origins, options.out)
+        published = read_pointer(options.builds)
+        with duckdb.connect(str(options.builds / published.file), read_only=True) as connection:
+            if options.command == "backtest":
+                make_backtest(connection, published, options.origins, options.out)
+            elif options.command == "search":
+                panel = load_panel(connection)
+                print_table(search(panel, find_origins(panel, options.origins)))
+            elif options.command == "hours":
+                print_table(score_hours(connection))
+            else:
+                select = "SELECT section, text FROM model_card ORDER BY position"
+                print(render_card(connection.execute(select).fetchall()), end="")
     except ShieldError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def make_backtest(builds: Path, wanted: int, out: Path) -> None:
-    """Score all models on the published build; print a table, write `backtest_score.csv` and charts."""
-    published = read_pointer(builds)
-    with duckdb.connect(str(builds / published.file), read_only=True) as connection:
-        panel = load_panel(connection)
+def find_origins(panel: Panel, wanted: int) -> list[int]:
+    """Return past origins. Raises `ShieldError` where the data has too few months."""
     origins = list_origins(panel, wanted)
     if not origins:
         raise ShieldError("the published build holds too few months for a backtest")
+    return origins
+
+
+def print_table(table: pd.DataFrame) -> None:
+    """Print a table as plain text."""
+    print(table.to_string(index=False, float_format="{:,.4f}".format))
+
+
+def make_backtest(
+    connection: duckdb.DuckDBPyConnection, published: PublishedBuild, wanted: int, out: Path
+) -> None:
+    """Score all models on the published build; print a table, write `backtest_score.csv` and charts."""
+    panel = load_panel(connection)
+    origins = find_origins(panel, wanted)
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
     scores = run_backtest(panel, origins, with_rivals=True)

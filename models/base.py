@@ -138,8 +138,9 @@ def find_shape_types(counts: Floats, city: Floats) -> Floats:
     """
     roots = np.sqrt(counts.sum(axis=1, keepdims=True) + 1)
     ratios = np.log(shrink_shape(counts, city) / city) * roots
-    left, sizes, right = np.linalg.svd(ratios.reshape(len(counts), -1), full_matrices=False)
-    few = (left[:, :SHAPE_TYPES] * sizes[:SHAPE_TYPES]) @ right[:SHAPE_TYPES]
+    flat = ratios.reshape(len(counts), -1)
+    types = np.linalg.eigh(flat @ flat.T).eigenvectors[:, -SHAPE_TYPES:]
+    few = types @ (types.T @ flat)
     shapes = city * np.exp(few.reshape(counts.shape) / roots)
     normalized: Floats = shapes / shapes.sum(axis=1, keepdims=True)
     return normalized

@@ -4,6 +4,8 @@ Enters: days, or counts by kind of day. Leaves: the kind of each day, and factor
 of day, clock hour and stratum whose mean over a long calendar is 1.
 """
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 from pandas.tseries.holiday import USFederalHolidayCalendar
@@ -21,10 +23,17 @@ STRATUM_PSEUDO_EVENTS = 100.0
 """Factors of an hour are drawn to 1, and those of a stratum to the city's, by so many events."""
 
 
+@cache
+def list_holidays() -> pd.DatetimeIndex:
+    """Return the federal holidays of a hundred years."""
+    first, last = pd.Timestamp("1970-01-01"), pd.Timestamp("2069-12-31")
+    holidays: pd.DatetimeIndex = USFederalHolidayCalendar().holidays(first, last)
+    return holidays
+
+
 def find_kinds(days: pd.DatetimeIndex) -> Integers:
     """Return the kind of each day: 0 Monday to 6 Sunday, 7 a federal holiday, whatever its weekday."""
-    holidays = USFederalHolidayCalendar().holidays(days.min(), days.max())
-    kinds: Integers = np.where(days.isin(holidays), HOLIDAY, days.weekday).astype(np.int64)
+    kinds: Integers = np.where(days.isin(list_holidays()), HOLIDAY, days.weekday).astype(np.int64)
     return kinds
 
 

@@ -6,6 +6,8 @@ The log of a stratum's monthly rate is a Gaussian process (Rasmussen & Williams 
 slow random walk, a deviation that dies away within months, a damped trend, a season of two harmonics,
 and noise. How fast the level moves is not told but averaged over, each speed weighted by how well it
 explains the past: a city whose crime is stable gets a long memory, a feed that falls is followed.
+Counts are Poisson: their logs are linearised round a first fit (section 3.4), because the log of a
+small count is neither unbiased nor of a known variance.
 """
 
 from dataclasses import dataclass
@@ -48,27 +50,48 @@ SPEEDS = tuple(
 )
 
 
+FIRST_FIT = Speed(0.02, 0.07, 1.0)
+NEWTON_ROUNDS = 8
+LARGEST_STEP = 2.0
+"""Rounds of the first fit, and how far on the log scale one round may believe a count."""
+
+
 def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Integers) -> Floats:
     """Return expected crimes per day (target month, stratum).
 
-    `counts` (month, stratum) were seen on `days` (month) or (month, stratum). `months` and `targets`
-    are month numbers; there must be at least one month, and gaps between them are allowed.
+    `counts` (month, stratum) were seen on `days` (month, stratum). `months` and `targets` are month
+    numbers; there must be at least one month, and gaps between them are allowed.
     """
-    rates = np.log((counts + 0.5) / np.broadcast_to(days.reshape(len(months), -1), counts.shape))
-    noise = 1 / (counts + 0.5) + NOISE**2
-    middle = (rates / noise).sum(axis=0) / (1 / noise).sum(axis=0)
-    shares = counts.sum(axis=0) / max(counts.sum(), 1.0)
     moments = np.concatenate([months, targets]).astype(np.float64)
+    now = float(months.max())
+    middle = np.log((counts.sum(axis=0) + 0.5) / days.sum(axis=0))
+    values, noise = linearize(counts, days, middle, spread_level(moments, now, FIRST_FIT))
+    shares = counts.sum(axis=0) / max(counts.sum(), 1.0)
     means, evidence = [], []
     for speed in SPEEDS:
-        covariance = spread_level(moments, float(months.max()), speed)
-        mean, likelihood = condition(covariance, rates - middle, noise)
-        means.append(mean + middle)
+        mean, likelihood = condition(spread_level(moments, now, speed), values, noise)
+        means.append(mean[len(months) :])
         # The strata share their shocks: together they count as much evidence as one of them.
         evidence.append(likelihood @ shares + np.log(speed.prior))
     weights = np.exp(np.array(evidence) - max(evidence))
-    forecast: Floats = np.exp(np.einsum("g,gts->ts", weights / weights.sum(), np.array(means)))
+    mean = np.einsum("g,gts->ts", weights / weights.sum(), np.array(means))
+    forecast: Floats = np.exp(middle + mean)
     return forecast
+
+
+def linearize(counts: Floats, days: Floats, middle: Floats, covariance: Floats) -> tuple[Floats, Floats]:
+    """Return the log rates less `middle` that the counts stand for, and their variance.
+
+    Newton's method for the mode of the latent level; one observation of the log rate and its variance
+    then tell what the Poisson likelihood tells near that mode.
+    """
+    level = np.zeros_like(counts)
+    for _ in range(NEWTON_ROUNDS):
+        mean = np.exp(middle + level) * days
+        values = level + np.clip((counts - mean) / mean, -LARGEST_STEP, LARGEST_STEP)
+        noise = 1 / mean + NOISE**2
+        level = condition(covariance, values, noise)[0][: len(counts)]
+    return values, noise
 
 
 def spread_level(moments: Floats, now: float, speed: Speed) -> Floats:
@@ -91,7 +114,7 @@ def spread_level(moments: Floats, now: float, speed: Speed) -> Floats:
 
 
 def condition(covariance: Floats, values: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """Return the posterior mean (target, stratum) and the log likelihood (stratum) of `values`.
+    """Return the posterior mean (month, stratum) and the log likelihood (stratum) of `values`.
 
     `values` and `noise` (month, stratum) belong to the first months of `covariance`; the others are
     the targets. Constants of the likelihood are left out.
@@ -99,7 +122,7 @@ def condition(covariance: Floats, values: Floats, noise: Floats) -> tuple[Floats
     seen = len(values)
     known = covariance[:seen, :seen] + np.einsum("ts,tu->stu", noise, np.eye(seen))
     solved = np.linalg.solve(known, values.T[:, :, None])[:, :, 0]
-    mean: Floats = covariance[seen:, :seen] @ solved.T
+    mean: Floats = covariance[:, :seen] @ solved.T
     determinant = np.linalg.slogdet(known)[1]
     likelihood: Floats = -0.5 * ((solved * values.T).sum(axis=1) + determinant)
     return mean, likelihood

@@ -21,9 +21,11 @@ from warehouse import settings
 from warehouse.schema import PATROL_TYPES
 
 TREES = 40
-LEAF_ROWS = 100
+TRIAL_TREES = 20
+"""Trees of the forest that is published, and of the one that its weight is chosen by."""
+LEAF_ROWS = 50
 FEATURE_SHARE = 0.5
-DRAWN_ROWS = 20_000
+DRAWN_ROWS = 10_000
 """Rows drawn per tree; each is one incident of a cell and type, so this is a sample of incidents."""
 
 SHARES = np.linspace(0, 1, 11)
@@ -109,7 +111,7 @@ def fit_patrol(rehearsals: Sequence[Rehearsal], origin: int) -> PatrolModel:
     """Fit the classifier on what happened after past origins, all before `origin`."""
     if not any(rehearsal.future.counts.sum() for rehearsal in rehearsals):
         return PatrolModel(None, 0.0)
-    return PatrolModel(fit_forest(rehearsals), choose_share(rehearsals, origin))
+    return PatrolModel(fit_forest(rehearsals, TREES), choose_share(rehearsals, origin))
 
 
 def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
@@ -119,10 +121,10 @@ def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
     newer = [r for r in rehearsals if r.origin >= year]
     if not newer or not any(rehearsal.future.counts.sum() for rehearsal in older):
         return USUAL_SHARE
-    trial = fit_forest(older)
+    trial = fit_forest(older, TRIAL_TREES)
     losses = 0.5 * ((SHARES - USUAL_SHARE) / USUAL_SHARE_SPREAD) ** 2
     for rehearsal in newer:
-        known = share_out(rehearsal.past, rehearsal.base)
+        known = share_out(rehearsal.future, rehearsal.base)
         learned = ask(trial, known, rehearsal.targets)
         counts = rehearsal.future.patrol_counts
         for index, share in enumerate(SHARES):
@@ -131,14 +133,14 @@ def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
     return float(SHARES[losses.argmin()])
 
 
-def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestClassifier:
+def fit_forest(rehearsals: Sequence[Rehearsal], trees: int) -> RandomForestClassifier:
     """Fit the classifier on cell x type rows weighted by their counts."""
     features, counts = (
         np.concatenate(parts)
         for parts in zip(
             *(
                 (
-                    make_patrol_features(share_out(r.past, r.base), r.targets),
+                    make_patrol_features(share_out(r.future, r.base), r.targets),
                     r.future.patrol_counts.reshape(-1, len(PATROL_TYPES)),
                 )
                 for r in rehearsals
@@ -148,7 +150,7 @@ def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestClassifier:
     )
     cells, patrol = np.nonzero(counts)
     forest = RandomForestClassifier(
-        n_estimators=TREES,
+        n_estimators=trees,
         min_samples_leaf=max(1, min(LEAF_ROWS, len(cells) // 10)),
         max_features=FEATURE_SHARE,
         max_samples=min(DRAWN_ROWS, len(cells)),

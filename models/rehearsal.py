@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from models.arrays import Floats, Integers
 from models.base import estimate_base
+from models.features import make_features
 from models.panel import Panel
 
 HORIZON_MONTHS = 12
@@ -26,13 +27,14 @@ LARGEST_REHEARSALS = 8
 class Rehearsal:
     """One past origin and the observed months after it, `HORIZON_MONTHS` at most.
 
-    `base` are expected crimes per clock hour (neighborhood, month, hour, stratum) as known at `origin`.
+    `base` are expected crimes per clock hour (neighborhood, month, hour, stratum) as known at `origin`,
+    `features` what the volume forest may know of each cell (neighborhood, month, hour, feature).
     """
 
     origin: int
-    past: Panel
     future: Panel
     base: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
 
     @property
     def targets(self) -> Integers:
@@ -53,7 +55,12 @@ class Rehearsal:
     def until(self, end: int) -> "Rehearsal":
         """Return the rehearsal as it stood before month `end`."""
         seen = self.targets < end
-        return replace(self, future=self.future.between(self.origin, end), base=self.base[:, seen])
+        return replace(
+            self,
+            future=self.future.between(self.origin, end),
+            base=self.base[:, seen],
+            features=self.features[:, seen],
+        )
 
 
 def list_past_origins(panel: Panel, origin: int) -> list[int]:
@@ -74,6 +81,8 @@ def rehearse(panel: Panel, origin: int) -> list[Rehearsal]:
     for start in list_past_origins(panel, origin):
         past = panel.before(start)
         future = panel.between(start, min(start + HORIZON_MONTHS, origin))
-        base = estimate_base(past, start, future.month_numbers).astype(np.float32)
-        rehearsals.append(Rehearsal(start, past, future, base))
+        base = estimate_base(past, start, future.month_numbers)
+        features = make_features(past, start, future.month_numbers, base.sum(axis=3))
+        shape = (*base.shape[:3], -1)
+        rehearsals.append(Rehearsal(start, future, base.astype(np.float32), features.reshape(shape)))
     return rehearsals

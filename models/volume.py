@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 
 from models.arrays import Floats, Integers
@@ -20,9 +21,12 @@ from models.scores import poisson_deviance
 from warehouse import settings
 
 TREES = 40
-LEAF_ROWS = 300
+TRIAL_TREES = 20
+"""Trees of the forest that is published, and of the one that the gate tries."""
+LEAF_ROWS = 200
 FEATURE_SHARE = 0.5
-DRAWN_ROWS = 30_000
+CRITERION = "squared_error"
+DRAWN_ROWS = 20_000
 """Rows drawn per tree. What the ratio has to tell is little; more rows cost time and tell no more."""
 
 SHARES = np.linspace(0, 1, 11)
@@ -57,7 +61,7 @@ def fit_volume(rehearsals: Sequence[Rehearsal], origin: int) -> VolumeModel:
     """Fit the correction on what happened after past origins, all before `origin`."""
     if not rehearsals:
         return VolumeModel(None, 0.0)
-    return VolumeModel(fit_forest(rehearsals), choose_share(rehearsals, origin))
+    return VolumeModel(fit_forest(rehearsals, TREES), choose_share(rehearsals, origin))
 
 
 def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
@@ -71,7 +75,7 @@ def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
     newer = [r for r in rehearsals if r.origin >= year]
     if not older or not newer:
         return USUAL_SHARE
-    trial = fit_forest(older)
+    trial = fit_forest(older, TRIAL_TREES)
     losses = 0.5 * ((SHARES - USUAL_SHARE) / USUAL_SHARE_SPREAD) ** 2
     for rehearsal in newer:
         ratio = trial.predict(describe(rehearsal)).reshape(rehearsal.rates.shape)
@@ -83,7 +87,7 @@ def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
     return float(SHARES[losses.argmin()])
 
 
-def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestRegressor:
+def fit_forest(rehearsals: Sequence[Rehearsal], trees: int) -> RandomForestRegressor:
     """Fit the forest on the ratio of counts to base rate."""
     features = np.concatenate([describe(rehearsal) for rehearsal in rehearsals])
     expected = [divide_city_out(rehearsal) for rehearsal in rehearsals]
@@ -91,7 +95,8 @@ def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestRegressor:
         [(r.future.counts / mean).ravel() for r, mean in zip(rehearsals, expected, strict=True)]
     )
     forest = RandomForestRegressor(
-        n_estimators=TREES,
+        n_estimators=trees,
+        criterion=CRITERION,
         min_samples_leaf=max(1, min(LEAF_ROWS, len(ratios) // 10)),
         max_features=FEATURE_SHARE,
         max_samples=min(DRAWN_ROWS, len(ratios)),
@@ -103,9 +108,9 @@ def fit_forest(rehearsals: Sequence[Rehearsal]) -> RandomForestRegressor:
     return forest
 
 
-def describe(rehearsal: Rehearsal) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Return the features of a rehearsal's cells."""
-    return make_features(rehearsal.past, rehearsal.origin, rehearsal.targets, rehearsal.rates)
+def describe(rehearsal: Rehearsal) -> npt.NDArray[np.float32]:
+    """Return the features of a rehearsal's cells, a row each."""
+    return rehearsal.features.reshape(-1, rehearsal.features.shape[-1])
 
 
 def divide_city_out(rehearsal: Rehearsal) -> Floats:

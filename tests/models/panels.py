@@ -1,26 +1,61 @@
 """Small panels for tests."""
 
-import numpy as np
+from dataclasses import replace
 
-from models.panel import HOURS, Panel
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.daykinds import HOLIDAY
+from models.panel import HOURS, LATE_COLUMNS, Panel, Stratum
 from warehouse.schema import PATROL_TYPES
 
 FIRST_MONTH = 2019 * 12
 """January 2019."""
+
+DAYS = 30
+"""Days of every month: each weekday four times, two more Sundays and one more Saturday, no holiday."""
+KIND_DAYS = np.array([4, 4, 4, 4, 4, 4, 6, 0])
+
+STRATA = tuple(
+    Stratum(f"Offense {index}", index, {f"Category {index}": 1.0}) for index in range(len(PATROL_TYPES))
+)
+SHARES = np.array([0.4, 0.1, 0.1, 0.4])
 
 
 def make_panel(places: int = 6, months: int = 30, rate: float = 0.05, seed: int = 1) -> Panel:
     """Return Poisson counts with a level per place; every day has every hour once."""
     random = np.random.default_rng(seed)
     levels = rate * random.lognormal(0, 0.8, places)[:, None, None, None]
-    shares = np.array([0.4, 0.1, 0.1, 0.4])
-    exposure = np.full((months, HOURS), 30.0)
-    counts = random.poisson(levels * exposure[None, :, :, None] * shares)
+    exposure = np.full((months, HOURS), float(DAYS))
+    counts = random.poisson(levels * exposure[None, :, :, None] * SHARES)
+    return fill_panel(counts, random)
+
+
+def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Panel:
+    """Return the panel of some counts (place, month, hour, stratum), spread evenly over the days."""
+    places, months = counts.shape[:2]
+    assert KIND_DAYS.sum() == DAYS
+    assert not KIND_DAYS[HOLIDAY]
+    by_day = random.multinomial(counts.sum(axis=(2, 3)), np.full(DAYS, 1 / DAYS))
     return Panel(
         neighborhoods=tuple(f"Place {index}" for index in range(places)),
         npu=tuple("AB"[index % 2] for index in range(places)),
+        zone=tuple("12"[index % 2] for index in range(places)),
+        strata=STRATA,
         month_numbers=np.arange(FIRST_MONTH, FIRST_MONTH + months),
-        days=np.full(months, 30),
-        exposure=exposure,
-        patrol_counts=counts.astype(np.float32).reshape(places, months, HOURS, len(PATROL_TYPES)),
+        calendar_days=np.full(months, DAYS),
+        clock_hours=np.full((months, HOURS), float(DAYS)),
+        completeness=np.ones(months),
+        stratum_counts=counts.astype(np.float32),
+        kind_days=np.tile(KIND_DAYS, (months, 1)),
+        kind_counts=np.einsum("nths,k->tkhs", counts, KIND_DAYS / DAYS).astype(np.float32),
+        day_counts=by_day.reshape(places, -1).astype(np.uint16),
+        day_months=np.repeat(np.arange(FIRST_MONTH, FIRST_MONTH + months), DAYS),
+        late=pd.DataFrame({name: pd.Series(dtype=np.int64) for name in LATE_COLUMNS}),
     )
+
+
+def with_counts(panel: Panel, counts: npt.NDArray[np.float32]) -> Panel:
+    """Return the panel with other counts; days and kinds of day stay as they were."""
+    return replace(panel, stratum_counts=counts)

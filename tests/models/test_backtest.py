@@ -1,19 +1,34 @@
-"""The backtest: origins, models, and that no forecast sees its own future."""
+"""The backtest: origins, models, that no forecast sees its own future, and that scores are honest."""
 
-from dataclasses import replace
+from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
 from models.backtest import (
+    BASE,
+    HORIZONS,
     PUBLISHED,
     REFERENCE,
-    forecast_patrol,
-    forecast_volume,
+    forecast_origin,
     list_origins,
     run_backtest,
 )
-from tests.models.panels import FIRST_MONTH, make_panel
+from models.charts import draw_scores
+from models.panel import load_panel
+from models.rivals import SIMPLE_RIVALS, fit_first_version, fit_poisson_glm
+from tests.models.panels import FIRST_MONTH, make_panel, with_counts
+
+SLOW_RIVALS = {"first_version_published", "first_version_with_exposure", "lightgbm_poisson"}
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    """Scores of every model at the newest two origins of a small panel."""
+    panel = make_panel(places=20, months=36, rate=0.2)
+    return run_backtest(panel, list_origins(panel, 2), with_rivals=True)
 
 
 def test_origins_are_quarters_apart_with_a_year_after_the_newest() -> None:
@@ -23,34 +38,88 @@ def test_origins_are_quarters_apart_with_a_year_after_the_newest() -> None:
     assert list_origins(make_panel(months=23), 1) == []
 
 
-def test_every_model_is_scored_beside_the_reference() -> None:
-    panel = make_panel(months=30)
-    scores = run_backtest(panel, list_origins(panel, 1))
-    volume = scores[scores["metric"] == "deviance_to_reference"].set_index("model")["value"]
-    assert volume[REFERENCE] == pytest.approx(1)
-    assert set(volume.index) == {"neighborhood_hour_mean", REFERENCE, "base", PUBLISHED}
+def test_every_model_is_scored_beside_the_reference(scores: pd.DataFrame) -> None:
+    volume = scores[scores["metric"] == "deviance_to_reference"]
+    assert set(volume["model"]) == {REFERENCE, BASE, PUBLISHED, *SIMPLE_RIVALS, *SLOW_RIVALS}
+    assert (volume[volume["model"] == REFERENCE]["value"] == 1).all()
     patrol = scores[scores["metric"] == "patrol_log_loss"]
-    assert set(patrol["model"]) == {"city_shares", "neighborhood_hour_shares", PUBLISHED}
-    assert (scores["horizon_months"] == 12).all()
+    shares = {"city_shares", "neighborhood_hour_shares", BASE, PUBLISHED}
+    assert set(patrol["model"]) == shares
+    assert set(scores["horizon_months"]) == set(HORIZONS)
     assert scores["value"].notna().all()
     assert not scores.duplicated(["model", "origin", "horizon_months", "grain", "metric"]).any()
 
 
+def test_interval_of_the_ratio_holds_it(scores: pd.DataFrame) -> None:
+    table = (
+        scores[scores["grain"] == "neighborhood_month_hour"]
+        .pivot_table(index=["model", "origin", "horizon_months"], columns="metric", values="value")
+        .dropna(subset="deviance_to_reference")
+    )
+    ratio = table["deviance_to_reference"]
+    assert (table["deviance_to_reference_lower_95"] <= ratio + 1e-12).all()
+    assert (table["deviance_to_reference_upper_95"] >= ratio - 1e-12).all()
+
+
 def test_no_forecast_changes_when_the_future_does() -> None:
     panel = make_panel(months=30)
-    counts = panel.patrol_counts.copy()
+    counts = panel.stratum_counts.copy()
     counts[:, 18:] += 5
-    changed = replace(panel, patrol_counts=counts)
     origin = FIRST_MONTH + 18
-    for forecast in (forecast_volume, forecast_patrol):
-        one, two = (
-            forecast(p.before(origin), origin, p.between(origin, origin + 12)) for p in (panel, changed)
-        )
-        for model in one:
-            np.testing.assert_array_equal(one[model], two[model])
+    one, two = (
+        forecast_origin(p, origin, with_rivals=True) for p in (panel, with_counts(panel, counts))
+    )
+    for model in one.rates:
+        np.testing.assert_array_equal(one.rates[model], two.rates[model], model)
+    for model in one.shares:
+        np.testing.assert_array_equal(one.shares[model], two.shares[model], model)
+    np.testing.assert_array_equal(one.spread.tails, two.spread.tails)
+
+
+def test_stationary_truth_is_forecast_within_its_sampling_error() -> None:
+    panel = make_panel(places=30, months=36, rate=0.3)
+    random = np.random.default_rng(1)
+    truth = 0.3 * random.lognormal(0, 0.8, 30)  # the levels that make_panel draws first
+    forecast = forecast_origin(panel, FIRST_MONTH + 24)
+    errors = forecast.rates[PUBLISHED].sum(axis=2).mean(axis=1) / 24 / truth - 1
+    sampling = 1 / np.sqrt(truth * 24 * 30 * 24)
+    assert np.sqrt((errors**2).mean()) < 3.0 * np.sqrt((sampling**2).mean())
+
+
+def test_published_model_leaks_nothing(published: Path) -> None:
+    """An hourly R² above 0.3 on data like this would mean that a forecast had seen its future."""
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        panel = load_panel(connection)
+    forecast = forecast_origin(panel, list_origins(panel, 1)[0])
+    counts = forecast.future.counts / forecast.future.exposure
+    residual = ((counts - forecast.rates[PUBLISHED]) ** 2).sum()
+    assert 0 < 1 - residual / ((counts - counts.mean()) ** 2).sum() < 0.3
 
 
 def test_no_origins_give_no_scores() -> None:
     scores = run_backtest(make_panel(), [])
     assert scores.empty
     assert list(scores.columns) == ["model", "origin", "horizon_months", "grain", "metric", "value"]
+
+
+def test_poisson_glm_meets_its_margins() -> None:
+    panel = make_panel(places=5, months=12, rate=0.5)
+    fitted = fit_poisson_glm(panel, panel.month_numbers) * panel.exposure
+    for axes in ((0, 1), (0, 2), (1, 2)):
+        np.testing.assert_allclose(fitted.sum(axis=axes), panel.counts.sum(axis=axes), rtol=1e-6)
+
+
+def test_first_version_multiplies_crime() -> None:
+    panel = make_panel(places=10, months=24, rate=0.05)
+    rates = fit_first_version(panel, np.arange(FIRST_MONTH + 24, FIRST_MONTH + 36))
+    truth = panel.counts.sum() / panel.exposure.sum() / 10
+    assert rates["first_version_published"].mean() > 10 * truth
+    assert rates["first_version_with_exposure"].mean() < 5 * truth
+
+
+def test_charts_are_drawn_and_name_their_data(scores: pd.DataFrame, tmp_path: Path) -> None:
+    paths = draw_scores(scores.assign(data_source="simulated data"), tmp_path)
+    assert [path.name for path in paths] == [
+        "skill.png", "reliability.png", "coverage.png", "hit_rate.png"
+    ]  # fmt: skip
+    assert all(path.read_bytes()[:4] == b"\x89PNG" for path in paths)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from etl.city import City
-from models.forecast import next_months, share_of_days
+from models.forecast import list_days, next_months
+from refresh import Request, refresh
+from tests.raw import write_daily
 
 
 @pytest.mark.parametrize(
@@ -28,12 +30,15 @@ def test_forecast_months_are_the_next_after_the_cutoff(
     assert (months[11][0], 12) == december
 
 
-def test_an_average_day_counts_the_clock_changes(city: City) -> None:
-    march, november = (share_of_days(dt.date(2026, month, 1), city.time_zone) for month in (3, 11))
-    assert march[2] == pytest.approx(30 / 31)
-    assert november[1] == pytest.approx(31 / 30)
-    assert march.sum() == pytest.approx(24 - 1 / 31)
-    np.testing.assert_allclose(share_of_days(dt.date(2026, 6, 1), city.time_zone), 1)
+def test_days_count_clock_changes_on_their_weekday(city: City) -> None:
+    months = np.array([2026 * 12 + 2, 2026 * 12 + 5, 2026 * 12 + 10])
+    days = list_days(months, city.time_zone)
+    assert days.counts.sum(axis=1).tolist() == [31, 30, 30]
+    assert days.counts[0].tolist() == [5, 5, 4, 4, 4, 4, 5]
+    assert days.hours[0, 6, :4].tolist() == [5, 5, 4, 5]
+    assert days.hours[0].sum() == 31 * 24 - 1
+    assert days.hours[1].sum() == 30 * 24
+    assert days.hours[2, 6, :3].tolist() == [5, 6, 5]
 
 
 def fetch(builds: Path, select: str) -> list[tuple[object, ...]]:
@@ -49,6 +54,43 @@ def test_hours_add_up_to_days_and_days_to_months(published: Path) -> None:
             FROM forecast_hourly GROUP BY ALL) USING (neighborhood, month)
         WHERE cells <> 24 OR abs(expected_daily_crimes - hours) > 1e-12
            OR abs(expected_month_crimes - hours * day(last_day(forecast_month))) > 1e-9
+    """) == [(0,)]  # fmt: skip
+
+
+def test_weekdays_average_to_the_hour_and_places_add_up_to_zones_and_city(published: Path) -> None:
+    assert fetch(published, """
+        SELECT count(*) FROM forecast_hourly JOIN (
+            SELECT neighborhood, month, hour, count(*) AS weekdays, sum(exposure_days) AS days,
+                   sum(expected_crimes * exposure_days) / sum(exposure_days) AS mean
+            FROM forecast_hourly_weekday GROUP BY ALL) USING (neighborhood, month, hour)
+        WHERE weekdays <> 7 OR days <> day(last_day(forecast_month))
+           OR abs(expected_crimes / mean - 1) > 1e-12
+    """) == [(0,)]  # fmt: skip
+    ((zones, city),) = fetch(published, """
+        SELECT (SELECT sum(crimes) FROM (SELECT zone, sum(expected_month_crimes) AS crimes
+                FROM average_daily JOIN neighborhood USING (neighborhood) GROUP BY ALL)),
+               sum(expected_crimes * exposure_days) FROM forecast_hourly_weekday""")  # fmt: skip
+    assert float(str(zones)) == pytest.approx(float(str(city)), rel=1e-12)
+
+
+def test_weekdays_differ_and_not_by_much(published: Path) -> None:
+    ratios = [float(str(ratio)) for (ratio,) in fetch(published, """
+        SELECT sum(expected_crimes) / (SELECT sum(expected_crimes) / 7 FROM forecast_hourly_weekday)
+        FROM forecast_hourly_weekday GROUP BY iso_weekday""")]  # fmt: skip
+    assert len(ratios) == 7
+    assert 0.8 < min(ratios) < 1 < max(ratios) < 1.25
+
+
+def test_top_categories_are_ranked_shares_of_the_cell(published: Path) -> None:
+    assert fetch(published, """
+        SELECT count(*) = 242 * 12 * 24 * 3, count(DISTINCT category_rank) = 3,
+               max(abs(top.expected_crimes - category_share * hourly.expected_crimes)) < 1e-12
+        FROM forecast_category AS top JOIN forecast_hourly AS hourly USING (neighborhood, month, hour)
+    """) == [(True, True, True)]  # fmt: skip
+    assert fetch(published, """
+        SELECT count(*) FROM forecast_category AS one JOIN forecast_category AS two
+            USING (neighborhood, month, hour)
+        WHERE two.category_rank = one.category_rank + 1 AND two.category_share > one.category_share
     """) == [(0,)]  # fmt: skip
 
 
@@ -90,12 +132,53 @@ def test_intensity_follows_the_stored_thresholds(published: Path) -> None:
     assert shares == {name: pytest.approx(share, abs=one_cell) for name, share in wanted.items()}
 
 
-def test_suggested_patrol_has_the_largest_share(published: Path) -> None:
+def test_suggested_patrol_follows_its_rule_and_shows_its_margin(published: Path) -> None:
+    rows = fetch(published, """
+        WITH share AS (
+            UNPIVOT (SELECT neighborhood, month, hour, suggested_patrol, suggested_patrol_share,
+                            runner_up_patrol, patrol_margin, expected_crimes,
+                            patrol_share_foot AS "Foot Patrol", patrol_share_bicycle AS "Bicycle Patrol",
+                            patrol_share_motorcycle AS "Motorcycle Patrol",
+                            patrol_share_vehicle AS "Vehicle Patrol" FROM forecast_hourly)
+            ON "Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle Patrol"
+            INTO NAME patrol VALUE share),
+        city AS (SELECT patrol, sum(share * expected_crimes) / sum(expected_crimes) AS city_share
+                 FROM share GROUP BY ALL),
+        ruled AS (
+            SELECT *, share >= 0.15 OR share = max(share) OVER cell AS takes_part,
+                   share / sqrt(city_share) AS score
+            FROM share JOIN city USING (patrol) WINDOW cell AS (PARTITION BY neighborhood, month, hour))
+        SELECT neighborhood, month, hour,
+               arg_max(patrol, score) FILTER (takes_part) = any_value(suggested_patrol),
+               abs(max(share) FILTER (patrol = suggested_patrol)
+                   - any_value(suggested_patrol_share)) < 1e-12,
+               abs(any_value(suggested_patrol_share) - max(share) FILTER (patrol = runner_up_patrol)
+                   - any_value(patrol_margin)) < 1e-12
+        FROM ruled GROUP BY ALL""")  # fmt: skip
+    assert len(rows) == 242 * 12 * 24
+    assert all(row[3:] == (True, True, True) for row in rows)
+
+
+def test_not_every_cell_has_the_same_patrol(published: Path) -> None:
+    assert len(fetch(published, "SELECT DISTINCT suggested_patrol FROM forecast_hourly")) > 1
+
+
+def test_intervals_hold_the_expected_month_where_much_is_expected(published: Path) -> None:
     assert fetch(published, """
-        SELECT count(*) FROM forecast_hourly
-        WHERE greatest(patrol_share_foot, patrol_share_bicycle, patrol_share_motorcycle,
-                       patrol_share_vehicle) <> CASE suggested_patrol
-            WHEN 'Foot Patrol' THEN patrol_share_foot
-            WHEN 'Bicycle Patrol' THEN patrol_share_bicycle
-            WHEN 'Motorcycle Patrol' THEN patrol_share_motorcycle
-            ELSE patrol_share_vehicle END""") == [(0,)]  # fmt: skip
+        SELECT count(*) FROM average_daily WHERE expected_month_crimes > 5
+          AND NOT expected_month_crimes BETWEEN month_lower_80 AND month_upper_80
+    """) == [(0,)]  # fmt: skip
+
+
+def test_one_month_of_data_gives_a_complete_forecast(tmp_path: Path) -> None:
+    raw = write_daily(tmp_path / "month.csv", days=31)
+    refresh(Request("files", tmp_path / "builds", raw=(raw,)))
+    builds = tmp_path / "builds"
+    ((places, hours, share),) = fetch(builds, """
+        SELECT (SELECT count(*) FROM neighborhood), (SELECT count(*) FROM forecast_hourly),
+               volume_forest_share FROM refresh_run""")  # fmt: skip
+    assert hours == int(str(places)) * 12 * 24
+    assert share == 0
+    assert fetch(builds, "SELECT count(*) FROM backtest_score") == [(0,)]
+    (card,) = fetch(builds, "SELECT text FROM model_card WHERE section = 'Scores'")
+    assert "no backtest" in str(card[0])

@@ -1,87 +1,98 @@
-"""Both forests: what they are trained on, what they promise, and that they repeat."""
+"""Both forests: what they learn, what they promise, and that they repeat."""
 
 import numpy as np
 import pytest
 
+from models.arrays import Floats
 from models.base import estimate_base
-from models.patrol import estimate_shares, fit_patrol
-from models.volume import fit_volume, list_training_origins
-from tests.models.panels import FIRST_MONTH, make_panel
-from warehouse.errors import ShieldError
+from models.panel import Panel
+from models.patrol import estimate_shares, fit_patrol, rank_patrols, share_out
+from models.rehearsal import rehearse
+from models.volume import USUAL_SHARE, choose_share, fit_volume
+from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 
-@pytest.mark.parametrize(
-    ("months", "offsets"),
-    [
-        (48, [(36, 48), (24, 36)]),
-        (30, [(18, 30), (6, 18)]),
-        (18, [(6, 18)]),
-        (12, [(6, 12)]),
-        (2, [(1, 2)]),
-    ],
-)
-def test_training_origins_lie_whole_years_back_with_history_before_them(
-    months: int, offsets: list[tuple[int, int]]
-) -> None:
-    pairs = list_training_origins(make_panel(months=months), FIRST_MONTH + months)
-    assert [(start - FIRST_MONTH, end - FIRST_MONTH) for start, end in pairs] == offsets
+def correct(panel: Panel, months: int) -> tuple[Floats, float]:
+    """Return the volume forest's factors for the year after so many months, and its share."""
+    origin, targets = FIRST_MONTH + months, np.arange(FIRST_MONTH + months, FIRST_MONTH + months + 12)
+    past = panel.before(origin)
+    model = fit_volume(rehearse(past, origin), origin)
+    rates = estimate_base(past, origin, targets).sum(axis=3)
+    return model.correct(past, origin, targets, rates), model.share
 
 
-def test_months_between_files_are_no_history() -> None:
-    panel = make_panel(months=36)
-    gap = panel.select_months((panel.months == 1) | (panel.month_numbers >= FIRST_MONTH + 30))
-    assert list_training_origins(gap, FIRST_MONTH + 36) == [(FIRST_MONTH + 31, FIRST_MONTH + 36)]
-
-
-def test_one_month_of_data_is_refused() -> None:
-    with pytest.raises(ShieldError, match="at least two calendar months"):
-        list_training_origins(make_panel(months=1), FIRST_MONTH + 1)
+def share(panel: Panel, months: int) -> Floats:
+    """Return shares of patrol types for the year after so many months."""
+    origin, targets = FIRST_MONTH + months, np.arange(FIRST_MONTH + months, FIRST_MONTH + months + 12)
+    past = panel.before(origin)
+    base_shares = share_out(past, estimate_base(past, origin, targets))
+    return fit_patrol(rehearse(past, origin), origin).predict(base_shares, targets)
 
 
 def test_volume_stays_near_the_base_where_there_is_nothing_to_learn() -> None:
-    panel = make_panel(places=20, months=30, rate=0.3)
-    origin = FIRST_MONTH + 30
-    rates = fit_volume(panel, origin).predict(panel, origin, np.arange(origin, origin + 12))
-    ratio = rates / estimate_base(panel, origin)[:, None, :]
-    assert ratio.min() > 0.9
-    assert ratio.max() < 1.1
+    factors, _ = correct(make_panel(places=20, months=30, rate=0.3), 30)
+    assert 0.9 < factors.min() <= factors.max() < 1.1
 
 
-def test_volume_learns_a_season_that_came_back_every_year() -> None:
-    panel = make_panel(places=20, months=36, rate=0.3)
-    panel.patrol_counts[:, panel.months == 7] *= 2
+def test_volume_learns_places_whose_summers_differ() -> None:
+    panel = make_panel(places=24, months=48, rate=1.0)
+    summer = np.isin(panel.months, [6, 7, 8])
+    panel.stratum_counts[:12, summer] *= 2
+    factors, applied = correct(panel, 48)
+    ratio = factors[:12, 5:8].mean() / factors[12:, 5:8].mean()
+    assert applied > 0.3
+    assert ratio > 1.1
+
+
+def test_gate_closes_where_the_correction_misled() -> None:
+    panel = make_panel(places=24, months=36, rate=1.0)
+    counts = panel.stratum_counts.copy()
+    odd = np.arange(24) % 2 == 0
+    for year, factor in enumerate((3.0, 1 / 3, 3.0)):
+        counts[odd, 12 * year : 12 * year + 12] *= factor  # what one year teaches, the next refutes
     origin = FIRST_MONTH + 36
-    rates = fit_volume(panel, origin).predict(panel, origin, np.arange(origin, origin + 12))
-    by_month = rates.sum(axis=(0, 2))
-    assert by_month.argmax() == 6
-    assert by_month[6] > 1.1 * np.median(by_month)
+    turning = choose_share(rehearse(with_counts(panel, counts), origin), origin)
+    assert turning < USUAL_SHARE
+
+
+@pytest.mark.parametrize("months", [1, 6, 8])
+def test_without_past_origins_nothing_is_corrected(months: int) -> None:
+    panel = make_panel(months=months)
+    factors, applied = correct(panel, months)
+    assert applied == 0
+    assert (factors == 1).all()
+    np.testing.assert_allclose(share(panel, months).sum(axis=3), 1)
 
 
 def test_both_forests_repeat() -> None:
     panel = make_panel()
-    origin = FIRST_MONTH + 30
-    targets = np.arange(origin, origin + 12)
-    volumes = [fit_volume(panel, origin).predict(panel, origin, targets) for _ in range(2)]
-    shares = [fit_patrol(panel, origin).predict(panel, targets) for _ in range(2)]
-    np.testing.assert_array_equal(volumes[0], volumes[1])
-    np.testing.assert_array_equal(shares[0], shares[1])
+    np.testing.assert_array_equal(correct(panel, 30)[0], correct(panel, 30)[0])
+    np.testing.assert_array_equal(share(panel, 30), share(panel, 30))
 
 
 def test_patrol_shares_add_up_to_one_and_find_the_place_that_differs() -> None:
     panel = make_panel(places=10, months=30, rate=0.5)
-    panel.patrol_counts[0, ..., 0] *= 4
-    panel.patrol_counts[..., 2] = 0
-    origin = FIRST_MONTH + 30
-    shares = fit_patrol(panel, origin).predict(panel, np.arange(origin, origin + 12))
+    panel.stratum_counts[0, ..., 0] *= 4
+    panel.stratum_counts[..., 2] = 0
+    shares = share(panel, 30)
     np.testing.assert_allclose(shares.sum(axis=3), 1)
-    assert not shares[..., 2].any()
+    assert shares[..., 2].max() < 1e-3
     assert shares[0, ..., 0].mean() > shares[1:, ..., 0].mean() + 0.2
 
 
 def test_shares_of_a_place_without_incidents_are_the_citys() -> None:
     panel = make_panel(places=10, months=30, rate=0.5)
-    panel.patrol_counts[0] = 0
+    panel.stratum_counts[0] = 0
     shares = estimate_shares(panel)
-    counts = panel.patrol_counts.sum(axis=(0, 1, 2), dtype=float)
+    counts = panel.patrol_counts.sum(axis=(0, 1, 2))
     np.testing.assert_allclose(shares[0].mean(axis=0), counts / counts.sum(), atol=0.02)
     np.testing.assert_allclose(shares.sum(axis=2), 1)
+
+
+def test_suggested_patrol_is_neither_always_the_commonest_nor_a_rarity() -> None:
+    usual = [0.60, 0.02, 0.10, 0.28]
+    shares = np.array([usual] * 8 + [[0.45, 0.02, 0.10, 0.43], [0.60, 0.14, 0.02, 0.24]])
+    suggested, runner_up = rank_patrols(shares, np.ones(len(shares)))
+    assert suggested.tolist() == [0] * 8 + [3, 0]
+    assert runner_up.tolist() == [3] * 8 + [0, 3]
+    assert (suggested != runner_up).all()

@@ -3,31 +3,75 @@
 import numpy as np
 import pytest
 
-from models.interval import SMALLEST_DRIFT, measure_drift, predict_interval
-from tests.models.panels import FIRST_MONTH, make_panel
+from models.interval import (
+    COVERAGES,
+    SMALLEST_DRIFT,
+    find_interval,
+    measure_drift,
+    measure_spread,
+)
+from models.rehearsal import rehearse
+from models.scores import coverage_share
+from tests.models.panels import FIRST_MONTH, fill_panel, make_panel
 
 
 @pytest.mark.parametrize("drift", [SMALLEST_DRIFT, 0.02, 0.2])
-def test_gamma_poisson_counts_are_covered(drift: float) -> None:
+@pytest.mark.parametrize("coverage", COVERAGES)
+def test_gamma_poisson_counts_are_covered(drift: float, coverage: float) -> None:
     random = np.random.default_rng(7)
-    expected = np.full(40_000, 200.0)
-    counts = random.poisson(expected * random.gamma(1 / drift, drift, expected.size))
-    interval = predict_interval(expected, drift)
-    covered = ((counts >= interval.lower) & (counts <= interval.upper)).mean()
-    assert 0.79 < covered < 0.83
+    expected = random.uniform(1, 60, 60_000)
+    counts = random.poisson(expected * random.gamma(1 / drift, drift, expected.size)).astype(float)
+    tail = np.full(expected.size, (1 - coverage) / 2)
+    interval = find_interval(expected, np.full(expected.size, drift), tail)
+    assert coverage_share(counts, interval.lower, interval.upper) == pytest.approx(coverage, abs=0.015)
 
 
 def test_interval_widens_with_drift_and_holds_zero_for_rare_crimes() -> None:
-    expected = np.array([0.01, 5.0, 100.0])
-    calm, restless = predict_interval(expected, 0.001), predict_interval(expected, 0.1)
+    expected, tail = np.array([0.01, 5.0, 100.0]), np.full(3, 0.1)
+    calm, restless = (find_interval(expected, np.full(3, drift), tail) for drift in (0.001, 0.1))
     assert (restless.upper - restless.lower >= calm.upper - calm.lower).all()
     assert (calm.lower[0], calm.upper[0]) == (0, 0)
 
 
 def test_drift_is_near_nothing_for_pure_poisson_and_found_where_it_is() -> None:
-    calm = make_panel(places=60, months=36, rate=0.3)
-    assert measure_drift(calm, FIRST_MONTH + 36) < 0.01
-    moved = make_panel(places=60, months=36, rate=0.3)
-    factors = np.random.default_rng(3).gamma(1 / 0.3, 0.3, 60)
-    moved.patrol_counts[:, 24:] = np.round(moved.patrol_counts[:, 24:] * factors[:, None, None, None])
-    assert 0.1 < measure_drift(moved, FIRST_MONTH + 36) < 0.8
+    random = np.random.default_rng(3)
+    expected = random.uniform(5, 50, 5000)
+    assert measure_drift(random.poisson(expected).astype(float), expected) < 0.005
+    moved = random.poisson(expected * random.gamma(1 / 0.3, 0.3, expected.size))
+    assert 0.25 < measure_drift(moved.astype(float), expected) < 0.35
+
+
+def test_intervals_hold_over_many_simulated_cities() -> None:
+    held = {coverage: [] for coverage in COVERAGES}  # type: dict[float, list[float]]
+    days: list[float] = []
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        places, months = 60, 36
+        levels = 0.02 * random.lognormal(0, 1.2, places)
+        # The level of each place wanders; every hour and type is as likely as any other.
+        drift = np.exp(np.cumsum(random.normal(0, 0.04, (places, months)), axis=1))
+        mean = np.repeat((levels[:, None] * drift)[:, :, None, None], 24, axis=2) * 30 / 4
+        panel = fill_panel(random.poisson(np.repeat(mean, 4, axis=3)), random)
+        origin = FIRST_MONTH + 24
+        past, future = panel.before(origin), panel.between(origin, origin + 12)
+        spread = measure_spread(rehearse(past, origin))
+        rehearsal = next(r for r in rehearse(panel, origin + 12) if r.origin == origin)
+        expected = rehearsal.expected.sum(axis=2)
+        for coverage, shares in held.items():
+            month = spread.predict_month(expected, coverage)
+            shares.append(coverage_share(future.counts.sum(axis=2), month.lower, month.upper))
+        day = spread.predict_day(expected / 30, expected, 0.8)
+        index = np.repeat(np.arange(12), 30)
+        days.append(coverage_share(future.day_counts.astype(float), day.lower[:, index],
+                                   day.upper[:, index]))  # fmt: skip
+    assert 0.77 < np.mean(held[0.80]) < 0.83
+    assert 0.93 < np.mean(held[0.95]) < 0.97
+    assert np.mean(days) > 0.80  # most days of most places have an interval of 0 to 0 or 0 to 1
+
+
+def test_little_data_has_the_usual_drift() -> None:
+    spread = measure_spread(rehearse(make_panel(months=3), FIRST_MONTH + 3))
+    interval = spread.predict_month(np.array([0.0001, 20.0]), 0.80)
+    assert interval.lower.tolist() == [0, 13]
+    assert interval.upper[0] == 0
+    assert 26 <= interval.upper[1] <= 28

@@ -1,9 +1,13 @@
-"""Counts and exposure on the complete grid."""
+"""Counts and exposure on the complete grid, and what of them was known when."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 
+from models.daykinds import HOLIDAY
 from models.panel import load_panel
 from tests.conftest import CleanFiles
 from tests.models.panels import FIRST_MONTH, make_panel
@@ -28,17 +32,36 @@ def test_panel_holds_zeros_days_and_clock_changes(clean: CleanFiles, tmp_path: P
     assert panel.months.tolist() == [3, 4, 5]
     assert panel.days.tolist() == [31, 30, 15]
     assert panel.counts.shape == (2, 3, 24)
-    assert panel.counts.sum() == 4
+    assert panel.counts.sum() == panel.kind_counts.sum() == panel.day_counts.sum() == 4
     assert panel.patrol_counts[0, 0, 10].tolist() == [1, 0, 0, 1]
     assert panel.counts[1, 0, 8] == 1
     assert panel.exposure[:, 12].tolist() == [31, 30, 15]
     assert panel.exposure[:, 2].tolist() == [30, 30, 15]
+    assert panel.kind_days[0].tolist() == [5, 5, 5, 4, 4, 4, 4, 0]
+    assert panel.day_counts[:, 0].tolist() == [2, 0]
 
 
-def test_november_repeats_hour_one(clean: CleanFiles, tmp_path: Path) -> None:
-    rows = [at(1, "11/1/2021 15:00"), at(2, "11/30/2021 15:00")]
+def test_november_repeats_hour_one_and_has_two_holidays(clean: CleanFiles, tmp_path: Path) -> None:
+    rows = [at(1, "11/1/2021 15:00"), at(2, "11/25/2021 15:00"), at(3, "11/30/2021 15:00")]
     panel = load_panel(clean([write_raw(tmp_path / "raw.csv", rows)]).connection)
     assert panel.exposure[0, :3].tolist() == [30, 31, 30]
+    assert panel.kind_days[0, HOLIDAY] == 2
+    assert panel.kind_counts[0, HOLIDAY].sum() == 1
+
+
+def test_common_offenses_stand_alone_and_the_rest_go_by_patrol_type(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    codes = [code for n, code in enumerate(
+        ["23F", "240", "13A", "220", "290", "35A", "13B", "23H", "11A", "09A"], start=1
+    ) for _ in range(20 - n)]  # fmt: skip
+    rows = [at(n, "5/15/2021 12:00", NibrsUcrCode=code) for n, code in enumerate(codes)]
+    panel = load_panel(clean([write_raw(tmp_path / "raw.csv", rows)]).connection)
+    names = [stratum.name for stratum in panel.strata]
+    assert len(names) == 10
+    totals = dict(zip(names, panel.stratum_counts.sum(axis=(0, 1, 2)).tolist(), strict=True))
+    assert (totals["Other: Foot Patrol"], totals["Other: Vehicle Patrol"]) == (11, 10)
+    assert all(sum(stratum.category_shares.values()) == pytest.approx(1) for stratum in panel.strata)
 
 
 def test_before_ends_at_the_origin_and_between_leaves_out_its_end() -> None:
@@ -47,4 +70,31 @@ def test_before_ends_at_the_origin_and_between_leaves_out_its_end() -> None:
     assert past.month_numbers.tolist() == list(range(FIRST_MONTH, FIRST_MONTH + 5))
     assert future.month_numbers.tolist() == [FIRST_MONTH + 5, FIRST_MONTH + 6]
     assert past.counts.shape[1] == len(past.days) == len(past.exposure) == 5
+    assert past.day_counts.shape[1] == len(past.day_months) == 150
     assert np.array_equal(past.counts, panel.counts[:, :5])
+
+
+def test_before_leaves_out_what_was_reported_later_and_says_what_share_that_is() -> None:
+    panel = make_panel(places=3, months=24, rate=1.0)
+    counts = panel.stratum_counts
+    late = pd.DataFrame(
+        [
+            (0, FIRST_MONTH + t, 12, 0, FIRST_MONTH + t + lag, incidents)
+            for t in range(24)
+            for lag, incidents in ((1, 30.0), (3, 10.0))
+        ],
+        columns=panel.late.columns,
+    )
+    counts[0, :, 12, 0] = 100.0  # of which 30 come a month late and 10 three months late
+    panel = replace(panel, late=late, stratum_counts=counts)
+    past = panel.before(FIRST_MONTH + 20)
+    assert past.stratum_counts[0, :, 12, 0].tolist() == [100.0] * 17 + [90.0, 90.0, 60.0]
+    total = panel.counts.sum(axis=(0, 2)).mean()
+    newest = [1 - 10 / total, 1 - 10 / total, 1 - 40 / total]
+    np.testing.assert_allclose(past.completeness[-3:], newest, rtol=0.01)
+    np.testing.assert_allclose(past.completeness[:17], 1)
+    # What was known at an earlier origin does not depend on the origin it is asked from.
+    again = past.before(FIRST_MONTH + 10)
+    np.testing.assert_array_equal(again.counts, panel.before(FIRST_MONTH + 10).counts)
+    np.testing.assert_array_equal(again.completeness, panel.before(FIRST_MONTH + 10).completeness)
+    assert panel.stratum_counts[0, 19, 12, 0] == 100
