@@ -72,7 +72,7 @@ def make_backtest(
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
     scores = run_backtest(panel, origins, with_rivals=True)
-    scores["data_source"] = settings.SIMULATED if published.is_synthetic else published.source
+    scores["data_source"] = connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0]
     out.mkdir(parents=True, exist_ok=True)
     scores.to_csv(out / "backtest_score.csv", index=False)
     if published.is_synthetic:

@@ -91,13 +91,16 @@ def list_origins(panel: Panel, origins: int) -> list[int]:
 def run_backtest(panel: Panel, origins: list[int], *, with_rivals: bool = False) -> pd.DataFrame:
     """Return the scores of every model at every origin, in the columns of `backtest_score`.
 
+    A score that nothing defines, such as predicted over actual where nothing happened, has no row.
+
     Origins are shared out over the cores, a process each. `with_rivals` adds the first version and,
     where it is installed, LightGBM, which take longer than all others together.
     """
     workers = Parallel(n_jobs=max(1, min(settings.available_cores(), len(origins))))
     parts = workers(delayed(score_origin)(panel, origin, with_rivals) for origin in origins)
     columns = ["model", "origin", "horizon_months", "grain", "metric", "value"]
-    return pd.DataFrame([row for part in parts for row in part], columns=columns)
+    scores = pd.DataFrame([row for part in parts for row in part], columns=columns)
+    return scores.dropna(subset="value")
 
 
 def score_origin(panel: Panel, origin: int, with_rivals: bool) -> list[Row]:

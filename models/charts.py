@@ -111,4 +111,4 @@ def draw_hit_rate(axes: Axes, scores: pd.DataFrame) -> None:
     axes.set_yticks(range(len(table)), list(table.index), fontsize=8)
     axes.set_xlabel("share of incidents")
     axes.set_title("Hit rate", loc="left")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="lower right")

@@ -25,6 +25,7 @@ FIRST_VERSION_DAYS = 30
 """What the first version divided its summed years by."""
 
 LIGHTGBM_TREES = 150
+SMALLEST_RATE = 1e-9
 
 
 def average_hours(past: Panel, targets: Integers) -> Floats:
@@ -137,9 +138,8 @@ def fit_lightgbm(
 
 
 def keep_above_zero(rates: Floats) -> Floats:
-    """Return rates with half the smallest positive one in place of 0: the deviance needs that."""
-    smallest = rates[rates > 0].min() if (rates > 0).any() else 1e-6
-    return np.maximum(rates, smallest / 2)
+    """Return rates of at least a hundredth of their mean: the deviance of a rate of 0 is infinite."""
+    return np.maximum(rates, max(rates.mean() / 100, SMALLEST_RATE))
 
 
 SIMPLE_RIVALS: dict[str, Callable[[Panel, Integers], Floats]] = {

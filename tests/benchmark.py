@@ -32,6 +32,9 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from etl.city import load_city
 from etl.clean import clean_files
 from etl.simulate import simulate_file
+from models.backtest import list_origins, run_backtest
+from models.forecast import make_forecast
+from models.panel import load_panel
 from serve.__main__ import THREADS, WORKERS
 from warehouse.build import open_build
 from warehouse.settings import ROOT
@@ -40,6 +43,7 @@ KEPT_ROWS = 217_000
 INCIDENTS = 252_000
 """Offenses to simulate so that about `KEPT_ROWS` are left after cleaning."""
 
+BACKTEST_ORIGINS = 6
 ETL_INCIDENTS = 243_000
 LARGE_INCIDENTS = 10_100_000
 LARGE_PARTS = 10
@@ -74,6 +78,21 @@ def fit_first_version(builds: str) -> None:
     RandomForestRegressor(random_state=42).fit(features, count)
     RandomForestClassifier(random_state=42).fit(features, patrol)
     print(time.perf_counter() - start)
+
+
+def run_training(builds: str) -> None:
+    """Fit and predict as a refresh does; print seconds, peak MiB, and a backtest's share of that."""
+    with duckdb.connect(f"{builds}/current.duckdb", read_only=True) as connection:
+        start = time.perf_counter()
+        panel = load_panel(connection)
+        cutoff, incidents = connection.execute("SELECT cutoff, rows_kept FROM refresh_run").fetchall()[0]
+    make_forecast(panel, cutoff, load_city().time_zone)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    start = time.perf_counter()
+    run_backtest(panel, list_origins(panel, BACKTEST_ORIGINS))
+    backtest = time.perf_counter() - start
+    print(json.dumps({"seconds": seconds, "peak_mib": peak, "rows": incidents, "backtest": backtest}))
 
 
 def run_etl(raw: list[str], scratch: str) -> None:
@@ -243,6 +262,28 @@ def bench_refresh(folder: Path) -> Path:
     return builds
 
 
+def bench_training(folder: Path, builds: Path) -> None:
+    """Print training beside the first version's forests, a backtest, and ten times the incidents."""
+    runs, forests = [], []
+    for _ in range(ROUNDS):
+        runs.append(run_alone(run_training, str(builds)))
+        forests.append(run_alone(fit_first_version, str(builds)))
+    run = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+    print(f"training and prediction, one core, {run['rows']:,.0f} incidents: {run['seconds']:.1f} s")
+    ratio = run["seconds"] / statistics.median(forests)
+    print(f"  ratio to the first version's two fits {ratio:.2f} (aim: at most 1.00)")
+    print(f"  peak memory {run['peak_mib']:.0f} MiB (aim: at most 600)")
+    ratio = run["backtest"] / run["seconds"]
+    print(f"  backtest at {BACKTEST_ORIGINS} origins {ratio:.1f} times one training (aim: at most 8)")
+    if "--large" in sys.argv:
+        raw, larger = folder / "ten.csv", folder / "ten"
+        simulate_file(raw, load_city(), 10 * INCIDENTS)
+        run_refresh(raw, larger)
+        ten = run_alone(run_training, str(larger))
+        ratio = ten["seconds"] / run["seconds"]
+        print(f"  {ten['rows']:,.0f} incidents take {ratio:.2f} times as long (aim: at most 1.30)")
+
+
 def bench_etl(folder: Path) -> None:
     """Print the ETL beside what DuckDB takes to read the same file as text."""
     raw, scratch = str(folder / "etl.csv"), folder / "scratch.duckdb"
@@ -305,7 +346,9 @@ def main() -> None:
     """Run every benchmark."""
     with tempfile.TemporaryDirectory() as folder:
         bench_etl(Path(folder))
-        bench_service(bench_refresh(Path(folder)))
+        builds = bench_refresh(Path(folder))
+        bench_training(Path(folder), builds)
+        bench_service(builds)
 
 
 if __name__ == "__main__":

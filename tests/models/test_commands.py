@@ -1,0 +1,43 @@
+"""The commands on forecasts."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from models.__main__ import main
+
+
+def test_backtest_prints_writes_and_draws(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "backtest"
+    assert main(["backtest", "--builds", str(published), "--origins", "1", "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "simulated data" in told
+    assert "12 months ahead: Poisson deviance beside the reference" in told
+    assert "first_version_published" in told
+    scores = pd.read_csv(out / "backtest_score.csv")
+    assert set(scores["data_source"]) == {"simulated data"}
+    assert {path.name for path in out.iterdir()} == {
+        "backtest_score.csv", "skill.png", "reliability.png", "coverage.png", "hit_rate.png"
+    }  # fmt: skip
+
+
+def test_card_is_printed(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["card", "--builds", str(published)]) == 0
+    assert capsys.readouterr().out.startswith("# Model card\n\n## Data\n\n**This is simulated data")
+
+
+def test_hours_are_scored(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hours", "--builds", str(published)]) == 0
+    assert "begin" in capsys.readouterr().out
+
+
+def test_little_data_and_no_build_are_errors_of_one_line(
+    daily_builds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["backtest", "--builds", str(daily_builds)]) == 1
+    assert "holds too few months for a backtest" in capsys.readouterr().err
+    assert main(["card", "--builds", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
