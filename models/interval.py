@@ -27,6 +27,11 @@ USUAL_CELLS = 100.0
 """Weight of the whole city's drift in that of a group, and of the model's own tail, in cells."""
 
 
+LARGEST_TAIL = 0.25
+"""Neighboring mid-p values differ by half at most: with tails up to this, an interval is never empty and
+lies within that of a larger coverage."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """Lower and upper counts with the same shape as the expected counts."""
@@ -83,7 +88,8 @@ def measure_spread(rehearsals: Sequence[Rehearsal]) -> Spread:
         drift[group] = (cells * own + USUAL_CELLS * city) / (cells + USUAL_CELLS)
         depth = measure_depth(observed[member], expected[member], drift[group])
         found = np.array([np.quantile(depth, 1 - coverage) for coverage in COVERAGES])
-        tails[group] = (cells * found + USUAL_CELLS * usual) / (cells + USUAL_CELLS)
+        mixed = (cells * found + USUAL_CELLS * usual) / (cells + USUAL_CELLS)
+        tails[group] = np.minimum(mixed, LARGEST_TAIL)
     return Spread(drift, tails, measure_day_drift(rehearsals))
 
 
@@ -136,4 +142,4 @@ def find_interval(expected: Floats, drift: Floats, tail: Floats) -> Interval:
     )
     lower = lower + (middle_of_lower < tail)
     upper = upper - (middle_of_upper > 1 - tail)
-    return Interval(lower, np.maximum(upper, lower))
+    return Interval(lower, upper)

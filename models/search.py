@@ -4,12 +4,14 @@ Enters: a `Panel`. Leaves: the deviance beside the reference, mean over past ori
 one constant changed at a time. Nothing is chosen here: docs/adr/0002 says what was.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from models import base, level, volume
@@ -17,6 +19,7 @@ from models.backtest import HORIZONS
 from models.panel import Panel
 from models.rehearsal import HORIZON_MONTHS, rehearse
 from models.scores import poisson_deviance
+from warehouse import settings
 
 CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (base, "RECENT_HALF_LIFE", (2.0, 3.0, 5.0)),
@@ -43,14 +46,25 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
 
 def search(panel: Panel, origins: list[int]) -> pd.DataFrame:
     """Return a row per constant and value: mean ratio to the reference, and the worst single one."""
-    rows = []
-    for module, name, values in tqdm(CANDIDATES, unit="constant", disable=None):
-        for value in values:
-            with changed(module, name, value):
-                ratios = np.array([ratio for o in origins for ratio in score(panel, o)])
-            is_kept = value == getattr(module, name)
-            rows.append((f"{module.__name__}.{name}", str(value), is_kept, ratios.mean(), ratios.max()))
+    tries = [(module.__name__, name, value) for module, name, values in CANDIDATES for value in values]
+    workers = Parallel(n_jobs=settings.available_cores(), return_as="generator")
+    results = workers(delayed(try_value)(panel, origins, *what) for what in tries)
+    rows = [
+        (f"{module}.{name}", str(value), value == getattr(sys.modules[module], name), *ratios)
+        for (module, name, value), ratios in zip(
+            tries, tqdm(results, total=len(tries), unit="try", disable=None), strict=True
+        )
+    ]
     return pd.DataFrame(rows, columns=["constant", "value", "is_kept", "mean_ratio", "worst_ratio"])
+
+
+def try_value(
+    panel: Panel, origins: list[int], module: str, name: str, value: object
+) -> tuple[float, float]:
+    """Return the mean and the worst ratio with one constant changed."""
+    with changed(sys.modules[module], name, value):
+        ratios = np.array([ratio for origin in origins for ratio in score(panel, origin)])
+    return float(ratios.mean()), float(ratios.max())
 
 
 @contextmanager

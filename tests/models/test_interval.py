@@ -75,3 +75,14 @@ def test_little_data_has_the_usual_drift() -> None:
     assert interval.lower.tolist() == [0, 13]
     assert interval.upper[0] == 0
     assert 26 <= interval.upper[1] <= 28
+
+
+@pytest.mark.parametrize("rate", [1e-4, 1e-3, 0.01])
+def test_intervals_of_rare_crimes_are_in_order_and_within_each_other(rate: float) -> None:
+    panel = make_panel(places=80, months=30, rate=rate)
+    spread = measure_spread(rehearse(panel, FIRST_MONTH + 30))
+    expected = np.geomspace(1e-6, 100, 3000)
+    inner, outer = (spread.predict_month(expected, coverage) for coverage in (0.80, 0.95))
+    assert (outer.lower <= inner.lower).all()
+    assert (inner.lower <= inner.upper).all()
+    assert (inner.upper <= outer.upper).all()
