@@ -37,6 +37,7 @@ from warehouse.errors import ShieldError
 from warehouse.publish import (
     PARTIAL,
     PublishedBuild,
+    find_pointer,
     hold_lock,
     name_build,
     publish_build,
@@ -45,6 +46,13 @@ from warehouse.publish import (
 from warehouse.schema import BACKTEST_SCORE_TABLE, REFRESH_RUN_TABLE, TABLES
 
 STAGES = ("etl", "training", "backtest", "publish")
+WRITE_ERRORS = (
+    OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
+    duckdb.FatalException,
+)  # fmt: skip
+"""What a full disk, a folder that cannot be written or one that vanished shows as. DuckDB calls it a
+failed commit when its log cannot be written, and fatal when a checkpoint cannot."""
+
 MIB = 1024 if sys.platform == "linux" else 1024 * 1024
 """Units of `ru_maxrss` per MiB: it is in KiB on Linux and in bytes on macOS."""
 
@@ -88,22 +96,34 @@ class Request:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one refresh; return the exit code."""
+    request = parse_arguments(arguments)
+    before = find_pointer(request.builds)
     try:
-        published = refresh(parse_arguments(arguments))
+        published = refresh(request)
     except ShieldError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        print(f"error: {error}; the published build is as it was", file=sys.stderr)
+    except WRITE_ERRORS as error:
+        print(f"error: {error}; {describe_state(request.builds, before)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, RuntimeError) as error:
         # DuckDB wraps an interrupt that comes while a query runs.
         if not isinstance(error.__cause__ or error, KeyboardInterrupt):
             raise
-        print("error: interrupted; the published build is as it was", file=sys.stderr)
+        print(f"error: interrupted; {describe_state(request.builds, before)}", file=sys.stderr)
         return 130
     print(f"published  {published.build_id}, cutoff {published.cutoff}")
     return 0
+
+
+def describe_state(builds: Path, before: PublishedBuild | None) -> str:
+    """Say what is published after a failure: one that comes after the pointer moved does not undo it."""
+    now = find_pointer(builds)
+    return (
+        "the published build is as it was"
+        if now == before
+        else f"published is {now.build_id if now else 'nothing'}"
+    )
 
 
 def parse_arguments(arguments: list[str] | None) -> Request:

@@ -8,7 +8,8 @@ from warehouse import settings
 from warehouse.dictionary import render_page
 from warehouse.errors import ShieldError
 from warehouse.export import export_build
-from warehouse.publish import PublishedBuild, list_builds, read_pointer, roll_back
+from warehouse.history import roll_back
+from warehouse.publish import PublishedBuild, list_builds, read_pointer
 from warehouse.schema import TABLES
 
 DICTIONARY_PAGE = settings.ROOT / "docs" / "data_dictionary.md"
