@@ -9,6 +9,7 @@ LAST ?=
 CITY ?=
 BOUNDARIES ?=
 FULL ?=
+FORCE ?=
 HOST ?= 127.0.0.1
 PORT ?= 5000
 OUT ?= dist
@@ -18,7 +19,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
 	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest) \
 	$(if $(CITY),--city $(CITY)) $(if $(BOUNDARIES),--boundaries "$(BOUNDARIES)") \
-	$(if $(FULL),--full)
+	$(if $(FULL),--full) $(if $(FORCE),--force)
 
 RUN := .venv/bin/python -m
 

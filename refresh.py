@@ -34,6 +34,7 @@ from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
 from warehouse.dictionary import fill_dictionary
 from warehouse.errors import ShieldError
+from warehouse.guards import Comparison, GuardError, compare_with_last
 from warehouse.publish import (
     PARTIAL,
     PublishedBuild,
@@ -41,11 +42,12 @@ from warehouse.publish import (
     hold_lock,
     name_build,
     publish_build,
+    refuse_build,
     sweep_leftovers,
 )
-from warehouse.schema import BACKTEST_SCORE_TABLE, REFRESH_RUN_TABLE, TABLES
+from warehouse.schema import BACKTEST_SCORE_TABLE, BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE, TABLES
 
-STAGES = ("etl", "training", "backtest", "publish")
+STAGES = ("etl", "training", "backtest", "audit", "publish")
 WRITE_ERRORS = (
     OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
     duckdb.FatalException,
@@ -92,6 +94,7 @@ class Request:
     boundaries: Path | None = None
     full: bool = False
     with_backtest: bool = True
+    force: bool = False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -139,6 +142,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
     parser.add_argument("--boundaries", type=Path, help="GeoJSON of neighborhood polygons")
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
+    parser.add_argument("--force", action="store_true", help="publish whatever the guards find")
     options = parser.parse_args(arguments)
     if options.source == "files" and not options.raw:
         parser.error("--source files needs --raw FILE [FILE ...]")
@@ -159,11 +163,15 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         boundaries=options.boundaries,
         full=options.full,
         with_backtest=not options.no_backtest,
+        force=options.force,
     )
 
 
 def refresh(request: Request) -> PublishedBuild:
-    """Build, audit and publish. Whatever fails, the published build stays as it was."""
+    """Build, audit and publish. Whatever fails before the pointer moves, the published build stays.
+
+    Raises `GuardError` when a guard fires and the request is not forced; the build is then kept aside.
+    """
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     city = load_city(request.city)
@@ -173,7 +181,14 @@ def refresh(request: Request) -> PublishedBuild:
         try:
             watch = Stopwatch(bar)
             with open_build(build_id, partial) as build:
-                write_tables(build, request, city, created_at, watch)
+                comparison = write_tables(build, request, city, created_at, watch)
+            if comparison.fired and not request.force:
+                refused = refuse_build(request.builds, build_id, partial)
+                raise GuardError(
+                    f"not published, compared with build {comparison.last_build_id}: "
+                    f"{'; '.join(comparison.fired)}. It is kept as {refused}; "
+                    f"FORCE=1 (--force) publishes it nevertheless"
+                )
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
         finally:
@@ -182,8 +197,8 @@ def refresh(request: Request) -> PublishedBuild:
 
 def write_tables(
     build: Build, request: Request, city: City, created_at: dt.datetime, watch: Stopwatch
-) -> None:
-    """Run the stages in order and audit what they wrote."""
+) -> Comparison:
+    """Run the stages in order, compare with the last build and audit what was written."""
     with watch.time_stage("etl"):
         raw = find_raw_input(request, city)
         summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
@@ -196,12 +211,16 @@ def write_tables(
         if request.with_backtest and not origins:
             tqdm.write("backtest left out: the data holds too few months")
         build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
-    fill_lineage(build, request, city, created_at, summary, thresholds, watch)
+    comparison = compare_with_last(build, request.builds, city.name, request.source)
+    say_compared(build, comparison)
+    fill_lineage(build, request, city, created_at, summary, thresholds, comparison, watch)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
     fill_dictionary(build)
-    audit_build(build)
+    with watch.time_stage("audit"):
+        audit_build(build)
+    return comparison
 
 
 def find_raw_input(request: Request, city: City) -> RawInput:
@@ -227,9 +246,22 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(f"  warning: {warning}")
 
 
+def say_compared(build: Build, comparison: Comparison) -> None:
+    """Print what the last build of the same feed was, what changed since, and which guards fired."""
+    if comparison.last_build_id is None:
+        tqdm.write("compared   with nothing: the first build of this feed")
+    else:
+        changes = build.count_rows(BUILD_CHANGE_TABLE)
+        tqdm.write(f"compared   with build {comparison.last_build_id}: {changes:,} changes")
+    for sentence in comparison.fired:
+        tqdm.write(f"  guard: {sentence}")
+    for warning in comparison.warnings:
+        tqdm.write(f"  warning: {warning}")
+
+
 def fill_lineage(
     build: Build, request: Request, city: City, created_at: dt.datetime, summary: CleanSummary,
-    thresholds: Thresholds, watch: Stopwatch,
+    thresholds: Thresholds, comparison: Comparison, watch: Stopwatch,
 ) -> None:  # fmt: skip
     """Fill `refresh_run`: where every number of this build comes from."""
     facts = {
@@ -244,6 +276,10 @@ def fill_lineage(
         "rows_rejected": summary.rows_in - summary.rows_kept,
         "intensity_moderate_from": thresholds.moderate,
         "intensity_high_from": thresholds.high,
+        "warnings": "; ".join((*summary.warnings, *comparison.warnings)),
+        "compared_build_id": comparison.last_build_id,
+        "guards_fired": "; ".join(comparison.fired),
+        "is_forced": request.force,
         "seed": settings.SEED,
         "atlshield_version": settings.VERSION,
         "python_version": platform.python_version(),

@@ -55,10 +55,23 @@ def verify_build(path: Path) -> PublishedBuild:
     return published
 
 
+def read_lineage(path: Path) -> dict[str, object]:
+    """Return the one row of a build's `refresh_run`, by column."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        run = connection.execute("SELECT * FROM refresh_run")
+        names = [str(column[0]) for column in run.description]
+        return dict(zip(names, run.fetchone() or (), strict=True))
+
+
+def name_id(path: Path) -> str:
+    """Return the id of a kept or refused build."""
+    return path.name.split(".")[0].removeprefix("warehouse-")
+
+
 def find_build(builds: Path, build_id: str) -> Path:
     """Return the file of a kept or refused build. Raises `ShieldError` listing those there are."""
     files = [*list_builds(builds), *builds.glob(name_build("*") + REFUSED)]
-    known = {path.name.split(".")[0].removeprefix("warehouse-"): path for path in files}
+    known = {name_id(path): path for path in files}
     if build_id not in known:
         raise ShieldError(f"no build {build_id} in {builds}; there are: {', '.join(known) or 'none'}")
     return known[build_id]

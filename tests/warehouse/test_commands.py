@@ -24,10 +24,14 @@ def test_status_calls_simulated_data_simulated(
 
 def test_list_marks_the_published_build(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--builds", str(published), "list"]) == 0
-    assert capsys.readouterr().out == f"* {read_pointer(published).file}\n"
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split() == ["build", "cutoff", "source", "incidents", "MiB"]
+    assert line.split()[:4] == ["*", read_pointer(published).build_id, "2025-12-31", "simulated"]
 
 
-@pytest.mark.parametrize("command", [["status"], ["list"], ["rollback"], ["export", "--out", "x"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["list"], ["verify"], ["rollback"], ["export", "--out", "x"]]
+)
 def test_without_a_build_commands_say_so_and_fail(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
