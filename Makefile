@@ -10,6 +10,9 @@ CITY ?=
 BOUNDARIES ?=
 FULL ?=
 FORCE ?=
+BUILD ?=
+A ?=
+B ?=
 HOST ?= 127.0.0.1
 PORT ?= 5000
 OUT ?= dist
@@ -23,7 +26,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 
 RUN := .venv/bin/python -m
 
-.PHONY: refresh fetch profile serve test check bench backtest export rollback docs lock clean
+.PHONY: refresh fetch profile serve test check bench backtest export list status verify rollback diff docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
@@ -55,8 +58,14 @@ backtest: .venv/runtime
 export: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" export --out "$(OUT)"
 
+list status verify: .venv/runtime
+	$(RUN) warehouse --builds "$(BUILDS)" $@
+
 rollback: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" rollback
+	$(RUN) warehouse --builds "$(BUILDS)" rollback $(BUILD)
+
+diff: .venv/runtime
+	$(RUN) warehouse --builds "$(BUILDS)" diff $(A) $(B)
 
 docs: .venv/runtime
 	$(RUN) warehouse docs

@@ -47,7 +47,7 @@ from warehouse.publish import (
 )
 from warehouse.schema import BACKTEST_SCORE_TABLE, BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE, TABLES
 
-STAGES = ("etl", "training", "backtest", "audit", "publish")
+STAGES = ("etl", "training", "backtest", "compare", "audit", "publish")
 WRITE_ERRORS = (
     OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
     duckdb.FatalException,
@@ -77,7 +77,7 @@ class Stopwatch:
         self.measures[f"{name}_seconds"] = seconds
         self.measures[f"{name}_peak_memory_mib"] = peak
         self.bar.update()
-        tqdm.write(f"{name:<10} {seconds:6.1f} s  {peak:6.0f} MiB")
+        tqdm.write(f"{name:<10} {seconds:6.2f} s  {peak:6.0f} MiB")
 
 
 @dataclass(frozen=True)
@@ -211,8 +211,9 @@ def write_tables(
         if request.with_backtest and not origins:
             tqdm.write("backtest left out: the data holds too few months")
         build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
-    comparison = compare_with_last(build, request.builds, city.name, request.source)
-    say_compared(build, comparison)
+    with watch.time_stage("compare"):
+        comparison = compare_with_last(build, request.builds, city.name, request.source)
+        say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, thresholds, comparison, watch)
     for table in TABLES:
         if table.is_mart:
