@@ -33,15 +33,15 @@ from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
 from warehouse.dictionary import fill_dictionary
-from warehouse.errors import ShieldError
+from warehouse.errors import NoBuildError, ShieldError
 from warehouse.guards import Comparison, GuardError, compare_with_last
 from warehouse.publish import (
     PARTIAL,
     PublishedBuild,
-    find_pointer,
     hold_lock,
     name_build,
     publish_build,
+    read_pointer,
     refuse_build,
     sweep_leftovers,
 )
@@ -100,33 +100,30 @@ class Request:
 def main(arguments: list[str] | None = None) -> int:
     """Run one refresh; return the exit code."""
     request = parse_arguments(arguments)
-    before = find_pointer(request.builds)
     try:
         published = refresh(request)
     except ShieldError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except WRITE_ERRORS as error:
-        print(f"error: {error}; {describe_state(request.builds, before)}", file=sys.stderr)
+        print(f"error: {error}; {tell_published(request.builds)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, RuntimeError) as error:
         # DuckDB wraps an interrupt that comes while a query runs.
         if not isinstance(error.__cause__ or error, KeyboardInterrupt):
             raise
-        print(f"error: interrupted; {describe_state(request.builds, before)}", file=sys.stderr)
+        print(f"error: interrupted; {tell_published(request.builds)}", file=sys.stderr)
         return 130
     print(f"published  {published.build_id}, cutoff {published.cutoff}")
     return 0
 
 
-def describe_state(builds: Path, before: PublishedBuild | None) -> str:
+def tell_published(builds: Path) -> str:
     """Say what is published after a failure: one that comes after the pointer moved does not undo it."""
-    now = find_pointer(builds)
-    return (
-        "the published build is as it was"
-        if now == before
-        else f"published is {now.build_id if now else 'nothing'}"
-    )
+    try:
+        return f"the published build is {read_pointer(builds).build_id}"
+    except (NoBuildError, OSError) as error:
+        return str(error)
 
 
 def parse_arguments(arguments: list[str] | None) -> Request:

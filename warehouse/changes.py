@@ -74,10 +74,9 @@ def find_last_build(build: Build, builds: Path, city: str, source: str) -> tuple
     warning. `build` must hold its `raw_file`.
     """
     current = find_pointer(builds)
+    published = [path for path in list_builds(builds) if current and path.name <= current.file]
     warnings = []
-    for path in reversed(list_builds(builds)) if current else ():
-        if current and path.name > current.file:
-            continue
+    for path in reversed(published):
         try:
             check_hash(path)
         except ShieldError as error:
