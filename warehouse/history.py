@@ -9,7 +9,7 @@ import duckdb
 
 from warehouse.audit import audit_build
 from warehouse.build import Build
-from warehouse.errors import ShieldError
+from warehouse.errors import NoBuildError, ShieldError
 from warehouse.publish import (
     REFUSED,
     PublishedBuild,
@@ -31,7 +31,10 @@ def find_record(path: Path) -> PublishedBuild:
     current = find_pointer(path.parent)
     if current and current.file == path.name:  # its record may still be partial
         return current
-    return read_record(path.with_suffix(".json"))
+    record = path.with_suffix(".json")
+    if not record.exists():
+        raise NoBuildError(f"{path.name} has no record: expected {record.name} beside it")
+    return read_record(record)
 
 
 def check_hash(path: Path) -> PublishedBuild:
