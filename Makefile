@@ -26,7 +26,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 
 RUN := .venv/bin/python -m
 
-.PHONY: refresh fetch profile serve test check bench backtest export list status verify rollback diff docs lock clean
+.PHONY: refresh fetch profile serve test check bench backtest export rollback docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
@@ -57,6 +57,8 @@ backtest: .venv/runtime
 
 export: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" export --out "$(OUT)"
+
+.PHONY: list status verify diff
 
 list status verify: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" $@

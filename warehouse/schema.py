@@ -409,6 +409,11 @@ REFRESH_RUN_TABLE = Table(
             "intensity_high_from", "DOUBLE", "Expected crimes from which intensity is high.",
             "High from", unit="crimes per hour", minimum=0,
         ),
+        Column("seed", "BIGINT", "Seed of every random draw.", "Seed"),
+        Column("atlshield_version", "VARCHAR", "Version of this project.", "ATLShield version"),
+        Column("python_version", "VARCHAR", "Version of Python.", "Python version"),
+        Column("duckdb_version", "VARCHAR", "Version of DuckDB.", "DuckDB version"),
+        Column("scikit_learn_version", "VARCHAR", "Version of scikit-learn.", "scikit-learn version"),
         Column(
             "warnings", "VARCHAR", "What the refresh warned of, sentences with '; ' between; empty when"
             " nothing.", "Warnings",
@@ -427,11 +432,6 @@ REFRESH_RUN_TABLE = Table(
             "is_forced", "BOOLEAN", "Whether the refresh was told to publish whatever the guards find.",
             "Forced",
         ),
-        Column("seed", "BIGINT", "Seed of every random draw.", "Seed"),
-        Column("atlshield_version", "VARCHAR", "Version of this project.", "ATLShield version"),
-        Column("python_version", "VARCHAR", "Version of Python.", "Python version"),
-        Column("duckdb_version", "VARCHAR", "Version of DuckDB.", "DuckDB version"),
-        Column("scikit_learn_version", "VARCHAR", "Version of scikit-learn.", "scikit-learn version"),
         *(
             column
             for stage, what in (
