@@ -9,6 +9,10 @@ LAST ?=
 CITY ?=
 BOUNDARIES ?=
 FULL ?=
+FORCE ?=
+BUILD ?=
+A ?=
+B ?=
 HOST ?= 127.0.0.1
 PORT ?= 5000
 OUT ?= dist
@@ -19,7 +23,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
 	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest) \
 	$(if $(CITY),--city $(CITY)) $(if $(BOUNDARIES),--boundaries "$(BOUNDARIES)") \
-	$(if $(FULL),--full)
+	$(if $(FULL),--full) $(if $(FORCE),--force)
 
 RUN := .venv/bin/python -m
 
@@ -58,8 +62,16 @@ card: .venv/runtime
 export: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" export --out "$(OUT)"
 
+.PHONY: list status verify diff
+
+list status verify: .venv/runtime
+	$(RUN) warehouse --builds "$(BUILDS)" $@
+
 rollback: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" rollback
+	$(RUN) warehouse --builds "$(BUILDS)" rollback $(BUILD)
+
+diff: .venv/runtime
+	$(RUN) warehouse --builds "$(BUILDS)" diff $(A) $(B)
 
 docs: .venv/runtime
 	$(RUN) warehouse docs

@@ -34,18 +34,28 @@ from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
 from warehouse.dictionary import fill_dictionary
-from warehouse.errors import ShieldError
+from warehouse.errors import NoBuildError, ShieldError
+from warehouse.guards import Comparison, GuardError, compare_with_last
 from warehouse.publish import (
     PARTIAL,
     PublishedBuild,
     hold_lock,
     name_build,
     publish_build,
+    read_pointer,
+    refuse_build,
     sweep_leftovers,
 )
-from warehouse.schema import BACKTEST_SCORE_TABLE, REFRESH_RUN_TABLE, TABLES
+from warehouse.schema import BACKTEST_SCORE_TABLE, BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE, TABLES
 
-STAGES = ("etl", "training", "backtest", "publish")
+STAGES = ("etl", "training", "backtest", "compare", "audit", "publish")
+WRITE_ERRORS = (
+    OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
+    duckdb.FatalException,
+)  # fmt: skip
+"""What a full disk, a folder that cannot be written or one that vanished shows as. DuckDB calls it a
+failed commit when its log cannot be written, and fatal when a checkpoint cannot."""
+
 MIB = 1024 if sys.platform == "linux" else 1024 * 1024
 """Units of `ru_maxrss` per MiB: it is in KiB on Linux and in bytes on macOS."""
 
@@ -68,7 +78,7 @@ class Stopwatch:
         self.measures[f"{name}_seconds"] = seconds
         self.measures[f"{name}_peak_memory_mib"] = peak
         self.bar.update()
-        tqdm.write(f"{name:<10} {seconds:6.1f} s  {peak:6.0f} MiB")
+        tqdm.write(f"{name:<10} {seconds:6.2f} s  {peak:6.0f} MiB")
 
 
 @dataclass(frozen=True)
@@ -85,26 +95,36 @@ class Request:
     boundaries: Path | None = None
     full: bool = False
     with_backtest: bool = True
+    force: bool = False
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one refresh; return the exit code."""
+    request = parse_arguments(arguments)
     try:
-        published = refresh(parse_arguments(arguments))
+        published = refresh(request)
     except ShieldError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except (OSError, duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        print(f"error: {error}; the published build is as it was", file=sys.stderr)
+    except WRITE_ERRORS as error:
+        print(f"error: {error}; {tell_published(request.builds)}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, RuntimeError) as error:
         # DuckDB wraps an interrupt that comes while a query runs.
         if not isinstance(error.__cause__ or error, KeyboardInterrupt):
             raise
-        print("error: interrupted; the published build is as it was", file=sys.stderr)
+        print(f"error: interrupted; {tell_published(request.builds)}", file=sys.stderr)
         return 130
     print(f"published  {published.build_id}, cutoff {published.cutoff}")
     return 0
+
+
+def tell_published(builds: Path) -> str:
+    """Say what is published after a failure: one that comes after the pointer moved does not undo it."""
+    try:
+        return f"the published build is {read_pointer(builds).build_id}"
+    except (NoBuildError, OSError) as error:
+        return str(error)
 
 
 def parse_arguments(arguments: list[str] | None) -> Request:
@@ -120,6 +140,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
     parser.add_argument("--boundaries", type=Path, help="GeoJSON of neighborhood polygons")
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
+    parser.add_argument("--force", action="store_true", help="publish whatever the guards find")
     options = parser.parse_args(arguments)
     if options.source == "files" and not options.raw:
         parser.error("--source files needs --raw FILE [FILE ...]")
@@ -140,11 +161,15 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         boundaries=options.boundaries,
         full=options.full,
         with_backtest=not options.no_backtest,
+        force=options.force,
     )
 
 
 def refresh(request: Request) -> PublishedBuild:
-    """Build, audit and publish. Whatever fails, the published build stays as it was."""
+    """Build, audit and publish. Whatever fails before the pointer moves, the published build stays.
+
+    Raises `GuardError` when a guard fires and the request is not forced; the build is then kept aside.
+    """
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     city = load_city(request.city)
@@ -154,7 +179,14 @@ def refresh(request: Request) -> PublishedBuild:
         try:
             watch = Stopwatch(bar)
             with open_build(build_id, partial) as build:
-                write_tables(build, request, city, created_at, watch)
+                comparison = write_tables(build, request, city, created_at, watch)
+            if comparison.fired and not request.force:
+                refused = refuse_build(request.builds, build_id, partial)
+                raise GuardError(
+                    f"not published, compared with build {comparison.last_build_id}: "
+                    f"{'; '.join(comparison.fired)}. It is kept as {refused}; "
+                    f"FORCE=1 (--force) publishes it nevertheless"
+                )
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
         finally:
@@ -163,8 +195,8 @@ def refresh(request: Request) -> PublishedBuild:
 
 def write_tables(
     build: Build, request: Request, city: City, created_at: dt.datetime, watch: Stopwatch
-) -> None:
-    """Run the stages in order and audit what they wrote."""
+) -> Comparison:
+    """Run the stages in order, compare with the last build and audit what was written."""
     with watch.time_stage("etl"):
         raw = find_raw_input(request, city)
         summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
@@ -178,13 +210,18 @@ def write_tables(
         if request.with_backtest and not origins:
             tqdm.write("backtest left out: the data holds too few months")
         build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
-    fill_lineage(build, request, city, created_at, summary, decisions, watch)
+    with watch.time_stage("compare"):
+        comparison = compare_with_last(build, request.builds, city.name, request.source)
+        say_compared(build, comparison)
+    fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     fill_card(build)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
     fill_dictionary(build)
-    audit_build(build)
+    with watch.time_stage("audit"):
+        audit_build(build)
+    return comparison
 
 
 def find_raw_input(request: Request, city: City) -> RawInput:
@@ -210,9 +247,22 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(f"  warning: {warning}")
 
 
+def say_compared(build: Build, comparison: Comparison) -> None:
+    """Print what the last build of the same feed was, what changed since, and which guards fired."""
+    if comparison.last_build_id is None:
+        tqdm.write("compared   with nothing: the first build of this feed")
+    else:
+        changes = build.count_rows(BUILD_CHANGE_TABLE)
+        tqdm.write(f"compared   with build {comparison.last_build_id}: {changes:,} changes")
+    for sentence in comparison.fired:
+        tqdm.write(f"  guard: {sentence}")
+    for warning in comparison.warnings:
+        tqdm.write(f"  warning: {warning}")
+
+
 def fill_lineage(
     build: Build, request: Request, city: City, created_at: dt.datetime, summary: CleanSummary,
-    decisions: Decisions, watch: Stopwatch,
+    decisions: Decisions, comparison: Comparison, watch: Stopwatch,
 ) -> None:  # fmt: skip
     """Fill `refresh_run`: where every number of this build comes from."""
     facts = {
@@ -231,6 +281,10 @@ def fill_lineage(
         "python_version": platform.python_version(),
         "duckdb_version": metadata.version("duckdb"),
         "scikit_learn_version": metadata.version("scikit-learn"),
+        "warnings": "; ".join((*summary.warnings, *comparison.warnings)),
+        "compared_build_id": comparison.last_build_id,
+        "guards_fired": "; ".join(comparison.fired),
+        "is_forced": request.force,
         **watch.measures,
     }
     build.insert_frame(REFRESH_RUN_TABLE, pd.DataFrame([facts]))

@@ -1,14 +1,26 @@
-"""Commands on published builds: `python -m warehouse status | list | rollback | export | docs`."""
+"""Commands on builds: `python -m warehouse list | status | verify | rollback | diff | export | docs`."""
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import duckdb
+
 from warehouse import settings
+from warehouse.changes import list_changes
 from warehouse.dictionary import render_page
 from warehouse.errors import ShieldError
 from warehouse.export import export_build
-from warehouse.publish import PublishedBuild, list_builds, read_pointer, roll_back
+from warehouse.history import (
+    check_hash,
+    find_build,
+    name_id,
+    read_lineage,
+    roll_back,
+    verify_build,
+)
+from warehouse.publish import PublishedBuild, list_builds, read_pointer
 from warehouse.schema import TABLES
 
 DICTIONARY_PAGE = settings.ROOT / "docs" / "data_dictionary.md"
@@ -19,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         options.run(options)
-    except ShieldError as error:
+    except (ShieldError, OSError, duckdb.IOException) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -30,9 +42,18 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m warehouse", description=__doc__)
     parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
     commands = parser.add_subparsers(required=True, metavar="command")
-    commands.add_parser("status", help="the published build").set_defaults(run=show_status)
-    commands.add_parser("list", help="the builds on disk").set_defaults(run=show_builds)
-    commands.add_parser("rollback", help="publish the build before").set_defaults(run=run_rollback)
+    commands.add_parser("list", help="the builds that are kept").set_defaults(run=show_builds)
+    status = commands.add_parser("status", help="lineage and health of the published build")
+    status.set_defaults(run=show_status)
+    verify = commands.add_parser("verify", help="check and read every kept build in full")
+    verify.set_defaults(run=run_verify)
+    rollback = commands.add_parser("rollback", help="publish a kept build again")
+    rollback.add_argument("build", nargs="?", help="its id (default: the build before the current)")
+    rollback.set_defaults(run=run_rollback)
+    diff = commands.add_parser("diff", help="what changed from build A to build B")
+    diff.add_argument("before", metavar="A", help="id of a kept or refused build")
+    diff.add_argument("after", metavar="B", help="id of a kept or refused build")
+    diff.set_defaults(run=show_changes)
     export = commands.add_parser("export", help="write every table as CSV and Parquet")
     export.add_argument("--out", type=Path, required=True, help="folder to write")
     export.set_defaults(run=run_export)
@@ -42,21 +63,69 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def show_status(options: argparse.Namespace) -> None:
-    """Print the pointer in words."""
-    print(describe(read_pointer(options.builds)))
-
-
 def show_builds(options: argparse.Namespace) -> None:
-    """Print the builds on disk, the published one marked."""
+    """Print the kept builds, oldest first, the published one marked."""
     current = read_pointer(options.builds)
+    rows: list[tuple[object, ...]] = [(" ", "build", "cutoff", "source", "incidents", "MiB")]
     for path in list_builds(options.builds):
-        print(f"{'*' if path.name == current.file else ' '} {path.name}")
+        mark = "*" if path.name == current.file else " "
+        try:
+            run = read_lineage(path)
+            facts = (run["cutoff"], run["source"], run["rows_kept"])
+        except duckdb.Error:
+            facts = ("unreadable", None, None)
+        rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))
+    print_table(rows)
+
+
+def show_status(options: argparse.Namespace) -> None:
+    """Print the published build's lineage; fail where there is none or its file is damaged."""
+    published = read_pointer(options.builds)
+    print(describe(published))
+    path = options.builds / published.file
+    check_hash(path)
+    print_table([(f"  {name}", value) for name, value in read_lineage(path).items()])
+    print("its file is whole: the SHA-256 is that of the day it was published")
+
+
+def run_verify(options: argparse.Namespace) -> None:
+    """Hold every kept build against its SHA-256, read it in full and audit it; fail if one is bad."""
+    bad = 0
+    for path in list_builds(options.builds):
+        try:
+            print(f"good  {verify_build(path).build_id}")
+        except ShieldError as error:
+            bad += 1
+            print(f"BAD   {error}")
+    read_pointer(options.builds)
+    if bad:
+        raise ShieldError(f"{bad} of the kept builds in {options.builds} cannot be trusted")
 
 
 def run_rollback(options: argparse.Namespace) -> None:
-    """Publish the build before the current one."""
-    print("rolled back to " + describe(roll_back(options.builds)))
+    """Publish a kept build again."""
+    print("rolled back to " + describe(roll_back(options.builds, options.build)))
+
+
+def show_changes(options: argparse.Namespace) -> None:
+    """Print what differs between two builds."""
+    before, after = (find_build(options.builds, name) for name in (options.before, options.after))
+    changes = list_changes(before, after)
+    print_table([("subject", "item", "before", "after"), *changes])
+    print(f"{len(changes):,} changes")
+
+
+def print_table(rows: Sequence[tuple[object, ...]]) -> None:
+    """Print rows in columns; numbers to six digits, None as nothing."""
+    texts = [[format_value(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    for row in texts:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def format_value(value: object) -> str:
+    """Return a value for people."""
+    return "" if value is None else f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
 def run_export(options: argparse.Namespace) -> None:

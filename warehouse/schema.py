@@ -517,6 +517,24 @@ REFRESH_RUN_TABLE = Table(
         Column("python_version", "VARCHAR", "Version of Python.", "Python version"),
         Column("duckdb_version", "VARCHAR", "Version of DuckDB.", "DuckDB version"),
         Column("scikit_learn_version", "VARCHAR", "Version of scikit-learn.", "scikit-learn version"),
+        Column(
+            "warnings", "VARCHAR", "What the refresh warned of, sentences with '; ' between; empty when"
+            " nothing.", "Warnings",
+        ),
+        Column(
+            "compared_build_id", "VARCHAR",
+            "Last published build of the same feed, which the guards compared with; NULL for a first.",
+            "Compared with", nullable=True,
+        ),
+        Column(
+            "guards_fired", "VARCHAR",
+            "What the guards found against publishing, sentences with '; ' between; empty when nothing.",
+            "Guards fired",
+        ),
+        Column(
+            "is_forced", "BOOLEAN", "Whether the refresh was told to publish whatever the guards find.",
+            "Forced",
+        ),
         *(
             column
             for stage, what in (
@@ -536,6 +554,35 @@ REFRESH_RUN_TABLE = Table(
                 ),
             )
         ),
+        DATA_SOURCE,
+    ),
+)
+
+BUILD_CHANGE_TABLE = Table(
+    "build_change",
+    "What changed since the last published build of the same feed; what stayed the same is left out.",
+    "subject and item; empty for the first build of a feed",
+    ("subject", "item"),
+    (
+        Column(
+            "subject", "VARCHAR",
+            "What is compared: incidents that occurred in a month, crimes expected in a neighborhood"
+            " over the twelve forecast months, a score of the newest backtest.", "Subject",
+            allowed=("incidents by month", "forecast by neighborhood", "backtest score"),
+        ),
+        Column(
+            "item", "VARCHAR",
+            "Month as YYYY-MM, neighborhood, or model, metric, grain and horizon of the score.", "Item",
+        ),
+        Column(
+            "before", "DOUBLE", "Value in the earlier build; NULL where that has no such item.",
+            "Before", nullable=True,
+        ),
+        Column(
+            "after", "DOUBLE", "Value in this build; NULL where this has no such item.", "After",
+            nullable=True,
+        ),
+        Column("compared_build_id", "VARCHAR", "The earlier build.", "Compared with"),
         DATA_SOURCE,
     ),
 )
@@ -678,6 +725,7 @@ TABLES = (
     FEED_HEALTH_TABLE,
     REPORT_DELAY_TABLE,
     MART_FORECAST_HOURLY_TABLE,
+    BUILD_CHANGE_TABLE,
     REFRESH_RUN_TABLE,
     DATA_DICTIONARY_TABLE,
 )

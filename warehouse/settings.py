@@ -22,6 +22,12 @@ SEED = 20210101
 KEPT_BUILDS = 3
 """Published builds that stay on disk, the current one included."""
 
+GUARD_ROWS_FALL_SHARE = 0.2
+GUARD_VANISHED_NEIGHBORHOODS = 0
+GUARD_FORECAST_FACTOR = 1.5
+"""What a build may differ by from the last one of the same feed: beyond a fall of the rows kept by this
+share, so many neighborhoods gone, or a city forecast up or down by this factor, it is refused."""
+
 STORAGE_VERSION = "v1.0.0"
 """DuckDB file format of a build: readable by DuckDB 1.0 and later, which BI drivers bring."""
 

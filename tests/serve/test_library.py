@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+import refresh as refresh_module
 from refresh import Request, refresh
 from serve import library as library_module
 from serve.app import create_app
 from tests.raw import write_daily
-from warehouse.errors import NoBuildError
-from warehouse.publish import POINTER, read_pointer
+from warehouse.errors import NoBuildError, ShieldError
+from warehouse.publish import POINTER, PublishedBuild, publish_build, read_pointer
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +78,26 @@ def test_damaged_new_build_leaves_the_old_one_served(daily_builds: Path) -> None
     )
     ready = client.get("/readyz").get_json()
     assert (ready["status"], ready["build_id"]) == ("stale", pointer.build_id)
+
+
+def test_bit_flipped_in_the_new_build_leaves_the_old_one_served(
+    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = read_pointer(daily_builds)
+    client = create_app(daily_builds).test_client()
+
+    def flip_and_publish(builds: Path, build_id: str, partial: Path) -> PublishedBuild:
+        content = bytearray(partial.read_bytes())
+        content[len(content) // 2] ^= 1
+        partial.write_bytes(content)
+        return publish_build(builds, build_id, partial)
+
+    monkeypatch.setattr(refresh_module, "publish_build", flip_and_publish)
+    raw = write_daily(tmp_path / "daily.csv", days=104)
+    with pytest.raises(ShieldError, match="cannot be read back"):
+        refresh(Request("files", daily_builds, raw=(raw,), with_backtest=False))
+    ready = client.get("/readyz").get_json()
+    assert (ready["status"], ready["build_id"]) == ("ok", old.build_id)
 
 
 def test_without_a_build_there_is_no_application(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 import csv
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from refresh import Request, refresh
+from tests.raw import write_daily
 from warehouse.__main__ import DICTIONARY_PAGE, main
 from warehouse.dictionary import describe_range, render_page
 from warehouse.publish import read_pointer
@@ -24,15 +27,57 @@ def test_status_calls_simulated_data_simulated(
 
 def test_list_marks_the_published_build(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--builds", str(published), "list"]) == 0
-    assert capsys.readouterr().out == f"* {read_pointer(published).file}\n"
+    header, line = capsys.readouterr().out.splitlines()
+    assert header.split() == ["build", "cutoff", "source", "incidents", "MiB"]
+    assert line.split()[:4] == ["*", read_pointer(published).build_id, "2025-12-31", "simulated"]
 
 
-@pytest.mark.parametrize("command", [["status"], ["list"], ["rollback"], ["export", "--out", "x"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["list"], ["verify"], ["rollback"], ["export", "--out", "x"]]
+)
 def test_without_a_build_commands_say_so_and_fail(
     tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--builds", str(tmp_path), *command]) == 1
     assert "error: no published build" in capsys.readouterr().err
+
+
+def test_history_can_be_listed_compared_and_gone_back_to(
+    daily_builds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*command: str) -> str:
+        assert main(["--builds", str(daily_builds), *command]) == 0
+        return capsys.readouterr().out
+
+    old = read_pointer(daily_builds).build_id
+    raw = write_daily(tmp_path / "daily.csv", days=104)
+    new = refresh(Request("files", daily_builds, raw=(raw,), with_backtest=False)).build_id
+    capsys.readouterr()
+    assert [line.split()[0] for line in run("list").splitlines()] == ["build", old, "*"]
+    assert re.search(rf"compared_build_id +{old}\n", run("status"))
+    assert re.search(r"incidents by month +2021-04 +64 +80\n", run("diff", old, new))
+    assert run("diff", new, new).splitlines()[-1] == "0 changes"
+    assert run("verify") == f"good  {old}\ngood  {new}\n"
+    assert f"rolled back to build {old}" in run("rollback", old)
+    assert f"rolled back to build {new}" in run("rollback", new)
+    assert main(["--builds", str(daily_builds), "rollback", "x"]) == 1
+    assert f"no build x in {daily_builds}; there are: {old}, {new}" in capsys.readouterr().err
+
+
+def test_lost_pointer_can_be_rolled_back_to_a_named_build(daily_builds: Path) -> None:
+    before = read_pointer(daily_builds)
+    (daily_builds / "current.json").write_bytes(b"\xff not a pointer")
+    assert main(["--builds", str(daily_builds), "status"]) == 1
+    assert main(["--builds", str(daily_builds), "rollback", before.build_id]) == 0
+    assert read_pointer(daily_builds) == before
+
+
+def test_refused_build_is_not_rolled_back_to(
+    daily_builds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (daily_builds / "warehouse-x.duckdb.refused").touch()
+    assert main(["--builds", str(daily_builds), "rollback", "x"]) == 1
+    assert "build x was refused" in capsys.readouterr().err
 
 
 def test_export_writes_every_table_twice_with_a_manifest(published: Path, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from refresh import Request, refresh
 from tests.raw import write_daily
 from warehouse import publish, settings
 from warehouse.errors import NoBuildError, ShieldError
+from warehouse.history import roll_back
 from warehouse.publish import (
     hold_lock,
     list_builds,
     publish_build,
     read_pointer,
-    roll_back,
     sweep_leftovers,
 )
 
@@ -36,7 +36,9 @@ def list_names(builds: Path) -> set[str]:
 
 def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> None:
     pointer = read_pointer(daily_builds)
-    assert list_names(daily_builds) == {pointer.file, "current.json", "current.duckdb"}
+    record = f"warehouse-{pointer.build_id}.json"
+    assert list_names(daily_builds) == {pointer.file, record, "current.json", "current.duckdb"}
+    assert (daily_builds / record).read_bytes() == (daily_builds / "current.json").read_bytes()
     assert (daily_builds / "current.duckdb").readlink() == Path(pointer.file)
     assert not (daily_builds / pointer.file).stat().st_mode & 0o222
     facts = json.loads((daily_builds / "current.json").read_text())
@@ -60,7 +62,7 @@ def test_failing_anywhere_leaves_the_published_build_as_it_was(
     with pytest.raises(ShieldError, match="it broke here"):
         refresh(request_daily(tmp_path, daily_builds))
     assert (daily_builds / "current.json").read_bytes() == before
-    assert len(list_names(daily_builds)) == 3
+    assert len(list_names(daily_builds)) == 4
 
 
 def test_file_with_a_write_ahead_log_is_not_published(tmp_path: Path) -> None:
@@ -114,12 +116,12 @@ def test_open_reader_keeps_its_build_while_a_new_one_is_published(
 def test_second_refresh_is_refused_while_one_is_at_work(tmp_path: Path) -> None:
     with (
         hold_lock(tmp_path),
-        pytest.raises(ShieldError, match=f"another refresh is at work .*process {os.getpid()}"),
+        pytest.raises(ShieldError, match=f"is at work .*process {os.getpid()} on .*, started 20"),
         hold_lock(tmp_path),
     ):
         pass
     with hold_lock(tmp_path):  # free again
-        assert (tmp_path / publish.LOCK).read_text() == str(os.getpid())
+        assert f"process {os.getpid()} on " in (tmp_path / publish.LOCK).read_text()
 
 
 def test_lock_of_a_dead_refresh_is_not_in_the_way(tmp_path: Path) -> None:
@@ -134,6 +136,8 @@ def test_leftovers_of_dead_refreshes_are_swept(tmp_path: Path) -> None:
     (spill / "block").touch()
     (tmp_path / "warehouse-x.duckdb.partial.wal").touch()
     (tmp_path / "warehouse-x.duckdb").touch()
+    (tmp_path / "current.json.partial").touch()
+    (tmp_path / "current.duckdb.partial").symlink_to("gone")
     sweep_leftovers(tmp_path)
     assert list_names(tmp_path) == {"warehouse-x.duckdb"}
 

@@ -13,7 +13,7 @@ def test_every_table_can_be_selected(published: Path) -> None:
     engine = open_engine(published, read_pointer(published))
     with engine.connect() as connection:
         for table in TABLES:
-            row = connection.execute(sa.select(CORE_TABLES[table.name]).limit(1)).mappings().first()
-            assert row is not None, table.name
-            assert tuple(row) == table.column_names
+            rows = connection.execute(sa.select(CORE_TABLES[table.name]).limit(1))
+            assert tuple(rows.keys()) == table.column_names
+            assert rows.first() is not None or table.name == "build_change"  # empty in a first build
     engine.dispose()

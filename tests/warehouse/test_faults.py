@@ -1,0 +1,164 @@
+"""Disks that are full, locked, gone or lying: the published build survives, the error is one line."""
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import refresh as refresh_module
+from refresh import main
+from tests.kill import copy_tables, disturb_call, list_damage, list_left_over
+from warehouse.__main__ import main as run_command
+from warehouse.errors import ShieldError
+from warehouse.history import roll_back
+from warehouse.publish import hold_lock, read_pointer, sweep_leftovers
+
+
+@pytest.fixture
+def quick_builds(
+    daily_builds: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Path:
+    """A folder with a published build, whose tables every further refresh copies."""
+    good = tmp_path / "good.duckdb"
+    good.hardlink_to(daily_builds / read_pointer(daily_builds).file)
+    monkeypatch.setattr(refresh_module, "write_tables", copy_tables(good))
+    capsys.readouterr()
+    return daily_builds
+
+
+def mount_memory(folder: Path, *options: str) -> None:
+    """Mount a file system in memory, or skip."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("mounting a small file system needs root")
+    done = subprocess.run(
+        ["mount", *options, str(folder)],  # noqa: S607
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path, daily_builds: Path) -> Iterator[Path]:
+    """A disk that holds a published build and has room for half of another one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    size = (daily_builds / read_pointer(daily_builds).file).stat().st_size
+    mount_memory(disk, "-t", "tmpfs", "-o", f"size={size * 3 // 2}", "tmpfs")
+    try:
+        shutil.copytree(daily_builds, disk / "builds", symlinks=True)
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
+
+
+def test_write_error_at_any_call_is_told_and_harms_nothing(
+    quick_builds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, "the disk said no")
+
+    number = moved = 0
+    while True:
+        before = read_pointer(quick_builds)
+        with disturb_call(number, fail):
+            code = main(["--builds", str(quick_builds)])
+        error, now = capsys.readouterr().err, read_pointer(quick_builds)
+        moved += now != before
+        if code == 0:
+            break
+        assert "the disk said no" in error
+        assert f"the published build is {now.build_id}" in error
+        with hold_lock(quick_builds):
+            sweep_leftovers(quick_builds)  # as the next refresh does first
+        assert list_damage(quick_builds) == []
+        assert list_left_over(quick_builds) == []
+        number += 1
+    assert number > moved > 1, "errors came before the pointer moved, and after"
+
+
+def test_full_disk_is_one_line_and_leaves_the_published_build(
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builds = small_disk / "builds"
+    before = read_pointer(builds)
+    arguments = ["--sample-incidents", "300", "--no-backtest", "--builds", str(builds)]
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert f"No space left on device; the published build is {before.build_id}" in error
+    assert "Traceback" not in error
+    assert read_pointer(builds) == before
+    assert list_damage(builds) == []
+    assert list_left_over(builds) == []
+
+
+def test_read_only_folder_is_one_line(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    builds = small_disk / "builds"
+    mount_memory(small_disk, "-o", "remount,ro")
+    assert main(["--builds", str(builds)]) == 1
+    assert "cannot write to the builds folder" in capsys.readouterr().err
+    assert list_damage(builds) == []
+
+
+@pytest.mark.parametrize("stage", ["etl", "publish"])
+def test_folder_that_vanishes_is_one_line(
+    quick_builds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: str
+) -> None:
+    name = {"etl": "write_tables", "publish": "publish_build"}[stage]
+    work = getattr(refresh_module, name)
+
+    def vanish(*arguments: object) -> object:
+        shutil.rmtree(quick_builds)
+        return work(*arguments)
+
+    monkeypatch.setattr(refresh_module, name, vanish)
+    assert main(["--builds", str(quick_builds)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") <= 2
+    assert str(quick_builds) in error or "warehouse-" in error
+
+
+def flip_bit(path: Path, share: float) -> None:
+    """Change one bit of a file, at that share of its length."""
+    path.chmod(0o600)
+    with path.open("r+b") as stream:
+        stream.seek(int(path.stat().st_size * share))
+        byte = stream.read(1)[0]
+        stream.seek(-1, os.SEEK_CUR)
+        stream.write(bytes([byte ^ 1]))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.21, 0.5, 0.83, 0.9999])
+def test_flipped_bit_is_found_and_never_rolled_back_to(
+    quick_builds: Path, share: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = read_pointer(quick_builds)
+    assert main(["--builds", str(quick_builds)]) == 0
+    assert run_command(["--builds", str(quick_builds), "verify"]) == 0
+    flip_bit(quick_builds / old.file, share)
+    capsys.readouterr()
+    assert run_command(["--builds", str(quick_builds), "verify"]) == 1
+    told = capsys.readouterr()
+    assert f"BAD   {old.file} is damaged: SHA-256 is" in told.out
+    assert f"good  {read_pointer(quick_builds).build_id}" in told.out
+    assert "1 of the kept builds" in told.err
+    before = read_pointer(quick_builds)
+    with pytest.raises(ShieldError, match="is damaged"):
+        roll_back(quick_builds)
+    assert read_pointer(quick_builds) == before
+
+
+def test_damaged_published_build_shows_in_status(
+    quick_builds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flip_bit(quick_builds / read_pointer(quick_builds).file, 0.5)
+    assert run_command(["--builds", str(quick_builds), "status"]) == 1
+    assert "is damaged: SHA-256 is" in capsys.readouterr().err

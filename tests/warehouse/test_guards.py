@@ -1,0 +1,144 @@
+"""The guards: which difference is refused and which is not, what is kept aside, what force records."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from refresh import main
+from tests.raw import write_daily
+from warehouse.changes import BEFORE, list_changes
+from warehouse.guards import ask_guards
+from warehouse.history import find_build, read_lineage, roll_back
+from warehouse.publish import read_pointer
+
+LAST = {"rows": 1000, "cutoff": "2025-06-30", "places": ("A", "B"), "forecast": 900.0}
+
+
+def fill_side(connection: duckdb.DuckDBPyConnection, database: str, facts: dict[str, object]) -> None:
+    """Create what the guards look at in a database that is attached."""
+    for table, select in {
+        "incident": f"FROM range({facts['rows']})",
+        "calendar": f"SELECT DATE '{facts['cutoff']}' AS calendar_date",
+        "neighborhood": f"SELECT unnest({list(facts['places'])}) AS neighborhood",  # type: ignore[call-overload]
+        "average_daily": f"SELECT {facts['forecast']} AS expected_month_crimes",
+    }.items():
+        connection.execute(f"CREATE TABLE {database}.{table} AS {select}")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentences"),
+    [
+        ({}, []),
+        ({"rows": 800}, []),
+        ({"rows": 799}, ["rows kept fell from 1,000 to 799, by more than 20 %"]),
+        ({"rows": 5000}, []),
+        ({"cutoff": "2025-07-01"}, []),
+        ({"cutoff": "2025-06-29"}, ["the cutoff went back from 2025-06-30 to 2025-06-29"]),
+        ({"places": ("A", "B", "C")}, []),
+        ({"places": ("A", "C")}, ["1 of 2 neighborhoods vanished: B"]),
+        ({"forecast": 1350.0}, []),
+        ({"forecast": 1351.0}, ["the city forecast went from 900 to 1,351 crimes a year, by more than"
+                                " a factor of 1.5"]),
+        ({"forecast": 600.0}, []),
+        ({"forecast": 599.0}, ["the city forecast went from 900 to 599 crimes a year, by more than"
+                               " a factor of 1.5"]),
+        ({"rows": 1, "cutoff": "2024-01-01"},
+         ["rows kept fell from 1,000 to 1, by more than 20 %",
+          "the cutoff went back from 2025-06-30 to 2024-01-01"]),
+    ],
+)  # fmt: skip
+def test_each_guard_fires_beyond_its_threshold_only(
+    change: dict[str, object], sentences: list[str]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        fill_side(connection, BEFORE, dict(LAST))
+        fill_side(connection, "memory", LAST | change)
+        assert ask_guards(connection) == sentences
+
+
+def run_daily(builds: Path, days: int, *options: str, name: str = "daily.csv") -> int:
+    """Refresh from a file of so many days that bears this name; return the exit code."""
+    raw = write_daily(builds.parent / name, days)
+    return main(["--source", "files", "--raw", str(raw), "--builds", str(builds), "--no-backtest",
+                 *options])  # fmt: skip
+
+
+def read_run(builds: Path) -> dict[str, object]:
+    """Return the lineage of the published build."""
+    return read_lineage(builds / read_pointer(builds).file)
+
+
+def list_fetched(builds: Path, select: str) -> list[tuple[object, ...]]:
+    """Return the rows of a SELECT on the published build."""
+    with duckdb.connect(str(builds / read_pointer(builds).file), read_only=True) as connection:
+        return connection.execute(select).fetchall()
+
+
+def test_first_build_has_nothing_to_be_compared_with(daily_builds: Path) -> None:
+    run = read_run(daily_builds)
+    assert run["compared_build_id"] is None
+    assert (run["guards_fired"], run["is_forced"], run["warnings"]) == ("", False, "")
+    assert list_fetched(daily_builds, "FROM build_change") == []
+
+
+def test_refused_build_is_kept_aside_and_published_only_by_force(
+    daily_builds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = read_pointer(daily_builds)
+    for _ in range(2):
+        assert run_daily(daily_builds, 60) == 1
+    error = capsys.readouterr().err
+    refused = list(daily_builds.glob("*.refused"))
+    assert len(refused) == 1, "the newest only"
+    for words in (before.build_id, "fell from 400 to 240", "from 2021-04-16 to 2021-03-04",
+                  str(refused[0]), "FORCE=1"):  # fmt: skip
+        assert words in error
+    assert read_pointer(daily_builds) == before
+    changes = list_changes(daily_builds / before.file, refused[0])
+    assert ("incidents by month", "2021-04", 64.0, None) in changes
+    assert run_daily(daily_builds, 60, "--force") == 0
+    run = read_run(daily_builds)
+    assert run["is_forced"] is True
+    assert "fell from 400 to 240" in str(run["guards_fired"])
+    assert run["compared_build_id"] == before.build_id
+    published = list_fetched(daily_builds, 'SELECT subject, item, "before", "after" FROM build_change')
+    assert published == changes
+    assert {row[0] for row in changes} == {"incidents by month", "forecast by neighborhood"}
+
+
+def test_believable_build_passes_and_tells_what_changed(daily_builds: Path) -> None:
+    assert run_daily(daily_builds, 104) == 0
+    run = read_run(daily_builds)
+    assert (run["guards_fired"], run["is_forced"]) == ("", False)
+    changes = list_fetched(daily_builds, 'SELECT subject, item, "before", "after" FROM build_change')
+    months = [row[1:] for row in changes if row[0] == "incidents by month"]
+    assert months == [("2021-04", 64.0, 80.0)]
+
+
+def test_other_files_are_another_feed(daily_builds: Path) -> None:
+    first = read_pointer(daily_builds).build_id
+    assert run_daily(daily_builds, 60, name="other.csv") == 0
+    assert read_run(daily_builds)["compared_build_id"] is None
+    assert run_daily(daily_builds, 100) == 0, "compared with the same feed, not with the current build"
+    assert read_run(daily_builds)["compared_build_id"] == first
+
+
+def test_build_that_was_rolled_back_from_is_not_compared_with(daily_builds: Path) -> None:
+    good = read_pointer(daily_builds).build_id
+    assert run_daily(daily_builds, 140) == 0
+    roll_back(daily_builds)
+    assert run_daily(daily_builds, 101) == 0
+    assert read_run(daily_builds)["compared_build_id"] == good
+
+
+def test_damaged_last_build_is_a_warning_on_record(
+    daily_builds: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = find_build(daily_builds, read_pointer(daily_builds).build_id)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-1])
+    assert run_daily(daily_builds, 60) == 0
+    assert f"{path.name} is damaged" in str(read_run(daily_builds)["warnings"])
+    assert f"warning: not compared with a build: {path.name}" in capsys.readouterr().out

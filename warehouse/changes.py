@@ -1,0 +1,109 @@
+"""What changed between two builds: the table `build_change`, and `python -m warehouse diff`.
+
+Enters: two builds, attached under a name each. Leaves: one SELECT over both, the same for the table and
+for the command.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from warehouse.build import Build
+from warehouse.errors import ShieldError
+from warehouse.history import check_hash
+from warehouse.publish import find_pointer, list_builds
+from warehouse.schema import BUILD_CHANGE_TABLE
+from warehouse.table import quote_text
+
+BEFORE = "build_before"
+"""The name under which the earlier build is attached."""
+
+# Each side of the comparison: one value per subject and item. A backtest moves its origin along with
+# the data, so scores are compared at each build's newest origin.
+VALUES_SELECT = """
+SELECT 'incidents by month' AS subject, strftime(occurred_at, '%Y-%m') AS item,
+       count(*)::DOUBLE AS value
+FROM {name}.incident GROUP BY ALL
+UNION ALL
+SELECT 'forecast by neighborhood', neighborhood, sum(expected_month_crimes)
+FROM {name}.average_daily GROUP BY ALL
+UNION ALL
+SELECT 'backtest score', concat_ws(', ', model, metric, grain, horizon_months || ' months'),
+       arg_max(value, origin)
+FROM {name}.backtest_score GROUP BY ALL
+"""
+
+SAME_FEED_SELECT = f"""
+SELECT count(*) FROM {BEFORE}.refresh_run
+WHERE city = $city AND source = $source
+  AND (source = 'portal' OR EXISTS (FROM raw_file JOIN {BEFORE}.raw_file AS before USING (source)))
+"""
+
+
+def render_changes(before: str, after: str) -> str:
+    """Return the SELECT of what differs between two attached builds.
+
+    One row per `subject` and `item`; a value is NULL in a build that does not have the item.
+    """
+    return f"""
+        SELECT subject, item, before.value AS before, after.value AS after
+        FROM ({VALUES_SELECT.format(name=before)}) AS before
+        FULL JOIN ({VALUES_SELECT.format(name=after)}) AS after USING (subject, item)
+        WHERE before.value IS DISTINCT FROM after.value
+        ORDER BY subject, item"""
+
+
+@contextmanager
+def attach_build(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Iterator[None]:
+    """Attach a finished build read-only under a name for a while."""
+    connection.execute(f"ATTACH {quote_text(str(path))} AS {name} (READ_ONLY)")
+    yield
+    connection.execute(f"DETACH {name}")
+
+
+def find_last_build(build: Build, builds: Path, city: str, source: str) -> tuple[Path | None, list[str]]:
+    """Return the last published build of the same feed, None for a first one, and warnings.
+
+    The same feed is the same city, the same source and, but for the portal whose snapshots are named
+    by their time, at least one raw file of the same name. The source alone would not do: `files` may be
+    any files, a simulated sample has any size. Nor would all names: a forgotten file would then pass
+    for another feed. Whoever names each month's file anew is compared with nothing. Builds newer than
+    the current one were rolled back from and do not count; neither does one that is damaged, which is a
+    warning. `build` must hold its `raw_file`.
+    """
+    current = find_pointer(builds)
+    published = [path for path in list_builds(builds) if current and path.name <= current.file]
+    warnings = []
+    for path in reversed(published):
+        try:
+            check_hash(path)
+        except ShieldError as error:
+            warnings.append(f"not compared with a build: {error}")
+            continue
+        with attach_build(build.connection, path, BEFORE):
+            same = build.connection.execute(SAME_FEED_SELECT, {"city": city, "source": source})
+            is_same = same.fetchone() != (0,)
+        if is_same:
+            return path, warnings
+    return None, warnings
+
+
+def fill_changes(build: Build, last_build_id: str) -> int:
+    """Fill `build_change` against the build attached as `BEFORE`; return the number of rows."""
+    changes = render_changes(BEFORE, "build")
+    return build.insert(
+        BUILD_CHANGE_TABLE,
+        f"SELECT *, {quote_text(last_build_id)} AS compared_build_id FROM ({changes})",
+    )
+
+
+def list_changes(before: Path, after: Path) -> list[tuple[object, ...]]:
+    """Return what differs between two finished builds: subject, item, before and after."""
+    with (
+        duckdb.connect() as connection,
+        attach_build(connection, before, BEFORE),
+        attach_build(connection, after, "build"),
+    ):
+        return connection.execute(render_changes(BEFORE, "build")).fetchall()
