@@ -22,7 +22,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 
 RUN := .venv/bin/python -m
 
-.PHONY: refresh fetch profile serve test check bench backtest export rollback docs lock clean
+.PHONY: refresh fetch profile serve test check bench backtest export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
@@ -56,6 +56,9 @@ export: .venv/runtime
 
 rollback: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" rollback
+
+shell: .venv/runtime
+	$(RUN) warehouse --builds "$(BUILDS)" shell
 
 docs: .venv/runtime
 	$(RUN) warehouse docs

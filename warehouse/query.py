@@ -1,0 +1,101 @@
+"""SQL for people: statements on the published build, from the command line or at a prompt.
+
+Enters: a folder of builds and SQL. Leaves: answers on standard output. No statement can change the
+build, touch another file or load an extension: the file is opened read-only, all else is shut off.
+"""
+
+import contextlib
+import csv
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from warehouse.errors import ShieldError
+from warehouse.publish import PublishedBuild
+
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": "false",
+    "python_enable_replacements": "false",
+}
+"""Neither files nor extensions, nor variables of this program taken for tables."""
+
+SHOWN_ROWS = 100
+"""Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
+
+FETCHED_ROWS = 10_000
+PROMPT, CONTINUED = "atlshield> ", "      ...> "
+
+
+@contextlib.contextmanager
+def open_for_people(builds: Path, published: PublishedBuild) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a build for statements that nobody has checked; a later publish never changes it."""
+    path = builds / published.file
+    with duckdb.connect(str(path), read_only=True, config=SETTINGS) as connection:
+        yield connection
+
+
+def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False) -> None:
+    """Print what the last statement of `sql` answers: a table for people, or CSV with a header.
+
+    Raises `ShieldError` with DuckDB's own words on a statement that is wrong or not allowed.
+    """
+    try:
+        relation = connection.sql(sql)
+        if relation is None:  # a setting, a comment, nothing at all
+            return
+        if as_csv:
+            write_csv(relation)
+        else:
+            # Only a terminal is narrow: what goes to a file or a pipe keeps every column.
+            width = shutil.get_terminal_size(fallback=(100_000, 0)).columns
+            relation.show(max_rows=SHOWN_ROWS, max_width=width)
+    except duckdb.Error as error:
+        raise ShieldError(str(error)) from error
+
+
+def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
+    """Print every row as DuckDB writes it in an export: ISO dates, true and false, NULL as nothing."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(relation.columns)
+    texts = relation.project("COLUMNS(*)::VARCHAR")
+    while rows := texts.fetchmany(FETCHED_ROWS):
+        writer.writerows(rows)
+
+
+def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
+    """Answer statements typed at a prompt, each ended by a semicolon, until Ctrl-D.
+
+    An error is shown and the prompt comes back; Ctrl-C gives up what is typed or running.
+    """
+    with contextlib.suppress(ImportError):  # a Python without it has no history, and that is all
+        import readline  # noqa: F401
+    lines: list[str] = []
+    at_end = False
+    while not at_end:
+        try:
+            lines.append(input(CONTINUED if any(lines) else PROMPT))
+        except EOFError:
+            at_end = True
+            print()
+        except KeyboardInterrupt:
+            lines.clear()
+            print()
+        if at_end or (lines and lines[-1].rstrip().endswith(";")):
+            answer_or_tell(connection, "\n".join(lines))
+            lines.clear()
+
+
+def answer_or_tell(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Print what `sql` answers, or what is wrong with it."""
+    try:
+        answer(connection, sql)
+    except ShieldError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB wraps an interrupt that comes while a query runs.
+        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+            raise
+        print("interrupted", file=sys.stderr)
