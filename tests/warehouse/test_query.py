@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -128,7 +129,9 @@ def test_prompt_goes_on_after_an_error_and_ends_with_the_input(
 def test_prompt_forgets_what_was_typed_before_an_interrupt(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = iter(["SELECT 'first'", KeyboardInterrupt(), "SELECT 'second';", EOFError()])
+    lines: Iterator[str | BaseException] = iter(
+        ["SELECT 'first'", KeyboardInterrupt(), "SELECT 'second';", EOFError()]
+    )
 
     def type_line(_: str) -> str:
         line = next(lines)
