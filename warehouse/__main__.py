@@ -11,7 +11,8 @@ from warehouse.dictionary import render_page
 from warehouse.errors import ShieldError
 from warehouse.export import export_build
 from warehouse.publish import PublishedBuild, list_builds, read_pointer, roll_back
-from warehouse.query import answer, open_for_people, run_shell
+from warehouse.query import CLOSED, answer, run_shell
+from warehouse.read import connect_published
 from warehouse.schema import TABLES
 
 PAGES = {
@@ -78,16 +79,15 @@ def run_export(options: argparse.Namespace) -> None:
 
 def run_sql(options: argparse.Namespace) -> None:
     """Print what SQL answers."""
-    with open_for_people(options.builds, read_pointer(options.builds)) as connection:
+    with connect_published(options.builds, CLOSED) as (_, connection):
         answer(connection, options.sql, options.csv)
 
 
 def run_prompt(options: argparse.Namespace) -> None:
     """Answer SQL typed at a prompt."""
-    published = read_pointer(options.builds)
-    print(describe(published))
-    print("SHOW TABLES; lists the tables, data_dictionary describes them. Ctrl-D leaves.")
-    with open_for_people(options.builds, published) as connection:
+    with connect_published(options.builds, CLOSED) as (published, connection):
+        print(describe(published))
+        print("SHOW TABLES; lists the tables, data_dictionary describes them. Ctrl-D leaves.")
         run_shell(connection)
 
 

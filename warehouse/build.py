@@ -126,9 +126,11 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
         )
         connection.execute("USE build")
         connection.execute(TIME_OF_DAY_MACRO)
+        connection.begin()  # one wait for the disk, not one for each of some 400 statements
         for table in TABLES:
             select = read_select(table) if table.is_view else ""
             connection.execute(";".join(render_ddl(table, select)))
+        connection.commit()
         yield Build(build_id, path, connection)
         connection.execute("CHECKPOINT build")
         connection.execute("USE memory")

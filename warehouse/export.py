@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import ShieldError
-from warehouse.publish import read_pointer
+from warehouse.read import connect_published
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text
 
@@ -27,14 +27,13 @@ def export_build(builds: Path, out: Path) -> Path:
     `out` is replaced as a whole once all files are written. Raises `ShieldError` when `out` is
     there and is anything else than an earlier export.
     """
-    published = read_pointer(builds)
     out = out.resolve()
     refuse_foreign(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
         new, old = Path(work, "new"), Path(work, "old")
         new.mkdir()
-        with duckdb.connect(str(builds / published.file), read_only=True) as connection:
+        with connect_published(builds) as (published, connection):
             tables = {table.name: write_table(connection, table, new) for table in TABLES}
         manifest = {"build": asdict(published), "tables": tables}
         (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")

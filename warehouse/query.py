@@ -1,40 +1,30 @@
 """SQL for people: statements on the published build, from the command line or at a prompt.
 
-Enters: a folder of builds and SQL. Leaves: answers on standard output. No statement can change the
-build, touch another file or load an extension: the file is opened read-only, all else is shut off.
+Enters: a connection to a build and SQL. Leaves: answers on standard output. On a read-only
+connection under `CLOSED`, no statement can change the build, touch another file or load an extension.
 """
 
 import contextlib
 import csv
 import shutil
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 
 from warehouse.errors import ShieldError
-from warehouse.publish import PublishedBuild
 
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
+CLOSED = {
     "enable_external_access": "false",
     "python_enable_replacements": "false",
 }
-"""Neither files nor extensions, nor variables of this program taken for tables."""
+"""Settings for statements that nobody has checked: neither other files nor extensions, nor variables of
+this program taken for tables."""
 
 SHOWN_ROWS = 100
 """Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
 
 FETCHED_ROWS = 10_000
 PROMPT, CONTINUED = "atlshield> ", "      ...> "
-
-
-@contextlib.contextmanager
-def open_for_people(builds: Path, published: PublishedBuild) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a build for statements that nobody has checked; a later publish never changes it."""
-    path = builds / published.file
-    with duckdb.connect(str(path), read_only=True, config=SETTINGS) as connection:
-        yield connection
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False) -> None:

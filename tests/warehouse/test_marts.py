@@ -3,9 +3,9 @@
 import datetime as dt
 from collections.abc import Iterator
 
-import pandas as pd
 import pytest
 
+from tests.tables import fill
 from warehouse.build import SQL_DIR, Build, open_build, read_select
 from warehouse.schema import (
     BACKTEST_SCORE_TABLE,
@@ -27,11 +27,6 @@ from warehouse.schema import (
 from warehouse.table import Table
 
 MARTS = [table for table in TABLES if table.is_mart]
-
-FILLERS: dict[str, object] = {
-    "VARCHAR": "x", "BIGINT": 1, "INTEGER": 1, "DOUBLE": 0.25, "BOOLEAN": False,
-    "DATE": dt.date(2021, 1, 1), "TIMESTAMP": dt.datetime(2021, 1, 1),  # noqa: DTZ001  # local
-}  # fmt: skip
 
 # Two days of January, one of February, and the two clock changes of 2022, both on a Sunday.
 CALENDAR = """
@@ -68,20 +63,6 @@ base_and_forest            cell   poisson_deviance       180
 base_and_forest            month  coverage_80            0.85
 base_and_forest            cell   capture_top_5_percent  0.22
 """
-
-
-def fill(build: Build, table: Table, text: str, **same: object) -> None:
-    """Fill a table from words in columns; `-` is NULL, other columns get `same` or a filler."""
-    header, *lines = [line.split() for line in text.strip().splitlines()]
-    rows = [
-        {
-            **{c.name: FILLERS[c.type] for c in table.columns if c != DATA_SOURCE},
-            **same,
-            **{name: None if word == "-" else word for name, word in zip(header, line, strict=True)},
-        }
-        for line in lines
-    ]
-    build.insert_frame(table, pd.DataFrame(rows))
 
 
 @pytest.fixture(scope="module")
