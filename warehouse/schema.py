@@ -654,7 +654,10 @@ MART_PATROL_PLAN_TABLE = Table(
             "Expected crimes within that time of day, on an average day of that month.",
             "Expected daily crimes", unit="crimes per day", minimum=0,
         ),
-        SUGGESTED_PATROL,
+        replace(
+            SUGGESTED_PATROL,
+            description="Patrol type with the largest share of the expected crimes of that time of day.",
+        ),
         Column(
             "suggested_patrol_share", "DOUBLE",
             "Share of the expected crimes whose offense calls for the suggested patrol.",
@@ -676,13 +679,16 @@ MART_MODEL_QUALITY_TABLE = Table(
         Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
         Column(
             "is_lower_better", "BOOLEAN",
-            "Whether lower is better; NULL where nearest to target_value is best.",
+            "Whether lower is better; NULL where nearest to target_value is best, or nothing is.",
             "Lower is better", nullable=True,
         ),
-        Column("target_value", "DOUBLE", "Value of a perfect forecast.", "Target"),
+        Column(
+            "target_value", "DOUBLE", "Value of a perfect forecast; NULL where there is no such value.",
+            "Target", nullable=True,
+        ),
         Column(
             "reference_model", "VARCHAR",
-            "Simple model that the score is held against; NULL where it is held against the target.",
+            "Simple model that the score is held against; NULL where there is none.",
             "Reference model", nullable=True,
         ),
         Column(

@@ -2,11 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.tables import fill
 from warehouse.build import SQL_DIR, Build, open_build, read_select
+from warehouse.errors import SchemaError
 from warehouse.schema import (
     BACKTEST_SCORE_TABLE,
     CALENDAR_TABLE,
@@ -62,6 +64,7 @@ reference_empirical_bayes  cell   poisson_deviance       200
 base_and_forest            cell   poisson_deviance       180
 base_and_forest            month  coverage_80            0.85
 base_and_forest            cell   capture_top_5_percent  0.22
+base_and_forest            cell   patrol_macro_f1        0.4
 """
 
 
@@ -178,16 +181,26 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
             ],
         ),
         (
-            """SELECT model, metric, value, is_lower_better, target_value, reference_model,
-            reference_value FROM mart_model_quality""",
+            """SELECT model, metric, value, is_lower_better, target_value,
+            reference_model, reference_value FROM mart_model_quality""",
             [
                 ("base_and_forest", "capture_top_5_percent", 0.22, False, 1.0,
                  "reference_empirical_bayes", None),
+                ("base_and_forest", "patrol_macro_f1", 0.4, False, 1.0,
+                 "neighborhood_hour_shares", None),
                 ("base_and_forest", "poisson_deviance", 180.0, True, 0.0,
                  "reference_empirical_bayes", 200.0),
                 ("reference_empirical_bayes", "poisson_deviance", 200.0, True, 0.0,
                  "reference_empirical_bayes", 200.0),
                 ("base_and_forest", "coverage_80", 0.85, None, 0.8, None, None),
+            ],
+        ),
+        (
+            """SELECT metric_label FROM mart_model_quality
+            WHERE metric IN ('coverage_80', 'patrol_macro_f1')""",
+            [
+                ("Precision and recall of the likeliest patrol type, mean over types (F1)",),
+                ("Share of counts inside the 80 % interval",),
             ],
         ),
     ],
@@ -209,12 +222,20 @@ def test_given_rows_give_the_expected_rows(
         (MART_TIME_OF_DAY_TABLE, 7 * 24),
         (MART_FORECAST_HOURLY_TABLE, 3),
         (MART_PATROL_PLAN_TABLE, 2),
-        (MART_MODEL_QUALITY_TABLE, 4),
+        (MART_MODEL_QUALITY_TABLE, 5),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
 )
 def test_every_cell_is_there(build: Build, mart: Table, rows: int) -> None:
     assert build.count_rows(mart) == rows
+
+
+def test_metric_that_nobody_explained_stops_the_build(tmp_path: Path) -> None:
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        build.data_source = "test data"
+        fill(build, BACKTEST_SCORE_TABLE, "metric\nmystery")
+        with pytest.raises(SchemaError, match="table mart_model_quality: .*metric_label"):
+            build.insert_mart(MART_MODEL_QUALITY_TABLE)
 
 
 def test_view_takes_no_room(build: Build) -> None:
