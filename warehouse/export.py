@@ -29,17 +29,17 @@ def export_build(builds: Path, out: Path) -> Path:
     """
     out = out.resolve()
     refuse_foreign(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
-        new, old = Path(work, "new"), Path(work, "old")
-        new.mkdir()
-        with connect_published(builds) as (published, connection):
+    with connect_published(builds) as (published, connection):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
+            new, old = Path(work, "new"), Path(work, "old")
+            new.mkdir()
             tables = {table.name: write_table(connection, table, new) for table in TABLES}
-        manifest = {"build": asdict(published), "tables": tables}
-        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-        if out.exists():
-            out.rename(old)
-        new.rename(out)
+            manifest = {"build": asdict(published), "tables": tables}
+            (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+            if out.exists():
+                out.rename(old)
+            new.rename(out)
     return out
 
 

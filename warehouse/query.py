@@ -30,7 +30,8 @@ PROMPT, CONTINUED = "atlshield> ", "      ...> "
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False) -> None:
     """Print what the last statement of `sql` answers: a table for people, or CSV with a header.
 
-    Raises `ShieldError` with DuckDB's own words on a statement that is wrong or not allowed.
+    Raises `ShieldError` with DuckDB's own words on a statement that is wrong or not allowed, and on one
+    that is interrupted.
     """
     try:
         relation = connection.sql(sql)
@@ -44,6 +45,11 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False
             relation.show(max_rows=SHOWN_ROWS, max_width=width)
     except duckdb.Error as error:
         raise ShieldError(str(error)) from error
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB wraps an interrupt that comes while a query runs.
+        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+            raise
+        raise ShieldError("interrupted") from error
 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
@@ -74,18 +80,8 @@ def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
             lines.clear()
             print()
         if at_end or (lines and lines[-1].rstrip().endswith(";")):
-            answer_or_tell(connection, "\n".join(lines))
+            try:
+                answer(connection, "\n".join(lines))
+            except ShieldError as error:
+                print(f"error: {error}", file=sys.stderr)
             lines.clear()
-
-
-def answer_or_tell(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Print what `sql` answers, or what is wrong with it."""
-    try:
-        answer(connection, sql)
-    except ShieldError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except (KeyboardInterrupt, RuntimeError) as error:
-        # DuckDB wraps an interrupt that comes while a query runs.
-        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
-            raise
-        print("interrupted", file=sys.stderr)

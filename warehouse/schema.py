@@ -138,7 +138,7 @@ def count_observed_days(span: str, minimum: int = 1) -> Column:
     """Return the exposure column of a mart: the same number in every row of `span`."""
     return Column(
         "observed_days", "BIGINT",
-        f"Calendar days of {span} in the data; the same in every row of {span}: never sum it.",
+        f"Calendar days of {span} in the data; the same in every row of {span}: count it once.",
         "Observed days", unit="days", minimum=minimum,
     )
 

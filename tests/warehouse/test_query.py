@@ -146,16 +146,15 @@ def test_prompt_forgets_what_was_typed_before_an_interrupt(
     assert "first" not in printed
 
 
-def test_interrupted_statement_gives_the_prompt_back(
+def test_interrupt_of_a_running_statement_is_told(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(_: object) -> None:
         raise RuntimeError("Query interrupted") from KeyboardInterrupt()
 
-    monkeypatch.setattr("warehouse.query.answer", interrupt)
-    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 1;"))
-    assert main(["--builds", str(published), "shell"]) == 0
-    assert "interrupted" in capsys.readouterr().err
+    monkeypatch.setattr("warehouse.query.write_csv", interrupt)
+    assert run_sql(published, "SELECT 1", "--csv") == 1
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 def test_build_is_as_it_was(published: Path) -> None:
