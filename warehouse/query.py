@@ -8,6 +8,7 @@ import contextlib
 import csv
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 
@@ -33,23 +34,28 @@ def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False
     Raises `ShieldError` with DuckDB's own words on a statement that is wrong or not allowed, and on one
     that is interrupted.
     """
-    try:
-        relation = connection.sql(sql)
-        if relation is None:  # a setting, a comment, nothing at all
-            return
-        if as_csv:
-            write_csv(relation)
-        else:
-            # Only a terminal is narrow: what goes to a file or a pipe keeps every column.
-            width = shutil.get_terminal_size(fallback=(100_000, 0)).columns
-            relation.show(max_rows=SHOWN_ROWS, max_width=width)
-    except duckdb.Error as error:
-        raise ShieldError(str(error)) from error
-    except (KeyboardInterrupt, RuntimeError) as error:
-        # DuckDB wraps an interrupt that comes while a query runs.
-        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
-            raise
-        raise ShieldError("interrupted") from error
+    # In a thread of its own: while DuckDB works in this one, Python would not hear of an interrupt.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        try:
+            pool.submit(print_answer, connection, sql, as_csv).result()
+        except duckdb.Error as error:
+            raise ShieldError(str(error)) from error
+        except KeyboardInterrupt as error:
+            connection.interrupt()
+            raise ShieldError("interrupted") from error
+
+
+def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) -> None:
+    """Run `sql` and print its rows; a statement without any prints nothing."""
+    relation = connection.sql(sql)
+    if relation is None:
+        return
+    if as_csv:
+        write_csv(relation)
+    else:
+        # Only a terminal is narrow: what goes to a file or a pipe keeps every column.
+        width = shutil.get_terminal_size(fallback=(100_000, 0)).columns
+        relation.show(max_rows=SHOWN_ROWS, max_width=width)
 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:

@@ -2,14 +2,19 @@
 
 import io
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import duckdb
 import pytest
 
 from warehouse.__main__ import main
+from warehouse.errors import ShieldError
 from warehouse.publish import read_pointer
+from warehouse.query import answer
 from warehouse.settings import ROOT
 
 QUERIES = [
@@ -146,15 +151,30 @@ def test_prompt_forgets_what_was_typed_before_an_interrupt(
     assert "first" not in printed
 
 
-def test_interrupt_of_a_running_statement_is_told(
-    published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def interrupt(_: object) -> None:
-        raise RuntimeError("Query interrupted") from KeyboardInterrupt()
+class SlowConnection:
+    """A connection whose statements come with an interrupt and end only when they are stopped."""
 
-    monkeypatch.setattr("warehouse.query.write_csv", interrupt)
-    assert run_sql(published, "SELECT 1", "--csv") == 1
-    assert capsys.readouterr().err == "error: interrupted\n"
+    def __init__(self) -> None:
+        """Begin unstopped."""
+        self.stopped = threading.Event()
+
+    def sql(self, _: str) -> None:
+        """Interrupt the program as Ctrl-C does, and work on."""
+        signal.pthread_kill(int(threading.main_thread().ident or 0), signal.SIGINT)
+        assert self.stopped.wait(60)
+
+    def interrupt(self) -> None:
+        """Stop the statement."""
+        self.stopped.set()
+
+
+def test_interrupt_stops_the_running_statement_and_is_told() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(ShieldError, match="^interrupted$"):
+            answer(cast(Any, SlowConnection()), "SELECT 1")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_build_is_as_it_was(published: Path) -> None:
