@@ -27,7 +27,7 @@ REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RA
 
 RUN := .venv/bin/python -m
 
-.PHONY: refresh fetch profile serve test check bench backtest card export rollback docs lock clean
+.PHONY: refresh fetch profile serve test check bench backtest card export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
@@ -72,6 +72,9 @@ rollback: .venv/runtime
 
 diff: .venv/runtime
 	$(RUN) warehouse --builds "$(BUILDS)" diff $(A) $(B)
+
+shell: .venv/runtime
+	$(RUN) warehouse --builds "$(BUILDS)" shell
 
 docs: .venv/runtime
 	$(RUN) warehouse docs

@@ -82,7 +82,7 @@ def test_nothing_committed_names_a_machine() -> None:
 
 
 def test_every_make_target_is_one_line_of_python_m() -> None:
-    for target in ("serve", "test", "bench", "backtest", "export", "rollback", "docs"):
+    for target in ("serve", "test", "bench", "backtest", "export", "rollback", "shell", "docs"):
         recipe = re.search(rf"^{target}:.*\n\t(.*)$", MAKEFILE, flags=re.MULTILINE)
         assert recipe is not None
         assert recipe[1].startswith("$(RUN) ")

@@ -1,6 +1,7 @@
-"""Commands on builds: `python -m warehouse list | status | verify | rollback | diff | export | docs`."""
+"""Commands on builds: list, status, verify, rollback, diff, export, sql, shell, docs."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ import duckdb
 
 from warehouse import settings
 from warehouse.changes import list_changes
+from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
 from warehouse.errors import ShieldError
 from warehouse.export import export_build
@@ -21,9 +23,15 @@ from warehouse.history import (
     verify_build,
 )
 from warehouse.publish import PublishedBuild, list_builds, read_pointer
+from warehouse.query import CLOSED, answer, run_shell
+from warehouse.read import connect_published
 from warehouse.schema import TABLES
 
-DICTIONARY_PAGE = settings.ROOT / "docs" / "data_dictionary.md"
+PAGES = {
+    settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES),
+    settings.ROOT / "docs" / "table_diagram.md": render_diagram(TABLES),
+}
+"""Pages that follow from the declarations."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,8 +65,13 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     export = commands.add_parser("export", help="write every table as CSV and Parquet")
     export.add_argument("--out", type=Path, required=True, help="folder to write")
     export.set_defaults(run=run_export)
-    docs = commands.add_parser("docs", help="write docs/data_dictionary.md")
-    docs.add_argument("--check", action="store_true", help="fail if it would change")
+    sql = commands.add_parser("sql", help="answer SQL on the published build, read-only")
+    sql.add_argument("sql", metavar="SELECT", help="a statement")
+    sql.add_argument("--csv", action="store_true", help="print CSV, every row")
+    sql.set_defaults(run=run_sql)
+    commands.add_parser("shell", help="a prompt for SQL, read-only").set_defaults(run=run_prompt)
+    docs = commands.add_parser("docs", help="write the pages that follow from the schema")
+    docs.add_argument("--check", action="store_true", help="fail if one would change")
     docs.set_defaults(run=run_docs)
     return parser.parse_args(arguments)
 
@@ -133,13 +146,27 @@ def run_export(options: argparse.Namespace) -> None:
     print(f"exported to {export_build(options.builds, options.out)}")
 
 
+def run_sql(options: argparse.Namespace) -> None:
+    """Print what SQL answers."""
+    with connect_published(options.builds, CLOSED) as (_, connection):
+        answer(connection, options.sql, options.csv)
+
+
+def run_prompt(options: argparse.Namespace) -> None:
+    """Answer SQL typed at a prompt."""
+    with connect_published(options.builds, CLOSED) as (published, connection):
+        print(describe(published))
+        print("SHOW TABLES; lists the tables, data_dictionary describes them. Ctrl-D leaves.")
+        run_shell(connection)
+
+
 def run_docs(options: argparse.Namespace) -> None:
-    """Write the data dictionary page, or check that it is up to date."""
-    page = render_page(TABLES)
-    if not options.check:
-        DICTIONARY_PAGE.write_text(page)
-    elif not DICTIONARY_PAGE.exists() or DICTIONARY_PAGE.read_text() != page:
-        raise ShieldError(f"{DICTIONARY_PAGE.name} is stale: run `python -m warehouse docs`")
+    """Write the generated pages, or check that they are up to date."""
+    for path, page in PAGES.items():
+        if not options.check:
+            path.write_text(page)
+        elif not path.exists() or path.read_text() != page:
+            raise ShieldError(f"{path.name} is stale: run `python -m warehouse docs`")
 
 
 def describe(published: PublishedBuild) -> str:
@@ -152,4 +179,5 @@ def describe(published: PublishedBuild) -> str:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` is no error
     sys.exit(main())

@@ -15,6 +15,11 @@ from warehouse.table import Column, Table, quote_text
 RELATIVE_TOLERANCE = 1e-9
 """Sums of doubles reconcile to this share of the larger side."""
 
+COUNTING_MARTS = (
+    "mart_yearly_trend", "mart_neighborhood_density", "mart_zone_distribution", "mart_time_of_day",
+)  # fmt: skip
+"""Marts in which every incident is counted once."""
+
 RECONCILIATIONS = {
     "forecast_hourly is not complete: a cell of neighborhood x month x hour is missing": """
         SELECT (SELECT count(*) FROM neighborhood) * 12 * 24
@@ -68,6 +73,18 @@ RECONCILIATIONS = {
     "an incident lies on a day that is not in calendar": """
         SELECT count(*) FROM incident
         ANTI JOIN calendar ON calendar_date = occurred_at::DATE""",
+    "mart_patrol_plan does not add up to average_daily": f"""
+        SELECT count(*) FROM average_daily JOIN (
+            SELECT neighborhood, month, sum(expected_daily_crimes) AS planned
+            FROM mart_patrol_plan GROUP BY ALL
+        ) USING (neighborhood, month)
+        WHERE abs(expected_daily_crimes - planned)
+            > {RELATIVE_TOLERANCE} * greatest(expected_daily_crimes, planned)""",
+    **{
+        f"{mart}.incident_count does not add up to incident": f"""
+        SELECT (SELECT sum(incident_count) FROM {mart}) - (SELECT count(*) FROM incident)"""
+        for mart in COUNTING_MARTS
+    },
     "refresh_run is not one row": "SELECT count(*) - 1 FROM refresh_run",
 }
 

@@ -58,7 +58,8 @@ def render_page(tables: Iterable[Table]) -> str:
         "Every timestamp is local wall clock time unless its unit says otherwise.",
     ]
     for table in tables:
-        lines += ["", f"## {table.name}", "", table.description, "", f"One row per {table.grain}."]
+        lines += ["", f"## {table.name}", "", table.description, ""]
+        lines += [f"One row per {table.grain}." + (" A view." if table.is_view else "")]
         lines += ["", "| column | type | what it holds | unit | values |", "|---|---|---|---|---|"]
         lines += [render_row(table, column) for column in table.columns]
     return "\n".join(lines) + "\n"

@@ -1,15 +1,20 @@
-"""The read side: a published build as SQLAlchemy Core tables.
+"""The read side: the published build as a connection, and as SQLAlchemy Core tables.
 
-Enters: a folder of builds. Leaves: an engine on the published build's own file, read-only, and one
-`sqlalchemy.Table` per declared table (made from the declarations; nothing is reflected).
+Enters: a folder of builds. Leaves: a connection or an engine on the published build's own file,
+read-only, and one `sqlalchemy.Table` per declared table (made from the declarations; nothing is
+reflected).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import sqlalchemy as sa
 
-from warehouse.publish import PublishedBuild
+from warehouse.errors import NoBuildError
+from warehouse.publish import PublishedBuild, read_pointer
 from warehouse.schema import TABLES
 from warehouse.table import Table
 
@@ -47,3 +52,25 @@ CORE_TABLES = {table.name: make_core_table(table) for table in TABLES}
 def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
     """Return an engine on a build's own file; a later build never changes what it reads."""
     return sa.create_engine(f"duckdb:///{builds / published.file}", connect_args={"read_only": True})
+
+
+@contextmanager
+def connect_published(
+    builds: Path, config: dict[str, Any] | None = None
+) -> Iterator[tuple[PublishedBuild, duckdb.DuckDBPyConnection]]:
+    """Open the published build; whatever is published later, the connection reads this one.
+
+    A build that goes between the look at the pointer and the opening has been followed by others:
+    the pointer is read again. Raises `NoBuildError` where there is no build that can be opened.
+    """
+    while True:
+        published = read_pointer(builds)
+        path = builds / published.file
+        try:
+            connection = duckdb.connect(str(path), read_only=True, config=config or {})
+            break
+        except duckdb.Error as error:
+            if path.exists():
+                raise NoBuildError(f"{published.file} cannot be opened: {error}") from error
+    with connection:
+        yield published, connection

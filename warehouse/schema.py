@@ -35,9 +35,14 @@ HOUR = Column(
     "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",
     minimum=0, maximum=23,
 )
+MONTH_NAME = Column("month_name", "VARCHAR", "Name of the month.", "Month name")
+HOUR_LABEL = Column("hour_label", "VARCHAR", "Hour as HH:00.", "Hour")
 ISO_WEEKDAY = Column(
-    "iso_weekday", "INTEGER", "Weekday, Monday 1 to Sunday 7.", "Weekday", minimum=1, maximum=7,
+    "iso_weekday", "INTEGER", "Weekday, Monday 1 to Sunday 7.", "Weekday", minimum=1, maximum=7
 )
+WEEKDAY_NAME = Column("weekday_name", "VARCHAR", "Name of the weekday.", "Weekday name")
+YEAR = Column("year", "INTEGER", "Calendar year, local time.", "Year")
+MONTH_START = Column("month_start", "DATE", "First day of the month.", "Month begins")
 FORECAST_MONTH = Column(
     "forecast_month", "DATE", "First day of the next such month after the cutoff.", "Forecast month"
 )
@@ -48,6 +53,10 @@ LATITUDE = Column(
 LONGITUDE = Column(
     "longitude", "DOUBLE", "Longitude, rounded to 3 decimals (about 90 m).", "Longitude",
     unit="degrees", minimum=-180, maximum=180,
+)
+CENTER = (
+    replace(LATITUDE, description="Mean latitude of the neighborhood's incidents, 3 decimals."),
+    replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents, 3 decimals."),
 )
 NIBRS_CODE = Column(
     "nibrs_code", "VARCHAR", "NIBRS offense code of the FBI.", "NIBRS code",
@@ -128,11 +137,29 @@ SUPPORT = Column(
     "Incidents ever observed in that neighborhood, month and hour: what the cell itself knows.",
     "Supporting incidents", minimum=0,
 )
+INCIDENT_COUNT = Column(
+    "incident_count", "BIGINT", "Incidents; 0 where there was none.", "Incidents", minimum=0
+)
+INCIDENTS_PER_DAY = Column(
+    "incidents_per_day", "DOUBLE", "Incidents per observed day.", "Incidents per day",
+    unit="incidents per day", minimum=0,
+)
 DATA_SOURCE = Column(
     "data_source", "VARCHAR",
     "Who published the data behind the row; simulated data is called 'simulated data' here.",
     "Data source",
 )
+
+
+def count_observed_days(span: str, minimum: int = 1) -> Column:
+    """Return the exposure column of a mart: the same number in every row of `span`."""
+    return Column(
+        "observed_days", "BIGINT",
+        f"Calendar days of {span} in the data; the same in every row of {span}: count it once.",
+        "Observed days", unit="days", minimum=minimum,
+    )
+
+
 RAW_FILE = Column(
     "source", "VARCHAR", "Name of the raw file.", "Raw file", references="raw_file.source"
 )
@@ -624,21 +651,199 @@ MART_FORECAST_HOURLY_TABLE = Table(
         NEIGHBORHOOD,
         NPU,
         ZONE,
-        replace(LATITUDE, description="Mean latitude of the neighborhood's incidents, 3 decimals."),
-        replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents, 3 decimals."),
+        *CENTER,
         MONTH,
-        Column("month_name", "VARCHAR", "Name of the month.", "Month name"),
+        MONTH_NAME,
         FORECAST_MONTH,
         HOUR,
-        Column("hour_label", "VARCHAR", "Hour as HH:00.", "Hour"),
+        HOUR_LABEL,
         TIME_OF_DAY,
         EXPECTED_CRIMES,
         BASELINE_CRIMES,
         OBSERVED_RATE,
         INTENSITY,
         SUGGESTED_PATROL,
+        *PATROL_DECISION,
         *PATROL_SHARES,
         SUPPORT,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_YEARLY_TREND_TABLE = Table(
+    "mart_yearly_trend",
+    "Incidents by month and offense category; observed_days below month_days marks a partial month.",
+    "month, offense category and crime against; complete over observed months",
+    ("month_start", "offense_category", "crime_against"),
+    (
+        MONTH_START,
+        YEAR,
+        MONTH,
+        MONTH_NAME,
+        OFFENSE_CATEGORY,
+        CRIME_AGAINST,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        count_observed_days("the month"),
+        Column(
+            "month_days", "INTEGER", "Calendar days of the month.", "Days of the month",
+            unit="days", minimum=28, maximum=31,
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_NEIGHBORHOOD_DENSITY_TABLE = Table(
+    "mart_neighborhood_density",
+    "Incidents by neighborhood, with its centre for a map.",
+    "neighborhood, year and offense category; complete over observed years",
+    ("neighborhood", "year", "offense_category"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        *CENTER,
+        YEAR,
+        OFFENSE_CATEGORY,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        count_observed_days("the year"),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_ZONE_DISTRIBUTION_TABLE = Table(
+    "mart_zone_distribution",
+    "Incidents by police zone and its share of the city's; the zone is that of the incident's beat.",
+    "zone, year and offense category; complete over observed years",
+    ("zone", "year", "offense_category"),
+    (
+        ZONE,
+        YEAR,
+        OFFENSE_CATEGORY,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        Column(
+            "city_share", "DOUBLE",
+            "Share of the city's incidents of that year and category; NULL where the city had none.",
+            "Share of city", nullable=True, minimum=0, maximum=1,
+        ),
+        count_observed_days("the year"),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_TIME_OF_DAY_TABLE = Table(
+    "mart_time_of_day",
+    "Incidents by weekday and clock hour of their earliest time, with the exposure that rates need.",
+    "weekday and hour; complete",
+    ("iso_weekday", "hour"),
+    (
+        ISO_WEEKDAY,
+        WEEKDAY_NAME,
+        HOUR,
+        HOUR_LABEL,
+        TIME_OF_DAY,
+        INCIDENT_COUNT,
+        Column(
+            "incidents_per_hour", "DOUBLE",
+            "Incidents per observed clock hour; NULL where there is none.", "Incidents per hour",
+            unit="incidents per hour", nullable=True, minimum=0,
+        ),
+        count_observed_days("that weekday", minimum=0),
+        Column(
+            "observed_hours", "BIGINT",
+            "Clock hours behind the count: one a day, but none at hour 2 of a spring clock change and"
+            " two at hour 1 of an autumn one.", "Observed hours", unit="hours", minimum=0,
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_INCIDENT_EXPLORER_TABLE = Table(
+    "mart_incident_explorer",
+    "Every incident with year, month, weekday and hour ready-made for filters.",
+    "reported offense",
+    ("incident_id",),
+    (
+        *(c for c in INCIDENT_TABLE.columns if c not in (RAW_FILE, DATA_SOURCE)),
+        YEAR,
+        MONTH_START,
+        MONTH,
+        MONTH_NAME,
+        ISO_WEEKDAY,
+        WEEKDAY_NAME,
+        HOUR,
+        HOUR_LABEL,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+    is_view=True,
+)
+
+MART_PATROL_PLAN_TABLE = Table(
+    "mart_patrol_plan",
+    "Expected crimes and the suggested patrol, by time of day.",
+    "neighborhood, month and time of day; complete",
+    ("neighborhood", "month", "time_of_day"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        *CENTER,
+        MONTH,
+        MONTH_NAME,
+        FORECAST_MONTH,
+        TIME_OF_DAY,
+        Column(
+            "expected_daily_crimes", "DOUBLE",
+            "Expected crimes within that time of day, on an average day of that month.",
+            "Expected daily crimes", unit="crimes per day", minimum=0,
+        ),
+        replace(
+            SUGGESTED_PATROL,
+            description="Patrol type that is suggested in the hours with most of the expected crimes of"
+            " that time of day.",
+        ),
+        PATROL_DECISION[0],
+        *PATROL_SHARES,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_MODEL_QUALITY_TABLE = Table(
+    "mart_model_quality",
+    "The backtest in plain words, each score beside that of the model it is held against.",
+    "model, origin, horizon, grain and metric; empty where the backtest was left out",
+    BACKTEST_SCORE_TABLE.key,
+    (
+        *(c for c in BACKTEST_SCORE_TABLE.columns if c != DATA_SOURCE),
+        Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
+        Column(
+            "is_lower_better", "BOOLEAN",
+            "Whether lower is better; NULL where nearest to target_value is best, or nothing is.",
+            "Lower is better", nullable=True,
+        ),
+        Column(
+            "target_value", "DOUBLE", "Value of a perfect forecast; NULL where there is no such value.",
+            "Target", nullable=True,
+        ),
+        Column(
+            "reference_model", "VARCHAR",
+            "Simple model that the score is held against; NULL where there is none.",
+            "Reference model", nullable=True,
+        ),
+        Column(
+            "reference_value", "DOUBLE",
+            "The reference model's score at the same origin, horizon and grain; NULL where it has none.",
+            "Reference value", nullable=True,
+        ),
         DATA_SOURCE,
     ),
     is_mart=True,
@@ -725,6 +930,13 @@ TABLES = (
     FEED_HEALTH_TABLE,
     REPORT_DELAY_TABLE,
     MART_FORECAST_HOURLY_TABLE,
+    MART_PATROL_PLAN_TABLE,
+    MART_YEARLY_TREND_TABLE,
+    MART_NEIGHBORHOOD_DENSITY_TABLE,
+    MART_ZONE_DISTRIBUTION_TABLE,
+    MART_TIME_OF_DAY_TABLE,
+    MART_INCIDENT_EXPLORER_TABLE,
+    MART_MODEL_QUALITY_TABLE,
     BUILD_CHANGE_TABLE,
     REFRESH_RUN_TABLE,
     DATA_DICTIONARY_TABLE,

@@ -1,6 +1,6 @@
 """What a table is: its declaration, and the DDL that follows from it.
 
-Enters: declarations (`warehouse.schema`). Leaves: `CREATE TABLE` and `COMMENT` statements.
+Enters: declarations (`warehouse.schema`). Leaves: `CREATE` and `COMMENT` statements.
 """
 
 from collections.abc import Iterator
@@ -41,7 +41,8 @@ class Column:
 class Table:
     """One table: `grain` says in words what a row is, `key` names the columns that identify it.
 
-    `is_mart` tables are filled by the SELECT in `warehouse/sql/<name>.sql`.
+    `is_mart` tables are filled by the SELECT in `warehouse/sql/<name>.sql`. Where `is_view` says so
+    too, that SELECT is stored instead of its rows: for marts that would only repeat another table.
     """
 
     name: str
@@ -50,10 +51,13 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     is_mart: bool = False
+    is_view: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a key on columns that are not there, and repeated names."""
+        """Refuse a key on columns that are not there, repeated names, and a view without a SELECT."""
         names = self.column_names
+        if self.is_view and not self.is_mart:
+            raise ValueError(f"table {self.name}: only a mart can be a view")
         if len(set(names)) != len(names):
             raise ValueError(f"table {self.name}: a column is declared twice")
         if not self.key or set(self.key) - set(names):
@@ -70,12 +74,20 @@ def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def render_ddl(table: Table) -> Iterator[str]:
-    """Yield the statements that create `table` and describe it in the database's own catalog."""
-    lines = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
-    yield f"CREATE TABLE {table.name} ({', '.join(lines)})"
+def render_ddl(table: Table, select: str = "") -> Iterator[str]:
+    """Yield the statements that create `table` and describe it in the database's own catalog.
+
+    `select` is what a view shows; its columns are cast, so that they keep their declared types.
+    """
+    kind = "VIEW" if table.is_view else "TABLE"
+    if table.is_view:
+        casts = ", ".join(f"{c.name}::{c.type} AS {c.name}" for c in table.columns)
+        yield f"CREATE VIEW {table.name} AS SELECT {casts} FROM ({select})"
+    else:
+        lines = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
+        yield f"CREATE TABLE {table.name} ({', '.join(lines)})"
     comment = f"{table.description} Grain: {table.grain}."
-    yield f"COMMENT ON TABLE {table.name} IS {quote_text(comment)}"
+    yield f"COMMENT ON {kind} {table.name} IS {quote_text(comment)}"
     for column in table.columns:
         unit = f" Unit: {column.unit}." if column.unit else ""
         text = quote_text(column.description + unit)

@@ -64,6 +64,14 @@ def test_published_build_passes(build: Build) -> None:
             "DELETE FROM mart_forecast_hourly WHERE month = 1",
             "does not have the rows of forecast_hourly",
         ),
+        (
+            "DELETE FROM mart_patrol_plan WHERE time_of_day = 'Night'",
+            "mart_patrol_plan does not add up to average_daily",
+        ),
+        (
+            "UPDATE mart_zone_distribution SET incident_count = 0",
+            "mart_zone_distribution.incident_count does not add up to incident",
+        ),
         ("UPDATE average_daily SET month_lower_80 = 1e9", "interval"),
         ("DELETE FROM refresh_run", "refresh_run is not one row"),
         ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),

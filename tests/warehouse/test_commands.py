@@ -1,6 +1,7 @@
 """The commands on published builds, the dictionary, the export."""
 
 import csv
+import datetime as dt
 import hashlib
 import json
 import re
@@ -11,11 +12,14 @@ import pytest
 
 from refresh import Request, refresh
 from tests.raw import write_daily
-from warehouse.__main__ import DICTIONARY_PAGE, main
-from warehouse.dictionary import describe_range, render_page
+from warehouse.__main__ import PAGES, main
+from warehouse.diagram import render_diagram
+from warehouse.dictionary import describe_range
+from warehouse.errors import ShieldError
+from warehouse.export import write_table
 from warehouse.publish import read_pointer
 from warehouse.schema import TABLES
-from warehouse.table import Column
+from warehouse.table import Column, Table
 
 
 def test_status_calls_simulated_data_simulated(
@@ -99,13 +103,65 @@ def test_export_writes_every_table_twice_with_a_manifest(published: Path, tmp_pa
             assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
 
 
+def test_export_describes_itself_and_writes_plain_values(published: Path, tmp_path: Path) -> None:
+    assert main(["--builds", str(published), "export", "--out", str(tmp_path / "dist")]) == 0
+    manifest = json.loads((tmp_path / "dist" / "manifest.json").read_text())
+    for table in TABLES:
+        assert list(manifest["tables"][table.name]["columns"]) == list(table.column_names)
+    text = manifest["tables"]["incident"]["columns"]["occurred_at"]["description"]
+    with (tmp_path / "dist" / "data_dictionary.csv").open(newline="", encoding="utf-8") as stream:
+        dictionary = {(row["table_name"], row["column_name"]): row for row in csv.DictReader(stream)}
+    assert dictionary["incident", "occurred_at"]["description"] == text
+    with (tmp_path / "dist" / "mart_incident_explorer.csv").open(newline="", encoding="utf-8") as stream:
+        row = next(csv.DictReader(stream))
+    occurred = dt.datetime.fromisoformat(row["occurred_at"])
+    assert dt.date.fromisoformat(row["month_start"]) == occurred.date().replace(day=1)
+    assert row["firearm_involved"] in {"true", "false", ""}
+
+
+MANIFEST_OF_OTHERS = '{"name": "thesis", "tables": ["thesis.txt"]}'
+
+
+@pytest.mark.parametrize("others", [{}, {"manifest.json": MANIFEST_OF_OTHERS}, {"manifest.json": "no"}])
 def test_export_does_not_replace_a_folder_of_other_files(
-    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    published: Path, tmp_path: Path, others: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "thesis.txt").write_text("years of work")
+    for name, text in {"thesis.txt": "years of work", **others}.items():
+        (tmp_path / name).write_text(text)
     assert main(["--builds", str(published), "export", "--out", str(tmp_path)]) == 1
     assert "holds other files than an export" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+    assert main(["--builds", str(published), "export", "--out", str(tmp_path / "thesis.txt")]) == 1
+    assert "is not a folder" in capsys.readouterr().err
+
+
+def test_file_laid_into_an_export_is_not_lost(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "dist"
+    assert main(["--builds", str(published), "export", "--out", str(out)]) == 0
+    (out / "workbook.twb").write_text("years of work")
+    assert main(["--builds", str(published), "export", "--out", str(out)]) == 1
+    assert "(workbook.twb)" in capsys.readouterr().err
+    assert (out / "workbook.twb").exists()
+
+
+def test_export_that_fails_leaves_the_one_before(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "dist"
+    assert main(["--builds", str(published), "export", "--out", str(out)]) == 0
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+
+    def fail(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
+        if table == TABLES[3]:
+            raise ShieldError("disk full")
+        return write_table(connection, table, folder)
+
+    monkeypatch.setattr("warehouse.export.write_table", fail)
+    assert main(["--builds", str(published), "export", "--out", str(out)]) == 1
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_dictionary_table_has_every_column(published: Path) -> None:
@@ -119,20 +175,41 @@ def test_dictionary_table_has_every_column(published: Path) -> None:
     assert rows == columns
 
 
-def test_dictionary_page_is_up_to_date_and_names_every_column() -> None:
-    page = DICTIONARY_PAGE.read_text()
-    assert page == render_page(TABLES)
-    for table in TABLES:
-        assert f"## {table.name}\n" in page
+def test_generated_pages_are_up_to_date_and_name_every_table() -> None:
+    assert {path.name for path in PAGES} == {"data_dictionary.md", "table_diagram.md"}
+    for path, page in PAGES.items():
+        assert path.read_text() == page
+        for table in TABLES:
+            assert re.search(rf"^(## |    ){table.name}( {{)?$", page, flags=re.MULTILINE), table.name
 
 
-def test_stale_page_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    stale = tmp_path / "page.md"
-    stale.write_text("old")
-    monkeypatch.setattr("warehouse.__main__.DICTIONARY_PAGE", stale)
+@pytest.mark.parametrize("name", [path.name for path in PAGES])
+def test_stale_page_fails_the_check(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pages = {tmp_path / path.name: page for path, page in PAGES.items()}
+    monkeypatch.setattr("warehouse.__main__.PAGES", pages)
     assert main(["docs", "--check"]) == 1
     assert main(["docs"]) == 0
     assert main(["docs", "--check"]) == 0
+    (tmp_path / name).write_text("old")
+    assert main(["docs", "--check"]) == 1
+
+
+def test_diagram_shows_keys_and_references_only() -> None:
+    place = Table("place", "P.", "place", ("name",), (Column("name", "VARCHAR", "N.", "N"),))
+    crime = Table("crime", "C.", "crime", ("id", "place"), (
+        Column("id", "BIGINT", "I.", "I"),
+        Column("place", "VARCHAR", "P.", "P", references="place.name"),
+        Column("other", "VARCHAR", "O.", "O", references="place.name", nullable=True),
+        Column("hour", "INTEGER", "H.", "H"),
+    ))  # fmt: skip
+    lines = [line.strip() for line in render_diagram((place, crime)).splitlines()]
+    start, end = lines.index("erDiagram") + 1, lines.index("```")
+    assert lines[start:end] == [
+        "place {", "VARCHAR name PK", "}",
+        "crime {", "BIGINT id PK", "VARCHAR place PK, FK", "VARCHAR other FK", "}",
+        "place ||--o{ crime : place",
+        "place |o--o{ crime : other",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

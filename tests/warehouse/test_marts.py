@@ -1,45 +1,256 @@
 """Marts: one SELECT per file, held against its declaration; a small build in, known rows out."""
 
+import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
-from warehouse.build import SQL_DIR, open_build
+import pytest
+
+from tests.tables import fill
+from warehouse.build import SQL_DIR, Build, open_build, read_select
+from warehouse.errors import SchemaError
 from warehouse.schema import (
+    BACKTEST_SCORE_TABLE,
+    CALENDAR_TABLE,
+    DATA_SOURCE,
     FORECAST_HOURLY_TABLE,
+    INCIDENT_TABLE,
     MART_FORECAST_HOURLY_TABLE,
+    MART_INCIDENT_EXPLORER_TABLE,
+    MART_MODEL_QUALITY_TABLE,
+    MART_NEIGHBORHOOD_DENSITY_TABLE,
+    MART_PATROL_PLAN_TABLE,
+    MART_TIME_OF_DAY_TABLE,
+    MART_YEARLY_TREND_TABLE,
+    MART_ZONE_DISTRIBUTION_TABLE,
     NEIGHBORHOOD_TABLE,
     TABLES,
 )
+from warehouse.table import Table
 
-PLACE = """SELECT 'Downtown' AS neighborhood, 'M' AS npu, '5' AS zone, 33.756 AS latitude,
-    -84.388 AS longitude, 1 AS incident_count, TIMESTAMP '2021-01-01' AS first_occurred,
-    TIMESTAMP '2021-01-01' AS last_occurred, 0.1 AS other_zone_share"""
+MARTS = [table for table in TABLES if table.is_mart]
 
-HOUR = """SELECT 'Downtown' AS neighborhood, 7 AS month, 17 AS hour, DATE '2026-07-01' AS forecast_month,
-    0.5 AS expected_crimes, 0.4 AS baseline_crimes, 0.3 AS observed_crimes, 'high' AS intensity,
-    'Foot Patrol' AS suggested_patrol, 0.7 AS patrol_share_foot, 0.1 AS patrol_share_bicycle,
-    0.1 AS patrol_share_motorcycle, 0.1 AS patrol_share_vehicle, 9 AS support_incidents"""
+# Two days of January, one of February, and the two clock changes of 2022, both on a Sunday.
+CALENDAR = """
+calendar_date  clock_change
+2021-01-30     none
+2021-01-31     none
+2021-02-01     none
+2022-03-13     spring
+2022-11-06     autumn
+"""
+NEIGHBORHOOD = """
+neighborhood  npu  zone  latitude  longitude  incident_count
+Downtown      M    5     33.756    -84.388    99
+Midtown       E    -     33.783    -84.383    99
+"""
+INCIDENT = """
+incident_id  neighborhood  zone  occurred_at       offense_category  crime_against
+1            Downtown      5     2021-01-30T16:10  Larceny           Property
+2            Downtown      5     2021-01-31T16:20  Larceny           Property
+3            Midtown       -     2021-02-01T00:30  Assault           Person
+4            Downtown      5     2022-11-06T01:40  Larceny           Property
+"""
+# Two hours of the evening and one of the night; in the night's hour nothing is expected.
+FORECAST = """
+hour  expected_crimes  patrol_share_foot  patrol_share_bicycle  patrol_share_vehicle
+17    0.5              0.6                0.2                   0.1
+18    1.5              0.2                0.2                   0.5
+3     0                0.3                0.3                   0.3
+"""
+SCORE = """
+model                      grain  metric                 value
+reference_empirical_bayes  cell   poisson_deviance       200
+base_and_forest            cell   poisson_deviance       180
+base_and_forest            month  coverage_80            0.85
+base_and_forest            cell   capture_top_5_percent  0.22
+base_and_forest            cell   patrol_macro_f1        0.4
+"""
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
+    """A small build with every mart."""
+    with open_build("test", tmp_path_factory.mktemp("marts") / "b.duckdb") as opened:
+        opened.data_source = "test data"
+        fill(opened, CALENDAR_TABLE, CALENDAR)
+        opened.connection.execute("UPDATE calendar SET iso_weekday = isodow(calendar_date)")
+        fill(opened, NEIGHBORHOOD_TABLE, NEIGHBORHOOD)
+        fill(opened, INCIDENT_TABLE, INCIDENT)
+        fill(
+            opened, FORECAST_HOURLY_TABLE, FORECAST, neighborhood="Downtown", month=7,
+            forecast_month=dt.date(2026, 7, 1), patrol_share_motorcycle=0.1,
+        )  # fmt: skip
+        opened.connection.execute("""
+            UPDATE forecast_hourly
+            SET suggested_patrol = if(hour = 18, 'Vehicle Patrol', 'Foot Patrol')""")
+        fill(opened, BACKTEST_SCORE_TABLE, SCORE)
+        for mart in MARTS:
+            opened.insert_mart(mart)
+        yield opened
 
 
 def test_every_mart_has_its_file_and_every_file_its_mart() -> None:
-    assert {path.stem for path in SQL_DIR.glob("*.sql")} == {t.name for t in TABLES if t.is_mart}
+    assert {path.stem for path in SQL_DIR.glob("*.sql")} == {mart.name for mart in MARTS}
 
 
-def test_forecast_mart_adds_labels_and_geography(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mart", MARTS, ids=lambda mart: mart.name)
+def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart: Table) -> None:
+    select = f"SELECT * FROM {mart.name}" if mart.is_view else read_select(mart)
+    described = build.connection.execute(f"DESCRIBE {select}").fetchall()
+    types = {row[0]: row[1] for row in described} | {DATA_SOURCE.name: DATA_SOURCE.type}
+    assert types == {column.name: column.type for column in mart.columns}
+    needed = [f"{column.name} IS NULL" for column in mart.columns if not column.nullable]
+    odd = f"SELECT count(*) FROM {mart.name} WHERE {' OR '.join(needed)}"
+    assert build.fetch_value(odd) == 0
+    assert build.fetch_value(f"SELECT count(DISTINCT ({', '.join(mart.key)})) FROM {mart.name}") == (
+        build.count_rows(mart)
+    )
+    assert build.fetch_value(f"SELECT any_value(data_source) FROM {mart.name}") == "test data"
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        (
+            """SELECT month_start::VARCHAR, year, month, month_name, offense_category, crime_against,
+            incident_count, incidents_per_day, observed_days, month_days
+            FROM mart_yearly_trend WHERE year = 2021""",
+            [
+                ("2021-01-01", 2021, 1, "January", "Assault", "Person", 0, 0.0, 2, 31),
+                ("2021-01-01", 2021, 1, "January", "Larceny", "Property", 2, 1.0, 2, 31),
+                ("2021-02-01", 2021, 2, "February", "Assault", "Person", 1, 1.0, 1, 28),
+                ("2021-02-01", 2021, 2, "February", "Larceny", "Property", 0, 0.0, 1, 28),
+            ],
+        ),
+        (
+            """SELECT neighborhood, npu, zone, latitude, longitude, year, offense_category,
+            incident_count, round(incidents_per_day, 3), observed_days
+            FROM mart_neighborhood_density WHERE year = 2021""",
+            [
+                ("Downtown", "M", "5", 33.756, -84.388, 2021, "Assault", 0, 0.0, 3),
+                ("Downtown", "M", "5", 33.756, -84.388, 2021, "Larceny", 2, 0.667, 3),
+                ("Midtown", "E", None, 33.783, -84.383, 2021, "Assault", 1, 0.333, 3),
+                ("Midtown", "E", None, 33.783, -84.383, 2021, "Larceny", 0, 0.0, 3),
+            ],
+        ),
+        (
+            """SELECT zone, year, offense_category, incident_count, incidents_per_day, city_share,
+            observed_days FROM mart_zone_distribution WHERE year = 2022""",
+            [
+                ("5", 2022, "Assault", 0, 0.0, None, 2),
+                ("5", 2022, "Larceny", 1, 0.5, 1.0, 2),
+                (None, 2022, "Assault", 0, 0.0, None, 2),
+                (None, 2022, "Larceny", 0, 0.0, 0.0, 2),
+            ],
+        ),
+        (
+            """SELECT weekday_name, hour_label, time_of_day, incident_count, incidents_per_hour,
+            observed_days, observed_hours FROM mart_time_of_day
+            WHERE (iso_weekday, hour) IN ((7, 1), (7, 2), (7, 16), (6, 16), (1, 0), (2, 0))""",
+            [
+                ("Monday", "00:00", "Night", 1, 1.0, 1, 1),
+                ("Tuesday", "00:00", "Night", 0, None, 0, 0),
+                ("Saturday", "16:00", "Afternoon", 1, 1.0, 1, 1),
+                ("Sunday", "01:00", "Night", 1, 0.25, 3, 4),
+                ("Sunday", "02:00", "Night", 0, 0.0, 3, 2),
+                ("Sunday", "16:00", "Afternoon", 1, 1 / 3, 3, 3),
+            ],
+        ),
+        (
+            """SELECT incident_id, neighborhood, year, month_start::VARCHAR, month, month_name,
+            iso_weekday, weekday_name, hour, hour_label
+            FROM mart_incident_explorer WHERE neighborhood = 'Downtown' AND hour = 16 ORDER BY 1""",
+            [
+                ("1", "Downtown", 2021, "2021-01-01", 1, "January", 6, "Saturday", 16, "16:00"),
+                ("2", "Downtown", 2021, "2021-01-01", 1, "January", 7, "Sunday", 16, "16:00"),
+            ],
+        ),
+        (
+            """SELECT npu, zone, latitude, month_name, hour_label, time_of_day, expected_crimes
+            FROM mart_forecast_hourly WHERE hour = 17""",
+            [("M", "5", 33.756, "July", "17:00", "Evening", 0.5)],
+        ),
+        (
+            """SELECT neighborhood, zone, month_name, forecast_month::VARCHAR, time_of_day,
+            expected_daily_crimes, suggested_patrol, round(suggested_patrol_share, 6),
+            round(patrol_share_foot, 6), round(patrol_share_bicycle, 6),
+            round(patrol_share_motorcycle, 6), round(patrol_share_vehicle, 6) FROM mart_patrol_plan""",
+            [
+                ("Downtown", "5", "July", "2026-07-01", "Evening", 2.0,
+                 "Vehicle Patrol", 0.4, 0.3, 0.2, 0.1, 0.4),
+                ("Downtown", "5", "July", "2026-07-01", "Night", 0.0,
+                 "Foot Patrol", 0.3, 0.3, 0.3, 0.1, 0.3),
+            ],
+        ),
+        (
+            """SELECT model, metric, value, is_lower_better, target_value,
+            reference_model, reference_value FROM mart_model_quality""",
+            [
+                ("base_and_forest", "capture_top_5_percent", 0.22, False, 1.0,
+                 "reference_empirical_bayes", None),
+                ("base_and_forest", "patrol_macro_f1", 0.4, False, 1.0,
+                 "neighborhood_hour_shares", None),
+                ("base_and_forest", "poisson_deviance", 180.0, True, 0.0,
+                 "reference_empirical_bayes", 200.0),
+                ("reference_empirical_bayes", "poisson_deviance", 200.0, True, 0.0,
+                 "reference_empirical_bayes", 200.0),
+                ("base_and_forest", "coverage_80", 0.85, None, 0.8, None, None),
+            ],
+        ),
+        (
+            """SELECT metric_label FROM mart_model_quality
+            WHERE metric IN ('coverage_80', 'patrol_macro_f1')""",
+            [
+                ("Precision and recall of the likeliest patrol type, mean over types (F1)",),
+                ("Share of counts inside the 80 % interval",),
+            ],
+        ),
+    ],
+    ids=lambda value: value.split("FROM ")[1].split()[0] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_given_rows_give_the_expected_rows(
+    build: Build, select: str, expected: list[tuple[object, ...]]
+) -> None:
+    assert build.connection.execute(select).fetchall() == expected
+
+
+@pytest.mark.parametrize(
+    ("mart", "rows"),
+    [
+        (MART_YEARLY_TREND_TABLE, 4 * 2),
+        (MART_NEIGHBORHOOD_DENSITY_TABLE, 2 * 2 * 2),
+        (MART_ZONE_DISTRIBUTION_TABLE, 2 * 2 * 2),
+        (MART_INCIDENT_EXPLORER_TABLE, 4),
+        (MART_TIME_OF_DAY_TABLE, 7 * 24),
+        (MART_FORECAST_HOURLY_TABLE, 3),
+        (MART_PATROL_PLAN_TABLE, 2),
+        (MART_MODEL_QUALITY_TABLE, 5),
+    ],
+    ids=lambda value: value.name if isinstance(value, Table) else "",
+)
+def test_every_cell_is_there(build: Build, mart: Table, rows: int) -> None:
+    assert build.count_rows(mart) == rows
+
+
+def test_metric_that_nobody_explained_stops_the_build(tmp_path: Path) -> None:
     with open_build("test", tmp_path / "b.duckdb") as build:
         build.data_source = "test data"
-        build.insert(NEIGHBORHOOD_TABLE, PLACE)
-        build.insert(FORECAST_HOURLY_TABLE, HOUR)
-        assert build.insert_mart(MART_FORECAST_HOURLY_TABLE) == 1
-        rows = build.connection.execute("""
-            SELECT npu, zone, latitude, month_name, hour_label, time_of_day, expected_crimes, data_source
-            FROM mart_forecast_hourly""").fetchall()
-    assert rows == [("M", "5", 33.756, "July", "17:00", "Evening", 0.5, "test data")]
+        fill(build, BACKTEST_SCORE_TABLE, "metric\nmystery")
+        with pytest.raises(SchemaError, match="table mart_model_quality: .*metric_label"):
+            build.insert_mart(MART_MODEL_QUALITY_TABLE)
 
 
-def test_time_of_day_has_the_bounds_that_dashboards_know(tmp_path: Path) -> None:
-    with open_build("test", tmp_path / "b.duckdb") as build:
-        times = build.connection.execute(
-            "SELECT time_of_day(h) FROM range(24) AS hours(h) ORDER BY h"
-        ).fetchall()
+def test_view_takes_no_room(build: Build) -> None:
+    found = build.connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    ).fetchall()
+    assert found == [("mart_incident_explorer",)]
+
+
+def test_time_of_day_has_the_bounds_that_dashboards_know(build: Build) -> None:
+    times = build.connection.execute(
+        "SELECT time_of_day(h) FROM range(24) AS hours(h) ORDER BY h"
+    ).fetchall()
     words = [word for (word,) in times]
     assert words == ["Night"] * 5 + ["Morning"] * 7 + ["Afternoon"] * 5 + ["Evening"] * 3 + ["Night"] * 4

@@ -29,6 +29,24 @@ def test_table_needs_a_key_among_distinct_columns() -> None:
         Table("t", "T.", "row", ("name",), (NAME, NAME))
 
 
+def test_only_a_mart_can_be_a_view() -> None:
+    with pytest.raises(ValueError, match="only a mart can be a view"):
+        Table("t", "T.", "row", ("name",), (NAME,), is_view=True)
+
+
+def test_view_keeps_the_declared_types_and_is_described() -> None:
+    table = Table("v", "Numbers.", "number", ("n",), (
+        Column("n", "INTEGER", "A number.", "Number", unit="m"),
+    ), is_mart=True, is_view=True)  # fmt: skip
+    with duckdb.connect() as connection:
+        for statement in render_ddl(table, "SELECT 1::BIGINT AS n"):
+            connection.execute(statement)
+        described = connection.execute("""
+            SELECT data_type, columns.comment, views.comment FROM duckdb_columns() AS columns
+            JOIN duckdb_views() AS views ON view_name = table_name WHERE view_name = 'v'""").fetchall()
+    assert described == [("INTEGER", "A number. Unit: m.", "Numbers. Grain: number.")]
+
+
 def test_ddl_creates_the_table_and_describes_it() -> None:
     table = Table("person", "People.", "person", ("name",), (
         NAME, Column("height", "DOUBLE", "Height, it's measured.", "Height", unit="m", nullable=True),
@@ -61,3 +79,9 @@ def test_same_name_means_the_same_type_and_unit_within_forecasts_and_marts() -> 
     mart = {c.name: c for c in tables["mart_forecast_hourly"].columns}
     for column in tables["forecast_hourly"].columns:
         assert mart[column.name] == column
+
+
+def test_labels_are_unique_within_a_table() -> None:
+    for table in TABLES:
+        labels = [column.label for column in table.columns]
+        assert len(set(labels)) == len(labels), table.name

@@ -1,0 +1,31 @@
+WITH observed AS (
+    SELECT year(calendar_date)::INTEGER AS year, count(*) AS observed_days
+    FROM calendar
+    GROUP BY ALL
+),
+-- Rows of nothing make the grid complete; a join would lose incidents whose zone is NULL.
+grid AS (
+    SELECT zone, year, offense_category, 0 AS incidents
+    FROM (SELECT DISTINCT zone FROM incident)
+    CROSS JOIN observed
+    CROSS JOIN (SELECT DISTINCT offense_category FROM incident)
+    UNION ALL
+    SELECT zone, year(occurred_at), offense_category, 1 FROM incident
+),
+counted AS (
+    SELECT zone, year, offense_category, sum(incidents)::BIGINT AS incident_count
+    FROM grid
+    GROUP BY ALL
+)
+SELECT
+    zone,
+    year::INTEGER AS year,
+    offense_category,
+    incident_count,
+    incident_count / observed_days AS incidents_per_day,
+    incident_count / nullif(sum(incident_count) OVER (PARTITION BY year, offense_category), 0)
+        AS city_share,
+    observed_days
+FROM counted
+JOIN observed USING (year)
+ORDER BY zone, year, offense_category
