@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print_table(score_hours(connection))
             else:
                 select = "SELECT section, text FROM model_card ORDER BY position"
-                print(render_card(connection.execute(select).fetchall()), end="")
+                print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
     except ShieldError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

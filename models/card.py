@@ -58,10 +58,10 @@ def fill_card(build: Build) -> None:
     build.insert_frame(MODEL_CARD_TABLE, rows)
 
 
-def render_card(sections: list[tuple[str, str]]) -> str:
-    """Return the card as one Markdown page."""
+def render_card(build_id: str, sections: list[tuple[str, str]]) -> str:
+    """Return the card of a build as one Markdown page."""
     parts = [f"## {section}\n\n{text}\n" for section, text in sections]
-    return "\n".join(["# Model card\n", *parts])
+    return "\n".join([f"# Model card of build {build_id}\n", *parts])
 
 
 def describe_data(connection: duckdb.DuckDBPyConnection) -> str:
@@ -70,7 +70,7 @@ def describe_data(connection: duckdb.DuckDBPyConnection) -> str:
     warning = "**This is simulated data; it says nothing about real places.** "
     return (
         f"{warning if run.is_synthetic else ''}{run.data_source}, {run.city}: {run.rows_kept:,} of "
-        f"{run.rows_in:,} rows kept, up to {run.cutoff:%Y-%m-%d}. Build {run.build_id}, ATLShield "
+        f"{run.rows_in:,} rows kept, up to {run.cutoff:%Y-%m-%d}. ATLShield "
         f"{run.atlshield_version}, seed {run.seed}. {run.newest_month_completeness:.1%} of the newest "
         f"month is expected to be reported. Of the volume forest {run.volume_forest_share:.0%} is "
         f"applied, of the patrol forest {run.patrol_forest_share:.0%}."

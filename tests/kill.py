@@ -74,7 +74,8 @@ def copy_tables(good: Path) -> Callable[..., Comparison]:
     def write_tables(build: Build, *_: object) -> Comparison:
         with attach_build(build.connection, good, "good"):
             for table in TABLES:
-                build.connection.execute(f"INSERT INTO {table.name} FROM good.{table.name}")
+                if not table.is_view:
+                    build.connection.execute(f"INSERT INTO {table.name} FROM good.{table.name}")
         build.connection.execute(f"UPDATE refresh_run SET build_id = '{build.build_id}'")
         return Comparison(None, (), ())
 

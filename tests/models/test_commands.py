@@ -26,7 +26,10 @@ def test_backtest_prints_writes_and_draws(
 
 def test_card_is_printed(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["card", "--builds", str(published)]) == 0
-    assert capsys.readouterr().out.startswith("# Model card\n\n## Data\n\n**This is simulated data")
+    heading, *rest = capsys.readouterr().out.splitlines()
+    assert heading.startswith("# Model card of build 2")
+    assert rest[:3] == ["", "## Data", ""]
+    assert rest[3].startswith("**This is simulated data")
 
 
 def test_hours_are_scored(published: Path, capsys: pytest.CaptureFixture[str]) -> None:

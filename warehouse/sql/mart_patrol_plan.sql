@@ -1,4 +1,5 @@
 -- Hours in which nothing is expected weigh next to nothing, so that shares exist without any other.
+-- Sums are in the order of the hours: the same build twice gives the same last digit.
 WITH weighed AS (
     SELECT *, time_of_day(hour) AS time_of_day, greatest(expected_crimes, 1e-12) AS weight
     FROM forecast_hourly
@@ -9,11 +10,11 @@ summed AS (
         month,
         forecast_month,
         time_of_day,
-        sum(expected_crimes) AS expected_daily_crimes,
-        sum(weight * patrol_share_foot) / sum(weight) AS patrol_share_foot,
-        sum(weight * patrol_share_bicycle) / sum(weight) AS patrol_share_bicycle,
-        sum(weight * patrol_share_motorcycle) / sum(weight) AS patrol_share_motorcycle,
-        sum(weight * patrol_share_vehicle) / sum(weight) AS patrol_share_vehicle
+        sum(expected_crimes ORDER BY hour) AS expected_daily_crimes,
+        sum(weight * patrol_share_foot ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_foot,
+        sum(weight * patrol_share_bicycle ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_bicycle,
+        sum(weight * patrol_share_motorcycle ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_motorcycle,
+        sum(weight * patrol_share_vehicle ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_vehicle
     FROM weighed
     GROUP BY ALL
 ),
@@ -23,7 +24,7 @@ suggested AS (
     FROM weighed
     GROUP BY neighborhood, month, time_of_day, suggested_patrol
     QUALIFY row_number() OVER (
-        PARTITION BY neighborhood, month, time_of_day ORDER BY sum(weight) DESC, suggested_patrol
+        PARTITION BY neighborhood, month, time_of_day ORDER BY sum(weight ORDER BY hour) DESC, suggested_patrol
     ) = 1
 )
 SELECT
