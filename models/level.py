@@ -6,8 +6,7 @@ The log of a stratum's monthly rate is a Gaussian process (Rasmussen & Williams 
 slow random walk, a deviation that dies away within months, a damped trend, a season of two harmonics,
 and noise. How fast the level moves is not told but averaged over, each speed weighted by how well it
 explains the past: a city whose crime is stable gets a long memory, a feed that falls is followed.
-Counts are Poisson: their logs are linearised round a first fit (section 3.4), because the log of a
-small count is neither unbiased nor of a known variance.
+Counts are Poisson, whose log is neither unbiased nor of a known variance where they are small.
 """
 
 from dataclasses import dataclass
@@ -48,50 +47,77 @@ SPEEDS = tuple(
     for walk, prior in zip(WALK_STEPS, WALK_PRIOR, strict=True)
     for deviation in DEVIATIONS
 )
-
-
-FIRST_FIT = Speed(0.02, 0.07, 1.0)
-NEWTON_ROUNDS = 8
+RECODED = Speed(0.5, 0.14, 0.001)
+"""An offense that begins, ends or takes over another's cases: a change of coding, not of crime."""
+FIRST_ROUNDS, NEXT_ROUNDS = 8, 3
 LARGEST_STEP = 2.0
-"""Rounds of the first fit, and how far on the log scale one round may believe a count."""
+"""Newton rounds for the first speed and for the next, which begin at its result; and how far on the log
+scale one round may go."""
 
 
 def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Integers) -> Floats:
     """Return expected crimes per day (target month, stratum).
 
     `counts` (month, stratum) were seen on `days` (month, stratum). `months` and `targets` are month
-    numbers; there must be at least one month, and gaps between them are allowed.
+    numbers; there must be at least one month, and gaps between them are allowed. All strata together
+    are forecast as a series of their own, to which they are scaled: cases that one stratum takes over
+    from another are not counted twice.
     """
-    moments = np.concatenate([months, targets]).astype(np.float64)
-    now = float(months.max())
-    middle = np.log((counts.sum(axis=0) + 0.5) / days.sum(axis=0))
-    values, noise = linearize(counts, days, middle, spread_level(moments, now, FIRST_FIT))
+    total = counts.sum(axis=1, keepdims=True)
+    all_days = (days * counts.sum(axis=0)).sum(axis=1, keepdims=True) / max(total.sum(), 1e-9)
+    series = np.hstack([counts, total])
+    exposure = np.hstack([days, np.where(total.sum() > 0, all_days, days.mean(axis=1, keepdims=True))])
     shares = counts.sum(axis=0) / max(counts.sum(), 1.0)
+    moments = np.concatenate([months, targets]).astype(np.float64)
+    middle = np.log((series.sum(axis=0) + 0.5) / exposure.sum(axis=0))
+    offset = np.exp(middle) * exposure
+    level = np.zeros_like(series)
     means, evidence = [], []
-    for speed in SPEEDS:
-        mean, likelihood = condition(spread_level(moments, now, speed), values, noise)
+    for number, speed in enumerate((*SPEEDS, RECODED)):
+        covariance = spread_level(moments, float(months.max()), speed)
+        rounds = NEXT_ROUNDS if number else FIRST_ROUNDS
+        level, mean, likelihood = fit_level(series, offset, covariance, level, rounds)
         means.append(mean[len(months) :])
-        # The strata share their shocks: together they count as much evidence as one of them.
-        evidence.append(likelihood @ shares + np.log(speed.prior))
-    weights = np.exp(np.array(evidence) - max(evidence))
-    mean = np.einsum("g,gts->ts", weights / weights.sum(), np.array(means))
-    forecast: Floats = np.exp(middle + mean)
+        evidence.append(likelihood)
+    # The strata share their shocks: together they count as much evidence as one of them. Only whether
+    # a stratum was recoded is its own affair.
+    usual, recoded = np.array(evidence[:-1]), evidence[-1]
+    shared = usual[:, :-1] @ shares + np.log([speed.prior for speed in SPEEDS])
+    weights = np.exp(shared - shared.max())
+    weights /= weights.sum()
+    odds = np.clip(weights @ usual - recoded - np.log(RECODED.prior), -500, 500)
+    own = 1 / (1 + np.exp(odds))
+    own[-1] = 0.0
+    mean = (1 - own) * np.einsum("g,gts->ts", weights, np.array(means[:-1])) + own * means[-1]
+    rates = np.exp(middle + mean)
+    forecast: Floats = rates[:, :-1] * (rates[:, -1:] / rates[:, :-1].sum(axis=1, keepdims=True))
     return forecast
 
 
-def linearize(counts: Floats, days: Floats, middle: Floats, covariance: Floats) -> tuple[Floats, Floats]:
-    """Return the log rates less `middle` that the counts stand for, and their variance.
+def fit_level(
+    counts: Floats, offset: Floats, covariance: Floats, level: Floats, rounds: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mode of the log level, its forecast and the log evidence (stratum) of one speed.
 
-    Newton's method for the mode of the latent level; one observation of the log rate and its variance
-    then tell what the Poisson likelihood tells near that mode.
+    Laplace's approximation (Rasmussen & Williams, section 3.4) for Poisson counts of mean
+    `offset` * exp(level); `level` (month, stratum) is where Newton's method begins. The mode holds a
+    month's noise, the forecast (month and target, stratum) does not.
     """
-    level = np.zeros_like(counts)
-    for _ in range(NEWTON_ROUNDS):
-        mean = np.exp(middle + level) * days
+    seen = len(counts)
+    noisy = covariance[:seen, :seen] + NOISE**2 * np.eye(seen)
+    for _ in range(rounds):
+        mean = offset * np.exp(level)
         values = level + np.clip((counts - mean) / mean, -LARGEST_STEP, LARGEST_STEP)
-        noise = 1 / mean + NOISE**2
-        level = condition(covariance, values, noise)[0][: len(counts)]
-    return values, noise
+        known = noisy + np.einsum("ts,tu->stu", 1 / mean, np.eye(seen))
+        solved = np.linalg.solve(known, values.T[:, :, None])[:, :, 0].T
+        step = noisy @ solved - level
+        level = level + np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+    mean = offset * np.exp(level)
+    fit = (counts * np.log(mean) - mean).sum(axis=0) - 0.5 * (solved * level).sum(axis=0)
+    complexity = np.linalg.slogdet(known)[1] + np.log(mean).sum(axis=0)
+    evidence: Floats = fit - 0.5 * complexity
+    forecast: Floats = covariance[:, :seen] @ solved
+    return level, forecast, evidence
 
 
 def spread_level(moments: Floats, now: float, speed: Speed) -> Floats:
@@ -111,18 +137,3 @@ def spread_level(moments: Floats, now: float, speed: Speed) -> Floats:
         )
     )
     return covariance
-
-
-def condition(covariance: Floats, values: Floats, noise: Floats) -> tuple[Floats, Floats]:
-    """Return the posterior mean (month, stratum) and the log likelihood (stratum) of `values`.
-
-    `values` and `noise` (month, stratum) belong to the first months of `covariance`; the others are
-    the targets. Constants of the likelihood are left out.
-    """
-    seen = len(values)
-    known = covariance[:seen, :seen] + np.einsum("ts,tu->stu", noise, np.eye(seen))
-    solved = np.linalg.solve(known, values.T[:, :, None])[:, :, 0]
-    mean: Floats = covariance[:, :seen] @ solved.T
-    determinant = np.linalg.slogdet(known)[1]
-    likelihood: Floats = -0.5 * ((solved * values.T).sum(axis=1) + determinant)
-    return mean, likelihood

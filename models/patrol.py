@@ -20,12 +20,12 @@ from models.scores import log_loss
 from warehouse import settings
 from warehouse.schema import PATROL_TYPES
 
-TREES = 40
-TRIAL_TREES = 20
+TREES = 30
+TRIAL_TREES = 10
 """Trees of the forest that is published, and of the one that its weight is chosen by."""
-LEAF_ROWS = 50
+LEAF_ROWS = 40
 FEATURE_SHARE = 0.5
-DRAWN_ROWS = 10_000
+DRAWN_ROWS = 8_000
 """Rows drawn per tree; each is one incident of a cell and type, so this is a sample of incidents."""
 
 SHARES = np.linspace(0, 1, 11)
