@@ -42,7 +42,7 @@ serve: .venv/runtime
 	$(RUN) serve --builds "$(BUILDS)" --host $(HOST) --port $(PORT)
 
 test: .venv/dev
-	$(RUN) pytest
+	$(RUN) pytest -n auto
 
 check: .venv/dev
 	$(RUN) ruff format --check .

@@ -36,10 +36,10 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (level, "TREND_A_YEAR", (0.0, 0.03, 0.08)),
     (level, "HARMONICS", ((1e-6,), (0.07, 0.025), (0.12, 0.06))),
     (level, "NOISE", (0.03, 0.07, 0.12)),
-    (volume, "LEAF_ROWS", (40, 120, 400)),
-    (volume, "FEATURE_SHARE", (0.25, 0.5, 1.0)),
+    (volume, "LEAF_ROWS", (70, 200, 700)),
+    (volume, "FEATURE_SHARE", (0.15, 0.3, 0.6)),
     (volume, "CRITERION", ("squared_error", "poisson")),
-    (volume, "TREES", (15, 30, 60)),
+    (volume, "TREES", (20, 40, 80)),
     (volume, "USUAL_SHARE", (0.0, 0.5, 1.0)),
 )
 
