@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 from etl.breaks import FEWEST_DAYS
 from etl.health import ALL_INCIDENTS
 from warehouse import settings
+from warehouse.columns import CRIMES_AGAINST
 from warehouse.errors import ShieldError
-from warehouse.schema import CRIMES_AGAINST
 
 # Okabe and Ito's palette (2008, "Color universal design"), which people of any color vision tell apart.
 COLORS = dict(

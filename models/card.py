@@ -4,6 +4,8 @@ Enters: a build with its forecasts, scores and lineage. Leaves: `model_card`, af
 2019, "Model Cards for Model Reporting".
 """
 
+import textwrap
+
 import duckdb
 import pandas as pd
 
@@ -22,6 +24,8 @@ factors. **Intervals** are Gamma-Poisson, set so that they would have held at pa
 **patrol type** is a rule on the offense; its shares come from the base rates and a random forest
 classifier. `suggested_patrol` is the type whose share of the cell, divided by the root of its share of
 the city, is largest."""
+
+TEXT_WIDTH = 105
 
 LIMITS = """\
 - Reported crime is not crime: counts follow what is reported and recorded.
@@ -68,13 +72,14 @@ def describe_data(connection: duckdb.DuckDBPyConnection) -> str:
     """Return what the forecast was made from."""
     run = connection.execute("FROM refresh_run").df().iloc[0]
     warning = "**This is simulated data; it says nothing about real places.** "
-    return (
+    text = (
         f"{warning if run.is_synthetic else ''}{run.data_source}, {run.city}: {run.rows_kept:,} of "
         f"{run.rows_in:,} rows kept, up to {run.cutoff:%Y-%m-%d}. ATLShield "
         f"{run.atlshield_version}, seed {run.seed}. {run.newest_month_completeness:.1%} of the newest "
         f"month is expected to be reported. Of the volume forest {run.volume_forest_share:.0%} is "
         f"applied, of the patrol forest {run.patrol_forest_share:.0%}."
     )
+    return textwrap.fill(text, TEXT_WIDTH)
 
 
 def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
@@ -91,7 +96,7 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
     longest = scores[scores["horizon_months"] == horizon]
     table = longest.pivot_table(index="model", columns="metric", values="value")
     lines = [
-        f"{horizon} months ahead, mean of {longest['origins'].max()} origins, "
+        f"{horizon} months ahead, origins: {longest['origins'].max()}, from "
         f"{longest['first_origin'].min():%Y-%m} to {longest['last_origin'].max():%Y-%m}. Deviance below "
         f"1 is better than `{REFERENCE}`; 80 % intervals should hold 0.80.",
         "",

@@ -22,14 +22,12 @@ from models.patrol import fit_patrol, rank_patrols, share_out
 from models.rehearsal import HORIZON_MONTHS, rehearse
 from models.volume import fit_volume
 from warehouse.build import Build
+from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
 from warehouse.schema import (
     AVERAGE_DAILY_TABLE,
     FORECAST_CATEGORY_TABLE,
     FORECAST_HOURLY_TABLE,
     FORECAST_HOURLY_WEEKDAY_TABLE,
-    INTENSITIES,
-    PATROL_SHARES,
-    PATROL_TYPES,
 )
 
 MODERATE_QUANTILE = 0.50

@@ -14,7 +14,7 @@ import pandas as pd
 
 from models.arrays import Floats, Integers
 from models.daykinds import KINDS, find_kinds
-from warehouse.schema import PATROL_TYPES
+from warehouse.columns import PATROL_TYPES
 
 HOURS = 24
 

@@ -18,7 +18,7 @@ from models.panel import HOURS, Panel
 from models.rehearsal import HORIZON_MONTHS, Rehearsal
 from models.scores import log_loss
 from warehouse import settings
-from warehouse.schema import PATROL_TYPES
+from warehouse.columns import PATROL_TYPES
 
 TREES = 30
 TRIAL_TREES = 10

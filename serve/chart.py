@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from serve.answers import HourlySeries
 from warehouse import settings
-from warehouse.schema import INTENSITIES
+from warehouse.columns import INTENSITIES
 
 COLORS = dict(zip(INTENSITIES, ("#4caf50", "#f9c22e", "#d6404e"), strict=True))
 """Green, yellow, red; red and green differ in lightness too, for those who cannot tell them apart."""

@@ -5,7 +5,7 @@ import datetime as dt
 import pandas as pd
 
 from warehouse.build import Build
-from warehouse.schema import DATA_SOURCE
+from warehouse.columns import DATA_SOURCE
 from warehouse.table import Table
 
 FILLERS: dict[str, object] = {

@@ -14,8 +14,9 @@ import duckdb
 import pandas as pd
 
 from warehouse import settings
+from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
-from warehouse.schema import DATA_SOURCE, TABLES
+from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text, render_ddl
 
 SQL_DIR = Path(__file__).resolve().parent / "sql"

@@ -7,162 +7,47 @@ that people see. A table that is not here cannot be written.
 
 from dataclasses import replace
 
+from warehouse.columns import (
+    BASELINE_CRIMES,
+    CENTER,
+    CRIME_AGAINST,
+    DATA_SOURCE,
+    EXPECTED_CRIMES,
+    FORECAST_MONTH,
+    HOUR,
+    HOUR_LABEL,
+    INCIDENT_COUNT,
+    INCIDENTS_PER_DAY,
+    INTENSITY,
+    ISO_WEEKDAY,
+    LATITUDE,
+    LONGITUDE,
+    MONTH,
+    MONTH_NAME,
+    MONTH_START,
+    NEIGHBORHOOD,
+    NIBRS_CODE,
+    NPU,
+    OBSERVED_RATE,
+    OFFENSE,
+    OFFENSE_CATEGORY,
+    OFFENSE_GROUP,
+    PATROL_DECISION,
+    PATROL_SHARES,
+    PATROL_TYPE,
+    RAW_FILE,
+    SUGGESTED_PATROL,
+    SUPPORT,
+    TIME_OF_DAY,
+    WEEKDAY_NAME,
+    YEAR,
+    ZONE,
+    count_observed_days,
+)
 from warehouse.table import Column, Table
 
-# A column reads best as one paragraph; the formatter would give each word a line.
+# A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
-
-PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle Patrol")
-CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
-TIMES_OF_DAY = ("Morning", "Afternoon", "Evening", "Night")
-INTENSITIES = ("low", "moderate", "high")
-
-NEIGHBORHOOD = Column(
-    "neighborhood", "VARCHAR", "Neighborhood as the police department names it.", "Neighborhood",
-    references="neighborhood.neighborhood",
-)
-NPU = Column(
-    "npu", "VARCHAR", "Neighborhood Planning Unit, a letter; NULL where no incident names one.",
-    "NPU", nullable=True,
-)
-ZONE = Column(
-    "zone", "VARCHAR",
-    "Police zone, in Atlanta the first digit of the beat; NULL where no file tells it.", "Zone",
-    nullable=True,
-)
-MONTH = Column("month", "INTEGER", "Calendar month.", "Month", minimum=1, maximum=12)
-HOUR = Column(
-    "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",
-    minimum=0, maximum=23,
-)
-MONTH_NAME = Column("month_name", "VARCHAR", "Name of the month.", "Month name")
-HOUR_LABEL = Column("hour_label", "VARCHAR", "Hour as HH:00.", "Hour")
-ISO_WEEKDAY = Column(
-    "iso_weekday", "INTEGER", "Weekday, Monday 1 to Sunday 7.", "Weekday", minimum=1, maximum=7
-)
-WEEKDAY_NAME = Column("weekday_name", "VARCHAR", "Name of the weekday.", "Weekday name")
-YEAR = Column("year", "INTEGER", "Calendar year, local time.", "Year")
-MONTH_START = Column("month_start", "DATE", "First day of the month.", "Month begins")
-FORECAST_MONTH = Column(
-    "forecast_month", "DATE", "First day of the next such month after the cutoff.", "Forecast month"
-)
-LATITUDE = Column(
-    "latitude", "DOUBLE", "Latitude, rounded to 3 decimals (about 110 m).", "Latitude",
-    unit="degrees", minimum=-90, maximum=90,
-)
-LONGITUDE = Column(
-    "longitude", "DOUBLE", "Longitude, rounded to 3 decimals (about 90 m).", "Longitude",
-    unit="degrees", minimum=-180, maximum=180,
-)
-CENTER = (
-    replace(LATITUDE, description="Mean latitude of the neighborhood's incidents, 3 decimals."),
-    replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents, 3 decimals."),
-)
-NIBRS_CODE = Column(
-    "nibrs_code", "VARCHAR", "NIBRS offense code of the FBI.", "NIBRS code",
-    references="offense.nibrs_code",
-)
-OFFENSE = Column("offense", "VARCHAR", "Offense as the FBI names it.", "Offense")
-OFFENSE_GROUP = Column(
-    "offense_group", "VARCHAR", "NIBRS group: A (reported) or B (arrests only).", "Offense group",
-    allowed=("A", "B"),
-)
-OFFENSE_CATEGORY = Column(
-    "offense_category", "VARCHAR", "NIBRS category of the offense.", "Offense category"
-)
-CRIME_AGAINST = Column(
-    "crime_against", "VARCHAR", "What NIBRS says the offense is against.", "Crime against",
-    allowed=CRIMES_AGAINST,
-)
-PATROL_TYPE = Column(
-    "patrol_type", "VARCHAR",
-    "Patrol type that a rule assigns to the offense; not an observed deployment.", "Patrol type",
-    allowed=PATROL_TYPES,
-)
-TIME_OF_DAY = Column(
-    "time_of_day", "VARCHAR", "Morning 5-12, Afternoon 12-17, Evening 17-20, Night 20-5.",
-    "Time of day", allowed=TIMES_OF_DAY,
-)
-EXPECTED_CRIMES = Column(
-    "expected_crimes", "DOUBLE",
-    "Expected crimes in that clock hour on an average day of that month.", "Expected crimes",
-    unit="crimes per hour", minimum=0,
-)
-BASELINE_CRIMES = Column(
-    "baseline_crimes", "DOUBLE", "The base rate before the forest's correction.",
-    "Baseline crimes", unit="crimes per hour", minimum=0,
-)
-OBSERVED_RATE = Column(
-    "observed_crimes", "DOUBLE",
-    "Observed crimes in that clock hour per calendar day of that month, days without crime counted;"
-    " NULL where the month was never observed.", "Observed crimes", unit="crimes per hour",
-    nullable=True, minimum=0,
-)
-INTENSITY = Column(
-    "intensity", "VARCHAR",
-    "Expected crimes against thresholds that hold for the whole city and year (see refresh_run).",
-    "Intensity", allowed=INTENSITIES,
-)
-SUGGESTED_PATROL = Column(
-    "suggested_patrol", "VARCHAR",
-    "Patrol type whose share of the expected crimes, divided by the root of its share of the city's, is"
-    " largest, among types with at least 0.15 of them or the most; a rule, not an observed deployment.",
-    "Suggested patrol", allowed=PATROL_TYPES,
-)
-PATROL_DECISION = (
-    Column(
-        "suggested_patrol_share", "DOUBLE", "Share of the expected crimes that call for it.",
-        "Suggested patrol share", minimum=0, maximum=1,
-    ),
-    Column(
-        "runner_up_patrol", "VARCHAR", "Patrol type that comes next by the same rule.",
-        "Runner-up patrol", allowed=PATROL_TYPES,
-    ),
-    Column(
-        "patrol_margin", "DOUBLE",
-        "Suggested patrol's share less the runner-up's; below 0 where the runner-up is commoner.",
-        "Patrol margin", minimum=-1, maximum=1,
-    ),
-)
-PATROL_SHARES = tuple(
-    Column(
-        f"patrol_share_{kind.split()[0].lower()}", "DOUBLE",
-        f"Share of the expected crimes whose offense calls for {kind.lower()}.", f"{kind} share",
-        minimum=0, maximum=1,
-    )
-    for kind in PATROL_TYPES
-)
-SUPPORT = Column(
-    "support_incidents", "BIGINT",
-    "Incidents ever observed in that neighborhood, month and hour: what the cell itself knows.",
-    "Supporting incidents", minimum=0,
-)
-INCIDENT_COUNT = Column(
-    "incident_count", "BIGINT", "Incidents; 0 where there was none.", "Incidents", minimum=0
-)
-INCIDENTS_PER_DAY = Column(
-    "incidents_per_day", "DOUBLE", "Incidents per observed day.", "Incidents per day",
-    unit="incidents per day", minimum=0,
-)
-DATA_SOURCE = Column(
-    "data_source", "VARCHAR",
-    "Who published the data behind the row; simulated data is called 'simulated data' here.",
-    "Data source",
-)
-
-
-def count_observed_days(span: str, minimum: int = 1) -> Column:
-    """Return the exposure column of a mart: the same number in every row of `span`."""
-    return Column(
-        "observed_days", "BIGINT",
-        f"Calendar days of {span} in the data; the same in every row of {span}: count it once.",
-        "Observed days", unit="days", minimum=minimum,
-    )
-
-
-RAW_FILE = Column(
-    "source", "VARCHAR", "Name of the raw file.", "Raw file", references="raw_file.source"
-)
 
 OFFENSE_TABLE = Table(
     "offense",

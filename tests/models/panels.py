@@ -8,7 +8,7 @@ import pandas as pd
 
 from models.daykinds import HOLIDAY
 from models.panel import HOURS, LATE_COLUMNS, Panel, Stratum
-from warehouse.schema import PATROL_TYPES
+from warehouse.columns import PATROL_TYPES
 
 FIRST_MONTH = 2019 * 12
 """January 2019."""

@@ -8,11 +8,11 @@ import pytest
 
 from tests.tables import fill
 from warehouse.build import SQL_DIR, Build, open_build, read_select
+from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
 from warehouse.schema import (
     BACKTEST_SCORE_TABLE,
     CALENDAR_TABLE,
-    DATA_SOURCE,
     FORECAST_HOURLY_TABLE,
     INCIDENT_TABLE,
     MART_FORECAST_HOURLY_TABLE,
