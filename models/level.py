@@ -51,8 +51,9 @@ RECODED = Speed(0.5, 0.14, 0.001)
 """An offense that begins, ends or takes over another's cases: a change of coding, not of crime."""
 FIRST_ROUNDS, NEXT_ROUNDS = 8, 3
 LARGEST_STEP = 2.0
-"""Newton rounds for the first speed and for the next, which begin at its result; and how far on the log
-scale one round may go."""
+LARGEST_ODDS = 500.0
+"""Newton rounds for the first speed and for the next, which begin at its result; how far on the log
+scale one round may go; and log odds beyond which nothing changes."""
 
 
 def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Integers) -> Floats:
@@ -63,11 +64,9 @@ def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Inte
     are forecast as a series of their own, to which they are scaled: cases that one stratum takes over
     from another are not counted twice.
     """
-    total = counts.sum(axis=1, keepdims=True)
-    all_days = (days * counts.sum(axis=0)).sum(axis=1, keepdims=True) / max(total.sum(), 1e-9)
-    series = np.hstack([counts, total])
-    exposure = np.hstack([days, np.where(total.sum() > 0, all_days, days.mean(axis=1, keepdims=True))])
-    shares = counts.sum(axis=0) / max(counts.sum(), 1.0)
+    shares = (counts.sum(axis=0) + 0.5) / (counts.sum(axis=0) + 0.5).sum()
+    series = np.column_stack([counts, counts.sum(axis=1)])
+    exposure = np.column_stack([days, days @ shares])
     moments = np.concatenate([months, targets]).astype(np.float64)
     middle = np.log((series.sum(axis=0) + 0.5) / exposure.sum(axis=0))
     offset = np.exp(middle) * exposure
@@ -79,19 +78,27 @@ def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Inte
         level, mean, likelihood = fit_level(series, offset, covariance, level, rounds)
         means.append(mean[len(months) :])
         evidence.append(likelihood)
-    # The strata share their shocks: together they count as much evidence as one of them. Only whether
-    # a stratum was recoded is its own affair.
-    usual, recoded = np.array(evidence[:-1]), evidence[-1]
+    rates = np.exp(middle + average_speeds(np.array(means), np.array(evidence), shares))
+    forecast: Floats = rates[:, :-1] * (rates[:, -1:] / rates[:, :-1].sum(axis=1, keepdims=True))
+    return forecast
+
+
+def average_speeds(means: Floats, evidence: Floats, shares: Floats) -> Floats:
+    """Return the forecast (target, series) averaged over the speeds (first axis), `RECODED` the last.
+
+    The strata share their shocks: together they count as much evidence of the speed as one of them,
+    and all series have the same weights. Only whether a stratum was recoded is its own affair; the
+    last series, all strata together, cannot be.
+    """
+    usual, recoded = evidence[:-1], evidence[-1]
     shared = usual[:, :-1] @ shares + np.log([speed.prior for speed in SPEEDS])
     weights = np.exp(shared - shared.max())
     weights /= weights.sum()
-    odds = np.clip(weights @ usual - recoded - np.log(RECODED.prior), -500, 500)
+    odds = np.clip(weights @ usual - recoded - np.log(RECODED.prior), -LARGEST_ODDS, LARGEST_ODDS)
     own = 1 / (1 + np.exp(odds))
     own[-1] = 0.0
-    mean = (1 - own) * np.einsum("g,gts->ts", weights, np.array(means[:-1])) + own * means[-1]
-    rates = np.exp(middle + mean)
-    forecast: Floats = rates[:, :-1] * (rates[:, -1:] / rates[:, :-1].sum(axis=1, keepdims=True))
-    return forecast
+    mean: Floats = (1 - own) * np.einsum("g,gts->ts", weights, means[:-1]) + own * means[-1]
+    return mean
 
 
 def fit_level(

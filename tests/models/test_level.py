@@ -66,3 +66,14 @@ def test_gap_between_files_makes_the_newer_side_count() -> None:
     counts = np.concatenate([np.full(18, 6000.0), np.full(18, 3000.0)])
     level = forecast_level(counts[:, None], DAYS[:, None], months, TARGETS + 36)
     assert level[:, 0] == pytest.approx([100.0] * 12, rel=0.15)
+
+
+def test_offense_that_takes_over_another_s_cases_is_seen_and_not_counted_twice() -> None:
+    random = np.random.default_rng(4)
+    old, new, other = (random.poisson(600, 36).astype(float) for _ in range(3))
+    old[33:] /= 6
+    new[:33] = 0
+    new[33:] *= 5 / 6
+    level = forecast_level(np.column_stack([old, new, other]), np.full((36, 3), 30.0), MONTHS, TARGETS)
+    assert level[0].sum() == pytest.approx(40, rel=0.1)
+    assert level[0, 1] > 3 * level[0, 0]
