@@ -30,12 +30,21 @@ STRATA_SELECT = """
 SELECT nibrs_code FROM incident GROUP BY nibrs_code ORDER BY count(*) DESC, nibrs_code LIMIT $common
 """
 
+# Places and strata come as numbers: strings of millions of rows would cost more than the counting.
 COUNTS_SELECT = """
-SELECT neighborhood, year(occurred_at) * 12 + month(occurred_at) - 1 AS month_number,
-       hour(occurred_at) AS hour, nibrs_code,
-       greatest(year(reported_at) * 12 + month(reported_at) - 1, month_number) AS reported_month,
-       count(*) AS incidents
-FROM incident GROUP BY ALL ORDER BY ALL
+SELECT place, year(occurred_at) * 12 + month(occurred_at) - 1 AS month_number,
+       hour(occurred_at) AS hour, stratum, count(*) AS incidents
+FROM incident JOIN place_of USING (neighborhood) JOIN stratum_of USING (nibrs_code)
+GROUP BY ALL
+"""
+
+LATE_SELECT = """
+SELECT place, year(occurred_at) * 12 + month(occurred_at) - 1 AS month_number,
+       hour(occurred_at) AS hour, stratum,
+       year(reported_at) * 12 + month(reported_at) - 1 AS reported_month, count(*) AS incidents
+FROM incident JOIN place_of USING (neighborhood) JOIN stratum_of USING (nibrs_code)
+WHERE date_trunc('month', reported_at) > date_trunc('month', occurred_at)
+GROUP BY ALL ORDER BY ALL
 """
 
 DAYS_SELECT = """
@@ -45,14 +54,14 @@ FROM calendar ORDER BY calendar_date
 """
 
 CITY_SELECT = """
-SELECT date_trunc('day', occurred_at) AS day, hour(occurred_at) AS hour, nibrs_code,
+SELECT date_trunc('day', occurred_at) AS day, hour(occurred_at) AS hour, stratum,
        count(*) AS incidents
-FROM incident GROUP BY ALL ORDER BY ALL
+FROM incident JOIN stratum_of USING (nibrs_code) GROUP BY ALL
 """
 
 DAILY_SELECT = """
-SELECT neighborhood, date_trunc('day', occurred_at) AS day, count(*) AS incidents
-FROM incident GROUP BY ALL ORDER BY ALL
+SELECT place, date_trunc('day', occurred_at) AS day, count(*) AS incidents
+FROM incident JOIN place_of USING (neighborhood) GROUP BY ALL
 """
 
 
@@ -203,9 +212,10 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     kind_days = np.zeros((len(month_numbers), KINDS), dtype=np.int64)
     np.add.at(kind_days, (month_of_day, kind_of_day), 1)
     strata, members = load_strata(connection)
+    numbers = range(len(neighborhoods))
+    connection.register("place_of", pd.DataFrame({"neighborhood": neighborhoods, "place": numbers}))
+    connection.register("stratum_of", members)
     cells = connection.execute(COUNTS_SELECT).df()
-    cells["place"] = pd.Categorical(cells["neighborhood"], categories=neighborhoods).codes
-    cells["stratum"] = cells["nibrs_code"].map(members)
     counts = np.zeros((len(neighborhoods), len(month_numbers), HOURS, len(strata)), dtype=np.float32)
     month = np.searchsorted(month_numbers, cells["month_number"])
     index = (cells["place"], month, cells["hour"], cells["stratum"])
@@ -213,10 +223,12 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     city = connection.execute(CITY_SELECT).df()
     day = np.searchsorted(days["day"], city["day"])
     kind_counts = np.zeros((len(month_numbers), KINDS, HOURS, len(strata)), dtype=np.float32)
-    stratum = city["nibrs_code"].map(members)
-    np.add.at(
-        kind_counts, (month_of_day[day], kind_of_day[day], city["hour"], stratum), city["incidents"]
-    )
+    city_cells = (month_of_day[day], kind_of_day[day], city["hour"], city["stratum"])
+    np.add.at(kind_counts, city_cells, city["incidents"])
+    late = connection.execute(LATE_SELECT).df()
+    day_counts = load_days(connection, len(neighborhoods), days)
+    for name in ("place_of", "stratum_of"):
+        connection.unregister(name)
     return Panel(
         neighborhoods=neighborhoods,
         npu=tuple(place[1] for place in places),
@@ -229,14 +241,14 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         stratum_counts=counts,
         kind_days=kind_days,
         kind_counts=kind_counts,
-        day_counts=load_days(connection, neighborhoods, days),
+        day_counts=day_counts,
         day_months=days["month_number"].to_numpy(np.int64),
-        late=cells.loc[cells["reported_month"] > cells["month_number"], LATE_COLUMNS],
+        late=late[LATE_COLUMNS],
     )
 
 
-def load_strata(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Stratum, ...], dict[str, int]]:
-    """Return the strata, and the number of the stratum of each NIBRS code."""
+def load_strata(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Stratum, ...], pd.DataFrame]:
+    """Return the strata, and for each `nibrs_code` the number of its `stratum`."""
     common = connection.execute(STRATA_SELECT, {"common": COMMON_OFFENSES}).df()["nibrs_code"]
     codes = connection.execute(
         "SELECT nibrs_code, offense, patrol_type, offense_category, count(*) AS incidents "
@@ -254,11 +266,10 @@ def load_strata(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Stratum, .
         )
         for name, group in codes.groupby("stratum", sort=True)
     )
-    names = [stratum.name for stratum in strata]
-    members = {
-        str(code): names.index(name)
-        for code, name in zip(codes["nibrs_code"], codes["stratum"], strict=True)
-    }
+    names = pd.Index([stratum.name for stratum in strata])
+    members = pd.DataFrame(
+        {"nibrs_code": codes["nibrs_code"], "stratum": names.get_indexer(pd.Index(codes["stratum"]))}
+    )
     return strata, members
 
 
@@ -271,11 +282,10 @@ def count_clock_hours(days: pd.DataFrame, month_of_day: Integers) -> Floats:
 
 
 def load_days(
-    connection: duckdb.DuckDBPyConnection, neighborhoods: tuple[str, ...], days: pd.DataFrame
+    connection: duckdb.DuckDBPyConnection, places: int, days: pd.DataFrame
 ) -> npt.NDArray[np.uint16]:
     """Return incidents per neighborhood and observed day."""
     cells = connection.execute(DAILY_SELECT).df()
-    counts = np.zeros((len(neighborhoods), len(days)), dtype=np.uint16)
-    place = pd.Categorical(cells["neighborhood"], categories=neighborhoods).codes
-    counts[place, np.searchsorted(days["day"], cells["day"])] = cells["incidents"]
+    counts = np.zeros((places, len(days)), dtype=np.uint16)
+    counts[cells["place"], np.searchsorted(days["day"], cells["day"])] = cells["incidents"]
     return counts
