@@ -184,8 +184,9 @@ def refresh(request: Request) -> PublishedBuild:
                 refused = refuse_build(request.builds, build_id, partial)
                 raise GuardError(
                     f"not published, compared with build {comparison.last_build_id}: "
-                    f"{'; '.join(comparison.fired)}. It is kept as {refused}; "
-                    f"FORCE=1 (--force) publishes it nevertheless"
+                    f"{'; '.join(comparison.fired)}. It is kept as {refused}. Where this build is right"
+                    " and the published one was the mistake, the same command with FORCE=1 (--force)"
+                    " publishes it"
                 )
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
@@ -201,6 +202,7 @@ def write_tables(
         raw = find_raw_input(request, city)
         summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
         say_cleaned(build, summary)
+        refuse_doubtful(request, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
@@ -245,6 +247,17 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(line)
     for warning in summary.warnings:
         tqdm.write(f"  warning: {warning}")
+    for doubt in summary.doubts:
+        tqdm.write(f"  doubt: {doubt}")
+
+
+def refuse_doubtful(request: Request, summary: CleanSummary) -> None:
+    """Raise `GuardError` when there are reasons not to publish, unless the request is forced."""
+    if summary.doubts and not request.force:
+        raise GuardError(
+            f"not published: {'; '.join(summary.doubts)}. Mend the file or its layout; where the data"
+            " is right nevertheless, the same command with FORCE=1 (--force) publishes it"
+        )
 
 
 def say_compared(build: Build, comparison: Comparison) -> None:
@@ -283,7 +296,7 @@ def fill_lineage(
         "scikit_learn_version": metadata.version("scikit-learn"),
         "warnings": "; ".join((*summary.warnings, *comparison.warnings)),
         "compared_build_id": comparison.last_build_id,
-        "guards_fired": "; ".join(comparison.fired),
+        "guards_fired": "; ".join((*summary.doubts, *comparison.fired)),
         "is_forced": request.force,
         **watch.measures,
     }

@@ -1,6 +1,6 @@
 """The repairs: what is mended in a row that is kept, each by name and counted.
 
-Enters: `staged`, `rejected`, `claimed_span`. Leaves: the temporary view `mended`: the rows that are
+Enters: `staged`, `rejected`. Leaves: the temporary view `mended`: the rows that are
 kept, mended, with a flag per repair.
 """
 
@@ -31,7 +31,7 @@ REPAIRS = (
     Repair("window_cut", f"A from-to window of over {LONGEST_WINDOW_DAYS} days, cut to that."),
     Repair(
         "report_date_replaced",
-        "Report date missing, before the occurrence or outside what its file covers; the end of the"
+        "Report date missing, before the occurrence or after the day the file was read; the end of the"
         " occurrence instead.",
     ),
 )
@@ -49,10 +49,10 @@ def create_mended(
     connection.execute(f"""
         CREATE TEMP VIEW mended AS
         WITH windowed AS (
-            SELECT staged.*, last_day, file_number IN ({clocked}) AS report_has_clock,
+            SELECT staged.*, file_number IN ({clocked}) AS report_has_clock,
                    coalesce(occurred_until >= occurred
                             AND occurred_until::DATE <= DATE '{cutoff}', false) AS has_end
-            FROM staged ANTI JOIN rejected USING (row_id) JOIN claimed_span USING (file_number)
+            FROM staged ANTI JOIN rejected USING (row_id)
         ), ended AS (
             SELECT *, CASE WHEN has_end
                 THEN least(occurred_until, occurred + INTERVAL {LONGEST_WINDOW_DAYS} DAY)
@@ -61,7 +61,7 @@ def create_mended(
         ), dated AS (
             SELECT *, coalesce(
                 reported BETWEEN CASE WHEN report_has_clock THEN occurred ELSE occurred::DATE END
-                         AND last_day + INTERVAL 1 DAY, false) AS has_report_date
+                         AND DATE '{cutoff}' + INTERVAL 1 DAY, false) AS has_report_date
             FROM ended
         )
         SELECT *,
