@@ -20,8 +20,8 @@ from warehouse.table import quote_text
 def tidy_name(text: str) -> str:
     """Return `text` with single spaces only, in Unicode form NFC, and `14.0` as `14`.
 
-    Python's white space includes no-break spaces, which SQL's `trim` leaves. Spreadsheets write the
-    `.0` when they read a column of numbers with a missing value in it.
+    White space includes tabs and no-break spaces. The `.0` comes from programs that read a column of
+    numbers with a missing value in it.
     """
     spaced = " ".join(unicodedata.normalize("NFC", text).split())
     return re.sub(r"^([0-9]+)\.0$", r"\1", spaced)

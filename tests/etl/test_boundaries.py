@@ -50,7 +50,7 @@ def test_missing_names_are_recovered_and_contradictions_counted(tmp_path: Path, 
     polygons = write_polygons(tmp_path / "p.geojson", West=WEST, East=EAST)
     west = {"Longitude": "-84.41", "Latitude": "33.71"}
     rows = [
-        {**west, "IncidentNumber": "1", "NhoodName": ""},
+        {**west, "IncidentNumber": "1", "NhoodName": "\t"},
         {**west, "IncidentNumber": "2", "NhoodName": "West"},
         {**west, "IncidentNumber": "3", "NhoodName": "Midtown"},
         {"IncidentNumber": "4", "NhoodName": "", "Longitude": "-84.30", "Latitude": "33.80"},
@@ -66,6 +66,8 @@ def test_missing_names_are_recovered_and_contradictions_counted(tmp_path: Path, 
             "SELECT rows_in_polygon, rows_polygon_disagrees FROM raw_file"
         ).fetchall()
         assert facts == [(3, 1)]
+        repairs = build.connection.execute("SELECT repair FROM repaired_incident WHERE rows > 0")
+        assert repairs.fetchall() == [("neighborhood_recovered",)]
         lines = "\n".join(describe_cleaning(build))
     assert "polygons: 33.3% of incidents got their neighborhood from one; 33.3% of rows" in lines
     assert "rejected         1  missing_neighborhood   e.g. raw.csv row 4" in lines
@@ -266,10 +268,13 @@ def test_rows_without_coordinates_say_nothing_against_polygons(tmp_path: Path, c
 
 def test_polygons_spelling_wins_and_a_name_may_have_several(tmp_path: Path, city: City) -> None:
     polygons = tmp_path / "p.geojson"
-    polygons.write_text(json.dumps(collect(feature(WEST, 14), feature(EAST, 14.0))))
+    polygons.write_text(
+        json.dumps(collect(feature(WEST, 14), feature(EAST, 14.0), feature(BUTTERFLY, "Midtown")))
+    )
     east = {"Longitude": "-84.39", "Latitude": "33.71", "NhoodName": ""}
-    rows = [{"NhoodName": "14.0"}, {"NhoodName": "14.0"}, {"NhoodName": "Midtown"}, east]
-    assert clean_with(tmp_path, city, rows, polygons) == [("14", 3), ("Midtown", 1)]
+    rows = [{"NhoodName": name} for name in ("14.0", "14.0", "MIDTOWN", "MIDTOWN", "Downtown")]
+    found = clean_with(tmp_path, city, [*rows, east], polygons)
+    assert found == [("14", 3), ("Downtown", 1), ("Midtown", 2)]
 
 
 @pytest.mark.real_data

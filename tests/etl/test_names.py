@@ -33,7 +33,7 @@ def test_case_white_space_and_width_do_not_make_another_name(spelling: str) -> N
     [
         ("14", "14.0"), ("14", " 14.0 "), ("14", "\uff11\uff14.0"),
         ("S\u00e3o Jos\u00e9", "SA\u0303O JOSE\u0301"), ("Stra\u00dfe", "STRASSE"),
-        ("\ufb01eld", "FIELD"),
+        ("\ufb01eld", "FIELD"), ("\u0390", "\u0390".upper()),
     ],
 )  # fmt: skip
 def test_number_text_unicode_form_and_ligatures_do_not_make_another_name(one: str, other: str) -> None:
@@ -74,6 +74,7 @@ COUNTS = {"MIDTOWN": 6, "Midtown": 5, "Midtown ": 4, "midtown": 9, "Downtown": 1
         ({"b": 9, "OLD ": 2}, ["b"], {"old": "B"}, {"OLD ": "b"}),
         ({"old": 9, "new": 2}, ["old"], {"Old": "New"}, {"old": "New", "new": "New"}),
         ({"14.0": 9, "14": 2}, [], {}, {"14.0": "14"}),
+        ({"Sa\u0303o": 2, "S\u00e3o": 1}, [], {}, {"Sa\u0303o": "S\u00e3o"}),
         ({"\u00a0": 1, "a": 1}, [], {}, {"\u00a0": ""}),
         ({}, ["a"], {"b": "c"}, {}),
     ],
@@ -120,13 +121,16 @@ def test_spellings_of_a_neighborhood_are_one_counted_and_told(clean: CleanFiles,
 
 def test_only_the_largest_merges_are_told(clean: CleanFiles, tmp_path: Path) -> None:
     rows = [
-        {"IncidentNumber": f"{letter}{n}", "NhoodName": f"{letter}.." if n else f"{letter}..".lower()}
-        for letter in "ABCDEFG"
-        for n in range(3)
+        {
+            "IncidentNumber": f"{letter}{n}",
+            "NhoodName": f"{letter}.." if n < 1 else f"{letter}..".lower(),
+        }
+        for size, letter in enumerate("ABCDEFG", start=1)
+        for n in range(-size, size + 1)
     ]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
     told = [line.split()[-1] for line in describe_cleaning(build) if "renamed  " in line]
-    assert told == ["'A..'", "'B..'", "'C..'", "'D..'", "'E..'"]
+    assert told == ["'G..'", "'F..'", "'E..'", "'D..'", "'C..'"]
 
 
 def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) -> None:
@@ -148,7 +152,7 @@ def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) ->
 
 
 def test_name_of_white_space_only_is_missing(clean: CleanFiles, tmp_path: Path) -> None:
-    rows = [{}, {"IncidentNumber": "2", "NhoodName": "\u00a0"}]
+    rows = [{}, {"IncidentNumber": "2", "NhoodName": "\t"}]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
     assert fetch(build, "SELECT rule FROM rejected_incident WHERE rows > 0") == [
         ("missing_neighborhood",)
