@@ -90,7 +90,7 @@ def check_reference_system(source: str, member: Any) -> None:  # noqa: ANN401  #
         return
     try:
         found = pyproj.CRS.from_user_input(member["properties"]["name"])
-    except (TypeError, KeyError, pyproj.exceptions.CRSError):
+    except (TypeError, KeyError, ValueError, pyproj.exceptions.CRSError):
         found = None
     if found is None or not found.equals(WGS84, ignore_axis_order=True):
         raise ShieldError(
@@ -121,7 +121,8 @@ def read_shape(geometry: Any, label: str, frame: shapely.Polygon) -> BaseGeometr
     try:
         shape = shapely.from_geojson(json.dumps(geometry))
     except shapely.GEOSException as error:
-        raise ShieldError(f"{label}: {clip(' '.join(str(error).split()))}") from error
+        reason = clip(" ".join(str(error).split()))
+        raise ShieldError(f"{label}: expected the coordinates of a {kind}: {reason}") from error
     if shape.is_empty:
         raise ShieldError(f"{label}: expected the coordinates of a {kind}, found none")
     check_degrees(shapely.box(*shape.bounds), label, frame)  # before a repair can overflow
