@@ -24,7 +24,12 @@ class Repair:
 
 
 REPAIRS = (
-    Repair("neighborhood_renamed", "A name the files cut off or spell differently."),
+    Repair(
+        "neighborhood_renamed",
+        "An alias of the city, or a spelling that differs from the polygon's or most rows' only in case,"
+        " white space, Unicode form or a final .0.",
+    ),
+    Repair("district_renamed", "An NPU, zone or beat whose spelling differs so, such as 3.0 for 3."),
     Repair("neighborhood_recovered", "No neighborhood given; taken from the polygon of its place."),
     Repair("clock_moved", "A wall clock time that a clock change skipped, moved on by that hour."),
     Repair("window_end_replaced", "End of the occurrence missing or impossible; its start instead."),
@@ -69,7 +74,8 @@ def create_mended(
                  WHEN report_has_clock THEN reported
                  WHEN until::DATE <= reported THEN greatest(reported, until)
                  ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
-            is_renamed AS neighborhood_renamed,
+            told_neighborhood IS NOT NULL AND NOT is_recovered AS neighborhood_renamed,
+            is_district_renamed AS district_renamed,
             is_recovered AS neighborhood_recovered,
             is_clock_moved AS clock_moved,
             NOT has_end AS window_end_replaced,
