@@ -1,7 +1,8 @@
 """Raw files to clean tables, in one pass over each.
 
 Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `incident`, `neighborhood`, `feed_health` and `report_delay`, filled.
+`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health` and
+`report_delay`, filled.
 """
 
 import datetime as dt
@@ -14,6 +15,7 @@ import pandas as pd
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
 from etl.health import fill_health
+from etl.holiday import fill_holidays
 from etl.ledger import fill_ledger
 from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
@@ -103,6 +105,7 @@ def clean_files(
     check_something_is_left(build, files)
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
+    fill_holidays(build, city.holidays, cutoff)
     kept = fill_incidents(build, files)
     fill_neighborhoods(build, cutoff)
     return CleanSummary(

@@ -152,6 +152,22 @@ CALENDAR_TABLE = Table(
     ),
 )
 
+HOLIDAY_TABLE = Table(
+    "holiday",
+    "Public holidays of the city in the observed years and the two after the cutoff; empty for a city"
+    " whose file names no country.",
+    "day that is a holiday",
+    ("holiday_date",),
+    (
+        Column("holiday_date", "DATE", "Local calendar day.", "Date"),
+        Column(
+            "holiday_name", "VARCHAR",
+            "Name, in English where there is one; '; ' between where several fall on the day.",
+            "Holiday",
+        ),
+    ),
+)
+
 INCIDENT_TABLE = Table(
     "incident",
     "Reported offenses after cleaning, in local wall clock time.",
@@ -804,6 +820,7 @@ TABLES = (
     REJECTED_INCIDENT_TABLE,
     REPAIRED_INCIDENT_TABLE,
     CALENDAR_TABLE,
+    HOLIDAY_TABLE,
     NEIGHBORHOOD_TABLE,
     INCIDENT_TABLE,
     FORECAST_HOURLY_TABLE,
