@@ -14,6 +14,7 @@ import pandas as pd
 
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
+from etl.districts import check_districts
 from etl.health import fill_health
 from etl.holiday import fill_holidays
 from etl.ledger import fill_ledger
@@ -87,6 +88,7 @@ def clean_files(
     """
     connection = build.connection
     files = inspect_files(paths, city)
+    check_districts(files, city)
     polygons = load_boundaries(boundaries, city) if boundaries else None
     fill_offenses(build)
     stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.careful.csv"))
