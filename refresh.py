@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from etl.city import DEFAULT_CITY, City, load_city
 from etl.clean import CleanSummary, clean_files
+from etl.districts import list_districts
 from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS
 from etl.source import RawInput, fetch_city, simulate_city
@@ -216,11 +217,12 @@ def write_tables(
         comparison = compare_with_last(build, request.builds, city.name, request.source)
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
-    fill_card(build)
+    districts = list_districts(city)
+    fill_card(build, districts)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
-    fill_dictionary(build)
+    fill_dictionary(build, districts)
     with watch.time_stage("audit"):
         audit_build(build)
     return comparison

@@ -1,7 +1,8 @@
 """Raw files to clean tables, in one pass over each.
 
 Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `incident`, `neighborhood`, `feed_health` and `report_delay`, filled.
+`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health` and
+`report_delay`, filled.
 """
 
 import datetime as dt
@@ -16,7 +17,9 @@ from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
 from etl.clock import find_clock_doubts
 from etl.floor import find_floor_doubts
+from etl.districts import check_districts
 from etl.health import fill_health
+from etl.holiday import fill_holidays
 from etl.ledger import fill_ledger
 from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
@@ -92,6 +95,7 @@ def clean_files(
     """
     connection = build.connection
     files = inspect_files(paths, city)
+    check_districts(files, city)
     polygons = load_boundaries(boundaries, city) if boundaries else None
     fill_offenses(build)
     stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.careful.csv"))
@@ -111,6 +115,7 @@ def clean_files(
     check_something_is_left(build, files, doubts)
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
+    fill_holidays(build, city.holidays, cutoff)
     kept = fill_incidents(build, files)
     fill_neighborhoods(build, cutoff)
     return CleanSummary(
