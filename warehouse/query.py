@@ -9,10 +9,12 @@ import csv
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import duckdb
 
 from warehouse.errors import ShieldError
+from warehouse.export import SAFE_CELLS, guard_cell
 
 CLOSED = {
     "enable_external_access": "false",
@@ -29,20 +31,35 @@ PROMPT, CONTINUED = "atlshield> ", "      ...> "
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False) -> None:
-    """Print what the last statement of `sql` answers: a table for people, or CSV with a header.
+    """Print what the one statement in `sql` answers: a table for people, or CSV with a header.
 
-    Raises `ShieldError` with DuckDB's own words on a statement that is wrong or not allowed, and on one
-    that is interrupted.
+    Raises `ShieldError` for any other number of statements, and with DuckDB's own words for one that is
+    wrong or not allowed. An interrupt stops the statement and is raised on.
     """
+    statements = split_statements(sql)
+    if len(statements) != 1:
+        raise ShieldError(f"expected one SQL statement, found {len(statements)}")
     # In a thread of its own: while DuckDB works in this one, Python would not hear of an interrupt.
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
-            pool.submit(print_answer, connection, sql, as_csv).result()
+            pool.submit(print_answer, connection, statements[0], as_csv).result()
         except duckdb.Error as error:
             raise ShieldError(str(error)) from error
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt:
             connection.interrupt()
-            raise ShieldError("interrupted") from error
+            raise
+
+
+def split_statements(sql: str) -> list[str]:
+    """Return the statements that semicolons divide; those in texts, names and comments do not.
+
+    A text that does not end hides what follows it from DuckDB's tokenizer: it is part of its statement.
+    """
+    data = sql.encode()  # the tokenizer counts bytes
+    cuts = (place for place, _ in duckdb.tokenize(sql) if data[place : place + 1] == b";")
+    pieces = (data[start + 1 : end] for start, end in pairwise([-1, *cuts, len(data)]))
+    texts = [piece.decode() for piece in pieces]
+    return [text for text in texts if duckdb.tokenize(text)]
 
 
 def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) -> None:
@@ -59,10 +76,10 @@ def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) 
 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
-    """Print every row as DuckDB writes it in an export: ISO dates, true and false, NULL as nothing."""
+    """Print every row as an export has it: ISO dates, true and false, NULL as nothing, safe cells."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(relation.columns)
-    texts = relation.project("COLUMNS(*)::VARCHAR")
+    writer.writerow(map(guard_cell, relation.columns))
+    texts = relation.project(SAFE_CELLS)
     while rows := texts.fetchmany(FETCHED_ROWS):
         writer.writerows(rows)
 
@@ -86,8 +103,16 @@ def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
             lines.clear()
             print()
         if at_end or (lines and lines[-1].rstrip().endswith(";")):
-            try:
-                answer(connection, "\n".join(lines))
-            except ShieldError as error:
-                print(f"error: {error}", file=sys.stderr)
+            answer_typed(connection, "\n".join(lines))
             lines.clear()
+
+
+def answer_typed(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Answer one statement after the other; an error or Ctrl-C is told and ends them."""
+    try:
+        for statement in split_statements(sql):
+            answer(connection, statement)
+    except ShieldError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
