@@ -53,8 +53,8 @@ def run_command(work: Callable[[], object], tell_state: Callable[[], str] | None
 
 def fail(message: str, code: int = FAILED) -> int:
     """Print an error in one line, without the excerpt of SQL that DuckDB adds; return the code."""
-    words = message.partition("\n\nLINE ")[0].split()
-    print("error:", *words, file=sys.stderr)
+    lines = message.partition("\n\nLINE ")[0].splitlines()
+    print("error:", *filter(None, map(str.strip, lines)), file=sys.stderr)
     return code
 
 

@@ -41,7 +41,7 @@ class PublishedBuild:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     build_id: str
-    file: Annotated[str, StringConstraints(pattern=r"^warehouse-[^/]+\.duckdb$")]
+    file: Annotated[str, StringConstraints(pattern=r"^[^/]+\.duckdb$")]
     sha256: str
     created_at: str
     cutoff: str

@@ -5,7 +5,7 @@ connection under `CLOSED`, no statement can change the build, touch another file
 """
 
 import contextlib
-import csv
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +27,7 @@ SHOWN_ROWS = 100
 """Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
 
 FETCHED_ROWS = 10_000
+NEEDS_QUOTES = re.compile(r'[",\r\n]')
 PROMPT, CONTINUED = "atlshield> ", "      ...> "
 
 
@@ -77,11 +78,20 @@ def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
     """Print every row as an export has it: ISO dates, true and false, NULL as nothing, safe cells."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(guard_cell, relation.columns))
+    print(*(quote_cell(guard_cell(name)) for name in relation.columns), sep=",")
     texts = relation.project(SAFE_CELLS)
     while rows := texts.fetchmany(FETCHED_ROWS):
-        writer.writerows(rows)
+        sys.stdout.writelines(",".join(map(quote_cell, row)) + "\n" for row in rows)
+
+
+def quote_cell(text: str | None) -> str:
+    """Return a cell as DuckDB writes it: NULL as nothing, an empty text as two quotes.
+
+    Python's csv writer leaves a carriage return unquoted, and a spreadsheet begins a row after it.
+    """
+    if text is None:
+        return ""
+    return '"' + text.replace('"', '""') + '"' if not text or NEEDS_QUOTES.search(text) else text
 
 
 def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
