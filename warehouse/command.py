@@ -76,7 +76,7 @@ def parse_text(text: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise argparse.ArgumentTypeError(f"expected UTF-8, found {text!r}") from error
-    if not text.strip() or "\0" in text:
+    if not text.strip():
         raise argparse.ArgumentTypeError(f"expected a value, found {text!r}")
     return text
 
