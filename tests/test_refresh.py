@@ -116,25 +116,6 @@ def test_bad_input_is_one_clear_message_and_leaves_the_published_build(
     assert {entry.name for entry in daily_builds.iterdir()} == names
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--source", "files"], "--source files needs --raw"),
-        (["--raw", "a.csv"], "--raw goes with --source files"),
-        (["--sample-incidents", "0"], "must be at least 1, found 0"),
-        (["--first", "yesterday"], "invalid fromisoformat value: 'yesterday'"),
-        (["--source", "moon"], "invalid choice: 'moon'"),
-    ],
-)
-def test_bad_arguments_are_named(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    assert message in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
 def test_interrupt_leaves_the_published_build_and_nothing_behind(
     daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type[BaseException]
