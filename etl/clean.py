@@ -16,8 +16,8 @@ import pandas as pd
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
 from etl.clock import find_clock_doubts
-from etl.floor import find_floor_doubts
 from etl.districts import check_districts
+from etl.floor import find_floor_doubts
 from etl.health import fill_health
 from etl.holiday import fill_holidays
 from etl.ledger import fill_ledger
