@@ -229,10 +229,11 @@ def recognize_layout(
     """
     headers = [(layout, header) for layout in layouts if (header := read_header(layout)) is not None]
     if not headers:
-        ways = sorted({layout.encoding for layout in layouts})
+        ways = [f"text in {layout.encoding}" for layout in layouts]
+        ways += [f"a sheet {layout.sheet!r}" for layout in layouts if layout.sheet]
         raise ShieldError(
-            f"{file_name}: the header is not text in {' or '.join(ways)}, or the sheet is missing; "
-            "expected a layout that names the encoding or the sheet"
+            f"{file_name}: no header that a layout could read; "
+            f"expected {' or '.join(dict.fromkeys(ways))}"
         )
     for layout, header in headers:
         if layout.fits(header):

@@ -3,11 +3,13 @@
 Enters: the value of a setting. Leaves: the same value, or a `ValueError` that says what was expected.
 """
 
+import codecs
 import csv
 import datetime as dt
 import re
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import duckdb
 
@@ -18,6 +20,12 @@ EPOCHS = {"epoch_ms": 1000, "epoch_s": 1_000_000}
 """Formats that are no strptime format, and the microseconds of their unit."""
 
 WGS84 = "EPSG:4326"
+
+DAMAGED = "\udcff"
+"""Stands for what is no text in a file's encoding; becomes a byte that UTF-8 does not have."""
+
+MARK_DAMAGE = "mark_damage"
+codecs.register_error(MARK_DAMAGE, lambda error: (DAMAGED, cast("UnicodeDecodeError", error).end))
 
 SAMPLE = dt.datetime(2001, 12, 25, 13, 45)  # noqa: DTZ001  # a wall clock
 """No two of its parts are alike, and it is afternoon: what a format loses of it shows."""
@@ -42,7 +50,7 @@ def check_format(text: str) -> str:
         return text
     try:
         read = ask_engine(
-            "SELECT strptime(strftime($1::TIMESTAMP, $2), $2)::TIMESTAMP", str(SAMPLE), text
+            "SELECT strptime(strftime($1::TIMESTAMPTZ, $2), $2)::TIMESTAMP", str(SAMPLE), text
         )
     except duckdb.Error as error:
         raise ValueError(f"found {text!r}, not a date format: {first_line(error)}") from error
@@ -54,10 +62,14 @@ def check_format(text: str) -> str:
 
 
 def check_encoding(name: str) -> str:
-    """Return the name of a text encoding that Python knows; raises `ValueError` otherwise."""
+    """Return the name of a text encoding that Python can read with damage in it.
+
+    Raises `ValueError` for any other name.
+    """
     try:
-        "".encode(name)
-    except LookupError as error:
+        b"a".decode(name, "replace")
+        codecs.getincrementaldecoder(name)(MARK_DAMAGE).decode(b"a")
+    except (LookupError, UnicodeError) as error:
         raise ValueError(f"found {name!r}, expected an encoding that Python knows: {error}") from error
     return name
 

@@ -146,7 +146,8 @@ class Moments(RawColumns):
         if month:
             value = self.translate_month(value, month)
         read = f"try_strptime({value}, {list_texts(formats)})"
-        return f"timezone('UTC', {read})" if has_offset else read
+        # %n makes nanoseconds, which reach from 1677 to 2262 only.
+        return f"timezone('UTC', {read})" if has_offset else f"{read}::TIMESTAMP"
 
     def translate_month(self, value: str, code: str) -> str:
         """Return a text with the English name of its month, as `code` reads it, for the layout's."""

@@ -78,8 +78,8 @@ def inspect_files(paths: Sequence[Path], city: City) -> list[RawFile]:
 
 def inspect_file(path: Path, number: int, layouts: Sequence[Layout], city: City) -> RawFile:
     """Read a file through once: its kind, SHA-256, header, and that it ends where it should."""
-    check_path(path)
     try:
+        check_path(path)
         stamp = stamp_file(path)
         kind, sha256 = find_kind(path), hash_file(path)
         read_header = open_header(path, kind)

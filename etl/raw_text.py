@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from etl.layout import Layout
+from etl.layout_values import MARK_DAMAGE
 from warehouse.errors import ShieldError
 
 Kind = Literal["csv", "gzip", "parquet", "spreadsheet"]
@@ -26,11 +27,6 @@ HEAD_BYTES = 1 << 18
 
 LONGEST_RECORD_BYTES = 2_000_000
 """A longer record is damage, whatever it holds; the engine's reader draws the line there too."""
-
-DAMAGED = "\udcff"
-"""Stands for what is no text in a file's encoding; becomes a byte that UTF-8 does not have."""
-
-codecs.register_error("mark_damage", lambda error: (DAMAGED, cast("UnicodeDecodeError", error).end))
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def read_head(path: Path, kind: Kind) -> bytes:
 
 def read_chunks(path: Path, kind: Kind, layout: Layout) -> Iterator[bytes]:
     """Yield a text in chunks of UTF-8; what is damaged in another encoding is no UTF-8 either."""
-    decoder = codecs.getincrementaldecoder(layout.encoding)("mark_damage")
+    decoder = codecs.getincrementaldecoder(layout.encoding)(MARK_DAMAGE)
     with open_bytes(path, kind) as stream:
         while chunk := stream.read(CHUNK_BYTES):
             if layout.is_utf8:

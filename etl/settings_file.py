@@ -112,7 +112,9 @@ def ask_engine(sql: str, *parameters: str) -> object:
 @cache
 def open_engine() -> duckdb.DuckDBPyConnection:
     """Return a database in memory that settings are tried in."""
-    return duckdb.connect()
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
 
 
 def first_line(error: Exception) -> str:

@@ -173,13 +173,12 @@ def write_faelle(folder: Path) -> tuple[Path, Path]:
         writer = csv.writer(stream, delimiter=";")
         writer.writerow(header)
         for row in draw_faelle(2021):
-            cells = [
-                f"{cell:.2f}".replace(".", ",") if isinstance(cell, float) else cell for cell in row
-            ]
-            writer.writerow([f"{row[0]:%d.%m.%Y}", *cells[1:]])
+            cells = [str(cell).replace(".", ",") for cell in row[1:]]
+            writer.writerow([f"{row[0]:%d.%m.%Y}", *cells])
     sheet = book.worksheets[0]
-    for cells in (header, *draw_faelle(2022)):
-        sheet.append(cells)
+    sheet.append(header)
+    for row in draw_faelle(2022):
+        sheet.append(row)
     book.save(folder / "2022.xlsx")
     return text, folder / "2022.xlsx"
 

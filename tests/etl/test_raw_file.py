@@ -7,6 +7,7 @@ import json
 import os
 import tracemalloc
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import duckdb
@@ -39,8 +40,11 @@ UNFIT = {
     "empty": (b"", "the file is empty; expected a header line"),
     "blank lines": (b"\n \n", "the file is empty; expected a header line"),
     "other header": (b"a,b\n1,2\n", "header matches no known layout"),
-    "UTF-16": (TEXT.encode("utf-16"), "the header is not text in utf-8"),
-    "one line without end": (b"x" * 1_000_000, "the header is not text in utf-8"),
+    "UTF-16": (TEXT.encode("utf-16"), "no header that a layout could read; expected text"),
+    "one line without end": (
+        b"x" * 1_000_000,
+        "no header that a layout could read; expected text in utf-8",
+    ),
     "broken gz": (gzip.compress(b"x" * 100_000)[:60], "truncated or damaged gz file"),
     "gz cut off": (gzip.compress(TEXT.encode() * 9999)[:-9], "truncated or damaged gz file"),
     "gz in gz": (gzip.compress(gzip.compress(TEXT.encode())), "holds a gzip file within a gz"),
@@ -142,7 +146,7 @@ def test_line_of_many_megabytes_costs_one_row_and_little_memory(
     assert peak < 8 * LONGEST_RECORD_BYTES
 
 
-def write_workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
+def write_workbook(path: Path, sheets: Mapping[str, list[list[object]]]) -> Path:
     """Write an xlsx file."""
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
@@ -156,7 +160,7 @@ def write_workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
 
 def test_spreadsheet_cells_arrive_as_text(tmp_path: Path, city: City) -> None:
     noon = dt.datetime(2022, 3, 1, 12, 30)  # noqa: DTZ001  # a cell has no zone
-    rows = [
+    rows: list[list[object]] = [
         [],
         ["id", "day", "code", "ward", None],
         [17, dt.date(2022, 3, 1), 120, "Süd"],
@@ -179,7 +183,7 @@ def test_spreadsheet_cells_arrive_as_text(tmp_path: Path, city: City) -> None:
         ("19", "02 00:00", "True", "09:05:00"),
     ]
     assert (file.rows_malformed, file.malformed_examples) == (1, (4,))
-    with pytest.raises(ShieldError, match="the sheet is missing"):
+    with pytest.raises(ShieldError, match="expected text in utf-8 or a sheet 'Fälle'"):
         inspect_file(path, 0, [make_layout("id,day,code,ward", sheet="Fälle")], city)
     with pytest.raises(ShieldError, match="cases.xlsx: header matches no known layout"):
         inspect_file(path, 0, [LAYOUT], city)

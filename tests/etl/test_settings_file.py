@@ -116,6 +116,8 @@ LAYOUT_MISTAKES = [
     ('["%d.%m.%Y"]', '"%d.%m.%Y"', "datetime_formats: found '%d.%m.%Y', expected a valid tuple"),
     ("latin-1", "latin-99", "encoding: found 'latin-99', expected an encoding that Python knows"),
     ("latin-1", "rot13", "encoding: found 'rot13', expected an encoding that Python knows"),
+    ("latin-1", "punycode", "encoding: found 'punycode', expected an encoding that Python knows"),
+    ("%d.%m.%Y", "%d.%m.%Y %H:%M %Z", "such texts carry their own offset"),
     ("EPSG:32615", "EPSG:999999", "coordinate_system: found 'EPSG:999999', expected the EPSG code"),
     ("EPSG:32615", "+proj=utm", "coordinate_system: found '+proj=utm', expected the EPSG code"),
     ('"240"', '"24O"', "offense_codes: 'CAR THEFT': found '24O', expected a NIBRS code"),
