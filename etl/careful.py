@@ -1,22 +1,23 @@
 """Dirty CSV text, split into records with care; slower than the engine's reader, never fooled by it.
 
-Enters: a text file that the fast reader objects to. Leaves: its good records, and the ordinal of each
-bad one. A quote that is not closed within a few lines spoils its own line only, where the engine would
-take in everything up to the next quote in the file.
+Enters: a file that the engine's reader objects to or cannot read: dirty text, text that is not UTF-8,
+a spreadsheet. Leaves: its good records, and the ordinal of each bad one. A quote that is not closed
+within a few lines spoils its own line only, where the engine would take in everything up to the next
+quote in the file.
 """
 
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
-from etl.raw_file import RawFile, open_bytes
+from etl.raw_file import RawFile
+from etl.raw_text import LONGEST_RECORD_BYTES, read_chunks, read_lines
+from etl.spreadsheet import read_sheet
 
 LONGEST_RECORD_LINES = 12
 """The department's addresses take up to three lines; a record of more lines is an unclosed quote."""
-
-LONGEST_RECORD_BYTES = 2_000_000
-"""A longer record is damage, whatever it holds; the engine's reader draws the line there too."""
 
 UNFINISHED = "unexpected end of data"
 """What `csv` says when a quote is still open at the end."""
@@ -43,21 +44,20 @@ class Damage:
             self.examples.append(ordinal)
 
 
-def write_careful_copy(file: RawFile, columns: tuple[str, ...], path: Path) -> Damage:
-    """Write a file's good records to `path`, with the wanted columns and their ordinal only.
+def write_careful_copy(file: RawFile, path: Path) -> Damage:
+    """Write a file's good records to `path`: the columns that are used, and two numbers, no more.
 
-    The copy is clean CSV with the header `ordinal` and `columns`; nothing else of a record, such as
-    its address, is written. Returns what was bad.
+    The copy is clean CSV without a header: the ordinal, a hash of the whole record that no other process
+    repeats, and the columns of `file.places`; nothing else of a record, such as its address, is
+    written. Returns what was bad.
     """
-    damage = Damage()
-    places = [file.header.index(column) for column in columns]
+    damage, places = Damage(), file.places
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["ordinal", *columns])
         for ordinal, fields in split_records(file):
             wanted = [fields[place] for place in places] if fields else None
-            if wanted and is_text("".join(wanted)):
-                writer.writerow([ordinal, *wanted])
+            if fields and wanted and is_text("".join(wanted)):
+                writer.writerow([ordinal, hash(tuple(fields)), *wanted])
             else:
                 damage.note(ordinal)
     return damage
@@ -74,8 +74,22 @@ def is_text(text: str) -> bool:
 
 def split_records(file: RawFile) -> Iterator[tuple[int, list[str] | None]]:
     """Yield each data record's ordinal and fields, None in place of the fields of a bad one."""
-    lines = read_lines(file)
-    next(lines)  # the header
+    if file.text is None:
+        return split_rows(file)
+    return split_text(file, file.text.blank_lines)
+
+
+def split_rows(file: RawFile) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield the data rows of a spreadsheet; one with a cell beyond the header is bad."""
+    width = len(file.header)
+    for ordinal, row in enumerate(islice(read_sheet(file.path, file.layout.sheet), 1, None), start=1):
+        yield ordinal, None if any(row[width:]) else row[:width]
+
+
+def split_text(file: RawFile, blank_lines: int) -> Iterator[tuple[int, list[str] | None]]:
+    """Yield the data records of a text."""
+    lines = read_lines(read_chunks(file.path, file.kind, file.layout))
+    next(islice(lines, blank_lines, None))  # the header
     pending: list[bytes] = []
     ordinal = 0
     while pending or (line := next(lines, None)) is not None:
@@ -83,20 +97,13 @@ def split_records(file: RawFile) -> Iterator[tuple[int, list[str] | None]]:
         if not head:
             continue
         ordinal += 1
-        record, used = read_record(head, pending, lines, len(file.header))
+        record, used = read_record(head, pending, lines, file)
         del pending[:used]
         yield ordinal, record
 
 
-def read_lines(file: RawFile) -> Iterator[bytes]:
-    """Yield a file's lines without their ends, of which there may be several kinds."""
-    with open_bytes(file.path, file.kind) as stream:
-        for chunk in stream:
-            yield from chunk.rstrip(b"\n").rstrip(b"\r").split(b"\r")
-
-
 def read_record(
-    head: bytes, pending: list[bytes], lines: Iterator[bytes], width: int
+    head: bytes, pending: list[bytes], lines: Iterator[bytes], file: RawFile
 ) -> tuple[list[str] | None, int]:
     """Return the record that begins with `head`, and how many of `pending` it took in.
 
@@ -105,7 +112,7 @@ def read_record(
     record = head
     for used in range(LONGEST_RECORD_LINES):
         try:
-            fields = parse_record(record)
+            fields = parse_record(record, file.layout.separator)
         except UnclosedQuoteError:
             if used == len(pending):
                 following = next(lines, None)
@@ -114,11 +121,11 @@ def read_record(
                 pending.append(following)
             record += b"\n" + pending[used]
         else:
-            return (fields, used) if fields and len(fields) == width else (None, 0)
+            return (fields, used) if fields and len(fields) == len(file.header) else (None, 0)
     return None, 0
 
 
-def parse_record(record: bytes) -> list[str] | None:
+def parse_record(record: bytes, separator: str) -> list[str] | None:
     """Return the fields of one record, None where it is damaged.
 
     Raises `UnclosedQuoteError` where it may go on in the next line.
@@ -129,8 +136,8 @@ def parse_record(record: bytes) -> list[str] | None:
         # A byte that is not UTF-8 matters only in a column in use: see `write_careful_copy`.
         text = record.decode("utf-8", "surrogateescape")
         if '"' not in text:
-            return text.split(",")
-        return next(csv.reader([text], strict=True))
+            return text.split(separator)
+        return next(csv.reader([text], delimiter=separator, strict=True))
     except csv.Error as error:
         if UNFINISHED in str(error):
             raise UnclosedQuoteError from error

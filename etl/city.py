@@ -3,78 +3,128 @@
 Enters: `data/cities/<city>.toml`. Leaves: a `City`.
 """
 
-import re
-import tomllib
-from dataclasses import dataclass, field
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
+import duckdb
+import holidays
+from pydantic import AfterValidator, Field, StrictFloat, model_validator
+
+from etl.settings_file import Settings, ask_engine, find_settings, first_line, read_settings
 from warehouse import settings
-from warehouse.errors import ShieldError
 
 DEFAULT_CITY = "atlanta"
 
+Text = Annotated[str, Field(min_length=1)]
+Longitude = Annotated[StrictFloat, Field(ge=-180, le=180)]
+Latitude = Annotated[StrictFloat, Field(ge=-90, le=90)]
 
-@dataclass(frozen=True)
-class BoundingBox:
+
+def check_pattern(pattern: str) -> str:
+    """Return a regular expression that the engine can compile and that has exactly one group.
+
+    Raises `ValueError` otherwise.
+    """
+    try:
+        ask_engine("SELECT regexp_matches('', $1)", pattern)
+    except duckdb.Error as error:
+        raise ValueError(f"found {pattern!r}, not a regular expression: {first_line(error)}") from error
+    if not has_groups(pattern, ["zone"]) or has_groups(pattern, ["zone", "other"]):
+        raise ValueError(f"found {pattern!r}, expected a regular expression with one group, the zone")
+    return pattern
+
+
+def has_groups(pattern: str, names: list[str]) -> bool:
+    """Return whether a regular expression has a group for each of the names, at least."""
+    try:
+        ask_engine(f"SELECT regexp_extract('', $1, {names})", pattern)
+    except duckdb.BinderException:
+        return False
+    return True
+
+
+def check_zone(zone: ZoneInfo) -> ZoneInfo:
+    """Return a time zone that the engine knows too; raises `ValueError` otherwise."""
+    try:
+        ask_engine("SELECT timezone($1, TIMESTAMP '2001-01-01')", zone.key)
+    except duckdb.Error as error:
+        raise ValueError(f"found {zone.key!r}, expected an IANA time zone") from error
+    return zone
+
+
+class BoundingBox(Settings):
     """Rectangle round the whole city, in degrees, edges included."""
 
-    longitude_min: float
-    longitude_max: float
-    latitude_min: float
-    latitude_max: float
+    longitude_min: Longitude
+    longitude_max: Longitude
+    latitude_min: Latitude
+    latitude_max: Latitude
+
+    @model_validator(mode="after")
+    def check_order(self) -> Self:
+        """Refuse a rectangle whose edges are swapped."""
+        if self.longitude_min >= self.longitude_max or self.latitude_min >= self.latitude_max:
+            raise ValueError("found a minimum that is not below its maximum")
+        return self
 
 
-@dataclass(frozen=True)
-class Portal:
+class Portal(Settings):
     """The city's feature layers, as addresses without `/query`, and how the incidents are read.
 
     `key` names the fields that identify an offense, `object_id` the one that pages are ordered by,
     `report_date` the one that the re-read window goes by; `layout` says which fields are asked for.
     """
 
-    incidents: str
-    boundaries: str
-    history: str
+    incidents: Text
+    boundaries: Text
+    history: Text
     terms: tuple[str, ...]
-    layout: str
-    key: tuple[str, ...]
-    object_id: str
-    report_date: str
+    layout: Text
+    key: tuple[Text, ...]
+    object_id: Text
+    report_date: Text
 
 
-@dataclass(frozen=True)
-class Holidays:
-    """Whose holidays the city keeps: ISO codes, as the package `holidays` knows them."""
+class Holidays(Settings):
+    """Whose holidays the city keeps, in the codes of the package `holidays`."""
 
-    country: str
+    country: Text
     subdivision: str | None = None
 
+    @model_validator(mode="after")
+    def check_known(self) -> Self:
+        """Refuse a country or a subdivision that the package does not know."""
+        try:
+            holidays.country_holidays(self.country, subdiv=self.subdivision)
+        except NotImplementedError as error:
+            raise ValueError(f"{error}; expected codes that the package `holidays` knows") from error
+        return self
 
-@dataclass(frozen=True)
-class Districts:
+
+class Districts(Settings):
     """What the city calls its districts; None for a kind that it lacks."""
 
-    npu: str | None = None
-    zone: str | None = None
-    beat: str | None = None
+    npu: Text | None = None
+    zone: Text | None = None
+    beat: Text | None = None
 
 
-@dataclass(frozen=True)
-class City:
+class City(Settings):
     """One city. `layouts` are in order of trust; `portal` is None for a city that has none.
 
     `beat_pattern` is a regular expression for the city's beats whose group is the zone; None for a
     city without beats. `boundary_name` is the property of its polygons that holds the neighborhood.
+    Without `holidays` no day counts as a holiday.
     """
 
-    name: str
-    publisher: str
-    time_zone: ZoneInfo
-    layouts: tuple[str, ...]
+    name: Text
+    publisher: Text
+    time_zone: Annotated[ZoneInfo, AfterValidator(check_zone)]
+    layouts: Annotated[tuple[Text, ...], Field(min_length=1)]
     bounding_box: BoundingBox
-    beat_pattern: str | None = None
-    boundary_name: str = "name"
-    neighborhood_aliases: dict[str, str] = field(default_factory=dict)
+    beat_pattern: Annotated[str, AfterValidator(check_pattern)] | None = None
+    boundary_name: Text = "name"
+    neighborhood_aliases: dict[str, Text] = {}
     portal: Portal | None = None
     holidays: Holidays | None = None
     districts: Districts = Districts()
@@ -83,25 +133,6 @@ class City:
 def load_city(name: str = DEFAULT_CITY) -> City:
     """Read a city's file.
 
-    Raises `ShieldError` when there is none of that name, or when it lacks or mistypes a fact.
+    Raises `ShieldError` when there is none of that name, and with a line for each of its mistakes.
     """
-    path = settings.CITIES_DIR / f"{name}.toml"
-    if not path.exists():
-        known = sorted(file.stem for file in settings.CITIES_DIR.glob("*.toml"))
-        raise ShieldError(f"no city {name!r}: {settings.CITIES_DIR} has {', '.join(known)}")
-    try:
-        facts = tomllib.loads(path.read_text())
-        facts["time_zone"] = ZoneInfo(facts["time_zone"])
-        facts["layouts"] = tuple(facts["layouts"])
-        facts["bounding_box"] = BoundingBox(**facts["bounding_box"])
-        if "portal" in facts:
-            lists = {key: tuple(facts["portal"][key]) for key in ("terms", "key")}
-            facts["portal"] = Portal(**{**facts["portal"], **lists})
-        if "holidays" in facts:
-            facts["holidays"] = Holidays(**facts["holidays"])
-        facts["districts"] = Districts(**facts.get("districts", {}))
-        if "beat_pattern" in facts and re.compile(facts["beat_pattern"]).groups != 1:
-            raise ValueError("beat_pattern needs one group, the zone")
-        return City(**facts)
-    except (KeyError, TypeError, ValueError, re.error) as error:
-        raise ShieldError(f"{path.name}: not the file of a city: {error}") from error
+    return read_settings(find_settings(settings.CITIES_DIR, name, "city"), City)

@@ -26,7 +26,6 @@ from etl.raw_file import RawFile, inspect_files
 from etl.reader import stage_files
 from etl.repairs import create_mended
 from etl.rules import apply_rules, list_rules
-from etl.simulate import REPORT_PREFIX
 from etl.window import describe_gaps, find_covered_days
 from warehouse import settings
 from warehouse.build import Build
@@ -103,11 +102,7 @@ def clean_files(
     find_covered_days(connection, files, first, last)
     rules = list_rules(city)
     apply_rules(connection, files, rules, city)
-    is_synthetic = bool(
-        build.fetch_value(
-            f"SELECT count(*) FROM staged WHERE starts_with(report_number, '{REPORT_PREFIX}')"
-        )
-    )
+    is_synthetic = any(file.layout.is_synthetic for file in files)
     build.data_source = settings.SIMULATED if is_synthetic else city.publisher
     cutoff: dt.date = build.fetch_value("SELECT max(calendar_date) FROM covered_day")
     create_mended(connection, files, city, cutoff.isoformat())

@@ -129,7 +129,7 @@ def fetch_history(portal: Portal, folder: Path, *, pause_seconds: float = 0.25) 
         facts = layer.describe()
         fields = tuple(str(field["name"]) for field in layer.take(facts, "fields") if is_wanted(field))
         query = Query(ALL_ROWS, fields, layer.find_object_id(facts))
-    keyless = replace(portal, key=())
+    keyless = portal.model_copy(update={"key": ()})
     with open_errand(portal.history, folder, "history", query, keyless, pause_seconds) as errand:
         return read_all(errand, is_compared=False)
 

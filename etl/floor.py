@@ -7,7 +7,6 @@ Enters: `staged`, `rejected`, `covered_day` and the raw files. Leaves: a sentenc
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import asdict
 
 import duckdb
 
@@ -156,7 +155,7 @@ def count_exchanged(connection: duckdb.DuckDBPyConnection, file: RawFile, box: B
                     AND latitude BETWEEN $longitude_min AND $longitude_max)::INTEGER)
         FROM staged JOIN rejected USING (row_id) WHERE file_number = $number AND rule = 'outside_city'
         """,
-        {"number": file.number, **asdict(box)},
+        {"number": file.number, **box.model_dump()},
     ).fetchall()[0][0]
     return float(share or 0)
 

@@ -12,7 +12,6 @@ import pandas as pd
 
 from etl.city import Holidays
 from warehouse.build import Build
-from warehouse.errors import ShieldError
 from warehouse.schema import HOLIDAY_TABLE
 
 YEARS_AHEAD = 2
@@ -23,10 +22,7 @@ LANGUAGE = "en_US"
 
 
 def fill_holidays(build: Build, source: Holidays | None, cutoff: dt.date) -> int:
-    """Fill `holiday` for every observed year and `YEARS_AHEAD` more; return its row count.
-
-    Raises `ShieldError` for a country or subdivision that the package does not know.
-    """
+    """Fill `holiday` for every observed year and `YEARS_AHEAD` more; return its row count."""
     first: dt.date = build.fetch_value("SELECT min(calendar_date) FROM calendar")
     years = range(first.year, cutoff.year + YEARS_AHEAD + 1)
     named = list_holidays(source, years) if source else []
@@ -35,13 +31,7 @@ def fill_holidays(build: Build, source: Holidays | None, cutoff: dt.date) -> int
 
 def list_holidays(source: Holidays, years: Iterable[int]) -> list[tuple[dt.date, str]]:
     """Return day and name of each holiday in order of date; names of one day are joined by '; '."""
-    try:
-        found = holidays.country_holidays(
-            source.country, subdiv=source.subdivision, years=years, language=LANGUAGE
-        )
-    except NotImplementedError as error:
-        raise ShieldError(
-            f"[holidays] of the city's file: expected a country and subdivision that the package "
-            f"`holidays` knows, found country {source.country!r}, subdivision {source.subdivision!r}"
-        ) from error
+    found = holidays.country_holidays(
+        source.country, subdiv=source.subdivision, years=years, language=LANGUAGE
+    )
     return sorted(found.items())

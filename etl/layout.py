@@ -3,79 +3,207 @@
 Enters: `data/layouts/*.toml`, the header of a raw file. Leaves: the `Layout` the header belongs to.
 """
 
-import csv
-import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import codecs
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Literal, Self
 
-from etl.city import City
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, model_validator
+
+from etl.city import City, Text
+from etl.layout_values import (
+    EPOCHS,
+    WGS84,
+    check_codes,
+    check_coordinate_system,
+    check_encoding,
+    check_format,
+    has_clock,
+    has_offset,
+    read_codes,
+)
+from etl.settings_file import Settings, find_settings, read_settings, suggest
 from warehouse import settings
 from warehouse.errors import ShieldError
 
 FIELDS = (
-    "report_number", "reported", "reported_clock", "occurred", "occurred_clock", "occurred_until",
+    "report_number", "reported", "reported_clock", "occurred", "occurred_year", "occurred_month",
+    "occurred_day", "occurred_clock", "occurred_hour", "occurred_minute", "occurred_until",
     "occurred_until_clock", "nibrs_code", "offense_literal", "beat", "zone", "neighborhood", "npu",
-    "latitude", "longitude", "location_type", "firearm_involved",
+    "latitude", "longitude", "location_type", "firearm_involved", "weekday", "shift",
 )  # fmt: skip
-"""What the ETL can use of a raw file; all but the first few may be missing from a layout."""
-NEEDED = ("report_number", "reported", "occurred", "latitude", "longitude")
+"""What the ETL can use of a raw file; `weekday` and `shift` are evidence and reach no table."""
 
-UTC = "UTC"
-LOCAL = "local"
+DATE_FIELDS = ("reported", "occurred", "occurred_until")
+DATE_PARTS = ("occurred_year", "occurred_month", "occurred_day")
+COORDINATES = ("latitude", "longitude")
+
+REQUIRES = {
+    "reported_clock": "reported",
+    "occurred_until_clock": "occurred_until",
+    "occurred_minute": "occurred_hour",
+    "latitude": "longitude",
+    "longitude": "latitude",
+    **dict(zip(DATE_PARTS, (*DATE_PARTS[1:], DATE_PARTS[0]), strict=True)),
+}
+"""A field and the one without which it says nothing."""
+
+EXCLUDES = {"occurred_year": "occurred", "occurred_hour": "occurred_clock"}
+"""Two ways to say the same thing, of which a layout takes one."""
+
+SHOWN = 8
+"""Columns that a message names."""
+
+Hour = Annotated[StrictInt, Field(ge=0, le=24)]
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Settings):
     """One raw layout. `fields` maps what the ETL can use to the layout's own column names.
 
-    `optional_columns` are those that a file may lack, none of them among the fields.
-    `offense_codes` gives the NIBRS code of what the column `offense_literal` says, in capitals.
+    A file may lack `optional_columns`, and then lacks the fields behind them. `renamed_columns` gives
+    other header names of a column. `offense_codes` gives the NIBRS code of what the column
+    `offense_literal` says, whatever the case. `shifts` gives the first and the last hour of each shift,
+    the last exclusive. CONTRIBUTING.md has an example.
     """
 
     name: str
-    columns: tuple[str, ...]
-    fields: dict[str, str]
-    datetime_formats: tuple[str, ...]
+    columns: Annotated[tuple[Text, ...], Field(min_length=1)]
+    fields: dict[str, Text]
+    datetime_formats: tuple[Annotated[str, AfterValidator(check_format)], ...] = ()
+    time_zone: Literal["UTC", "local"] = "local"
+    clock_time_zone: Literal["local"] | None = None
+    month_names: Annotated[tuple[Text, ...], Field(min_length=12, max_length=12)] | None = None
     null_spellings: tuple[str, ...] = ()
-    time_zone: str = LOCAL
-    offense_codes: dict[str, str] = field(default_factory=dict)
-    optional_columns: tuple[str, ...] = ()
-    shifts: dict[str, tuple[int, int]] = field(default_factory=dict)
+    optional_columns: tuple[Text, ...] = ()
+    new_columns: StrictBool = False
+    renamed_columns: dict[str, tuple[Text, ...]] = {}
+    separator: Literal[",", ";", "\t"] = ","
+    encoding: Annotated[str, AfterValidator(check_encoding)] = "utf-8"
+    decimal_comma: StrictBool = False
+    sheet: Text | None = None
+    coordinate_system: Annotated[str, AfterValidator(check_coordinate_system)] = WGS84
+    offense_codes: Annotated[
+        dict[str, str], BeforeValidator(read_codes), AfterValidator(check_codes)
+    ] = {}
+    left_out_offenses: tuple[Text, ...] = ()
+    is_synthetic: StrictBool = False
+    shifts: dict[str, tuple[Hour, Hour]] = {}
 
-    def __post_init__(self) -> None:
-        """Refuse a layout that could not be used, naming what is wrong with it."""
-        missing = [name for name in NEEDED if name not in self.fields]
-        unknown = sorted(set(self.fields) - set(FIELDS))
-        stray = sorted(set(self.fields.values()) - self.needed_columns)
-        if missing or unknown or stray:
-            raise ValueError(
-                f"fields missing {missing}, not known {unknown}, not among needed columns {stray}"
+    @model_validator(mode="after")
+    def check_together(self) -> Self:
+        """Refuse settings that contradict each other, with a line for each contradiction."""
+        lines = [
+            *self.find_column_mistakes(), *self.find_field_mistakes(), *self.find_lacks(),
+            *self.find_time_mistakes(),
+        ]  # fmt: skip
+        if lines:
+            raise ValueError("\n".join(lines))
+        return self
+
+    def find_column_mistakes(self) -> Iterator[str]:
+        """Yield what is wrong with the names of columns."""
+        known = set(self.columns)
+        spellings = [*self.columns, *(name for names in self.renamed_columns.values() for name in names)]
+        # DuckDB and spreadsheets take names that differ in case only for one.
+        counts = Counter(name.casefold() for name in spellings)
+        yield from (f"columns: {name!r} is there twice" for name, times in counts.items() if times > 1)
+        for key, names in (
+            ("optional_columns", self.optional_columns),
+            ("renamed_columns", tuple(self.renamed_columns)),
+            *((f"fields.{field}", (column,)) for field, column in self.fields.items()),
+        ):
+            for name in names:
+                if name not in known:
+                    yield f"{key}: {name!r} is not among columns{suggest(name, known)}"
+
+    def find_field_mistakes(self) -> Iterator[str]:
+        """Yield what is wrong with single fields beside the others."""
+        told = set(self.fields)
+        for field in self.fields:
+            if field not in FIELDS:
+                yield f"fields.{field}: unknown key{suggest(field, FIELDS)}"
+            if REQUIRES.get(field, field) not in told:
+                yield f"fields.{field}: needs {REQUIRES[field]!r} too"
+            if EXCLUDES.get(field) in told:
+                yield f"fields.{field}: expected this or {EXCLUDES[field]!r}, found both"
+
+    def find_lacks(self) -> Iterator[str]:
+        """Yield what no layout can do without."""
+        for one, other in (("occurred", "occurred_year"), ("nibrs_code", "offense_literal")):
+            if not (self.is_certain(one) or self.is_certain(other)):
+                yield f"fields: expected {one!r} or {other!r}, in a column that is not optional"
+        if not set(self.fields) & {"latitude", "neighborhood"}:
+            yield "fields: expected 'latitude' and 'longitude', or 'neighborhood'"
+        if self.shifts and "shift" not in self.fields:
+            yield "shifts: needs the field 'shift'"
+        literals = Counter(literal.upper() for literal in self.offense_codes)
+        yield from (f"offense_codes: {name!r} is there twice" for name, n in literals.items() if n > 1)
+
+    def find_time_mistakes(self) -> Iterator[str]:
+        """Yield what is wrong with formats and clocks taken together."""
+        formats = self.datetime_formats
+        if not formats and set(DATE_FIELDS) & set(self.fields):
+            yield "datetime_formats: missing, expected the formats of the dates"
+        if set(EPOCHS) & set(formats) and len(formats) > 1:
+            yield f"datetime_formats: found {formats}, expected an epoch or strptime formats"
+        if not self.is_utc and any(has_offset(text) for text in formats):
+            yield (
+                "datetime_formats: found %z or %Z with time_zone 'local'; expected time_zone 'UTC': "
+                "such texts carry their own offset and are instants, not wall clock times"
             )
-        if not {"nibrs_code", "offense_literal"} & set(self.fields):
-            raise ValueError("fields need nibrs_code or offense_literal")
-        if self.time_zone not in {UTC, LOCAL}:
-            raise ValueError(f"time_zone is {self.time_zone!r}, expected {UTC!r} or {LOCAL!r}")
+        if self.clock_time_zone and not self.is_utc:
+            yield "clock_time_zone: expected only with time_zone 'UTC'"
+
+    def is_certain(self, field: str) -> bool:
+        """Return whether every file of the layout tells the field."""
+        return field in self.fields and self.fields[field] not in self.optional_columns
 
     @property
     def needed_columns(self) -> set[str]:
         """Columns without which a file is not of this layout."""
         return set(self.columns) - set(self.optional_columns)
 
+    def rename(self, header: Sequence[str]) -> tuple[str, ...]:
+        """Return a header with the layout's own names in place of the other names of its columns."""
+        names = {other: name for name, others in self.renamed_columns.items() for other in others}
+        return tuple(names.get(name, name) for name in header)
+
     def fits(self, header: Sequence[str]) -> bool:
-        """Return whether a header has the needed columns, no unknown one, and none twice."""
-        found = set(header)
-        return self.needed_columns <= found <= set(self.columns) and len(header) == len(found)
+        """Return whether a header has the needed columns, none of them twice, and no unknown one."""
+        renamed = self.rename(header)
+        found = set(renamed)
+        is_known = self.new_columns or found <= set(self.columns)
+        return (
+            is_known
+            and self.needed_columns <= found
+            and all(renamed.count(name) == 1 for name in found & set(self.columns))
+        )
+
+    def compare(self, header: Sequence[str]) -> str:
+        """Return words for what keeps a header from fitting."""
+        renamed = self.rename(header)
+        missing = sorted(self.needed_columns - set(renamed))
+        others = sorted(set(renamed) - set(self.columns))
+        twice = sorted(name for name, times in Counter(renamed).items() if times > 1)
+        return (
+            f"closest is {self.name}, missing {missing[:SHOWN]}, not expected {others[:SHOWN]}"
+            + (f", there twice {twice[:SHOWN]}" if twice else "")
+        )  # fmt: skip
 
     @property
     def is_utc(self) -> bool:
         """Whether its times are UTC; otherwise they are the city's wall clock."""
-        return self.time_zone == UTC
+        return self.time_zone == "UTC"
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether its files are UTF-8, with or without a byte order mark."""
+        return codecs.lookup(self.encoding).name in {"utf-8", "utf-8-sig"}
 
     @property
     def has_report_clock(self) -> bool:
         """Whether a report has a time of day, and not only a date."""
-        clock_formats = any("%H" in text or "%I" in text for text in self.datetime_formats)
-        return clock_formats or "epoch_ms" in self.datetime_formats or "reported_clock" in self.fields
+        return "reported_clock" in self.fields or any(map(has_clock, self.datetime_formats))
 
 
 def load_layouts(city: City) -> list[Layout]:
@@ -84,39 +212,31 @@ def load_layouts(city: City) -> list[Layout]:
 
 
 def load_layout(name: str) -> Layout:
-    """Read one layout file. Raises `ShieldError` naming the file and what is wrong with it."""
-    path = settings.LAYOUTS_DIR / f"{name}.toml"
-    if not path.exists():
-        raise ShieldError(f"no layout {name!r}: expected {path}")
-    try:
-        facts = tomllib.loads(path.read_text())
-        for key in ("columns", "optional_columns", "datetime_formats", "null_spellings"):
-            facts[key] = tuple(facts.get(key, ()))
-        if isinstance(facts.get("offense_codes"), str):
-            facts["offense_codes"] = read_codes(facts["offense_codes"])
-        return Layout(name=name, **facts)
-    except (KeyError, TypeError, ValueError, OSError) as error:
-        raise ShieldError(f"{path.name}: not the file of a layout: {error}") from error
+    """Read one layout file.
+
+    Raises `ShieldError` when there is none of that name, and with a line for each of its mistakes.
+    """
+    return read_settings(find_settings(settings.LAYOUTS_DIR, name, "layout"), Layout, name=name)
 
 
-def read_codes(name: str) -> dict[str, str]:
-    """Return the NIBRS codes of offense literals from a reference table that layouts share."""
-    with (settings.REFERENCE_DIR / name).open(newline="") as stream:
-        return {row["offense_literal"]: row["nibrs_code"] for row in csv.DictReader(stream)}
-
-
-def recognize_layout(file_name: str, header: Sequence[str], layouts: Sequence[Layout]) -> Layout:
+def recognize_layout(
+    file_name: str, read_header: Callable[[Layout], Sequence[str] | None], layouts: Sequence[Layout]
+) -> Layout:
     """Return the first layout that the header fits, in whatever order the file has its columns.
 
-    Raises `ShieldError` that names the closest layout and the columns that differ.
+    `read_header` gives the header as a layout would read it, None where it cannot. Raises `ShieldError`
+    that names the closest layout and the columns that differ.
     """
-    for layout in layouts:
+    headers = [(layout, header) for layout in layouts if (header := read_header(layout)) is not None]
+    if not headers:
+        ways = [f"text in {layout.encoding}" for layout in layouts]
+        ways += [f"a sheet {layout.sheet!r}" for layout in layouts if layout.sheet]
+        raise ShieldError(
+            f"{file_name}: no header that a layout could read; "
+            f"expected {' or '.join(dict.fromkeys(ways))}"
+        )
+    for layout, header in headers:
         if layout.fits(header):
             return layout
-    found = set(header)
-    closest = min(layouts, key=lambda layout: len(found ^ set(layout.columns)))
-    raise ShieldError(
-        f"{file_name}: header matches no known layout; closest is {closest.name}, "
-        f"missing {sorted(closest.needed_columns - found)}, "
-        f"not expected {sorted(found - set(closest.columns))}"
-    )
+    closest, header = min(headers, key=lambda pair: len({*pair[0].rename(pair[1])} ^ {*pair[0].columns}))
+    raise ShieldError(f"{file_name}: header matches no known layout; {closest.compare(header)}")

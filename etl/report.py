@@ -7,8 +7,10 @@ text; no detail of any person or place but names of neighborhoods and places of 
 from collections.abc import Iterator
 
 from etl.neighborhoods import RECENT_DAYS
+from etl.rules import list_unmapped
 from warehouse.build import Build
 
+NAMED_OFFENSES = 5
 OTHER_ZONE_SHARE = 0.25
 OTHER_ZONE_INCIDENTS = 100
 NAMED_NEIGHBORHOODS = 5
@@ -19,8 +21,9 @@ NAMED_SPELLINGS = 5
 
 
 def describe_cleaning(build: Build) -> Iterator[str]:
-    """Yield the ledger as a table, then repairs, names, columns left out, polygons and zones."""
+    """Yield the ledger as a table, then codes that are missing, repairs, names, columns and places."""
     yield from describe_rejections(build)
+    yield from describe_unmapped(build)
     yield from describe_repairs(build)
     yield from describe_names(build)
     yield from describe_columns(build)
@@ -38,6 +41,14 @@ def describe_rejections(build: Build) -> Iterator[str]:
     """).fetchall()
     for rule, rows, example in rules:
         yield f"  rejected {rows:>9,}  {rule:<22} e.g. {example}"
+
+
+def describe_unmapped(build: Build) -> Iterator[str]:
+    """Yield the commonest offenses that the layouts give no NIBRS code."""
+    unmapped = list_unmapped(build.connection)
+    if unmapped:
+        named = ", ".join(f"{told!r} {rows:,}" for told, rows in unmapped[:NAMED_OFFENSES])
+        yield f"  no NIBRS code for {len(unmapped)} offenses, most often {named}"
 
 
 def describe_repairs(build: Build) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from etl.city import BoundingBox, City
+from etl.layout import COORDINATES
 from etl.raw_file import RawFile
 from warehouse.table import quote_text
 
@@ -28,16 +29,20 @@ AND reported::DATE <= (SELECT read_date FROM read_day WHERE read_day.file_number
 class Rule:
     """One rule. `condition` is true for rows it rejects; empty where another step finds them.
 
-    A rule with `fields` applies only to files that tell one of them.
+    A rule with `fields` applies only to files that tell one of them, one that `is_for_left_out` only to
+    files of a layout that leaves offenses out.
     """
 
     name: str
     description: str
     condition: str
     fields: tuple[str, ...] = ()
+    is_for_left_out: bool = False
 
     def applies_to(self, file: RawFile) -> bool:
         """Return whether the rule can reject rows of `file`."""
+        if self.is_for_left_out:
+            return bool(file.layout.left_out_offenses)
         return not self.fields or any(file.has(field) for field in self.fields)
 
 
@@ -63,11 +68,18 @@ def list_rules(city: City) -> list[Rule]:
             "missing_coordinates",
             "No coordinates, or zeros in their place.",
             "latitude IS NULL OR longitude IS NULL",
+            fields=COORDINATES,
         ),
         Rule(
             "missing_neighborhood",
             "No neighborhood, and no polygon to tell it.",
             "neighborhood IS NULL",
+        ),
+        Rule(
+            "left_out_offense",
+            "Offense that the layout of the file leaves out on purpose.",
+            "is_left_out",
+            is_for_left_out=True,
         ),
         Rule(
             "unknown_offense",
@@ -78,6 +90,7 @@ def list_rules(city: City) -> list[Rule]:
             "outside_city",
             "Coordinates outside the rectangle round the city.",
             render_outside(city.bounding_box),
+            fields=COORDINATES,
         ),
         Rule(
             "outside_window",
@@ -137,3 +150,16 @@ def reject_duplicates(connection: duckdb.DuckDBPyConnection, files: list[RawFile
 def list_numbers(rule: Rule, files: list[RawFile]) -> str:
     """Return the numbers of the files to which `rule` applies, for an IN clause."""
     return ", ".join(str(file.number) for file in files if rule.applies_to(file))
+
+
+def list_unmapped(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
+    """Return what rows say of offenses that no NIBRS code is known for, most frequent first.
+
+    That is the literal, or the code where there is no literal; offenses that are left out on purpose
+    are not among them.
+    """
+    return connection.execute("""
+        SELECT upper(coalesce(offense_literal, nibrs_code)) AS told, count(*) AS rows
+        FROM staged ANTI JOIN offense USING (nibrs_code)
+        WHERE told IS NOT NULL AND NOT is_left_out
+        GROUP BY told ORDER BY rows DESC, told""").fetchall()

@@ -1,9 +1,10 @@
-"""Simulated incidents: a raw file in the nibrs layout, drawn from known true rates.
+"""Simulated incidents: a raw file in the layout `simulated`, drawn from known true rates.
 
 Enters: `data/reference/neighborhood.csv` (names, NPU, zone and centre are Atlanta's facts) and the
 number of offenses wanted. Leaves: a raw file with that layout's dirt, and the `Truth` it was drawn
-from. Volumes, hours and offenses are drawn at random: they say nothing about the real places. Every
-report number begins with SIM, by which the ETL calls a build simulated, however the file came in.
+from. Volumes, hours and offenses are drawn at random: they say nothing about the real places. The
+layout is that of nibrs and one column more, by which the ETL calls a build simulated, however the file
+came in.
 """
 
 import datetime as dt
@@ -250,7 +251,7 @@ def soil(random: np.random.Generator, offenses: pd.DataFrame) -> None:
 
 
 def write_rows(path: Path, offenses: pd.DataFrame) -> None:
-    """Write the rows in the nibrs layout, dates in the export's own spelling."""
+    """Write the rows in the layout `simulated`, dates in the export's own spelling."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
         connection.register("offenses", offenses)
@@ -281,7 +282,8 @@ def write_rows(path: Path, offenses: pd.DataFrame) -> None:
                          ELSE 'Morning Watch' END AS event_watch,
                     zone AS Zone_int, zone || lpad(patrol_beat::VARCHAR, 2, '0') AS BEAT_Text,
                     NULL AS DISTRICT, npu AS NPU, neighborhood AS NhoodName,
-                    round(longitude, 6) AS x, round(latitude, 6) AS y
+                    round(longitude, 6) AS x, round(latitude, 6) AS y,
+                    'yes' AS Simulated
                 FROM offenses
                 JOIN read_csv({reference}, all_varchar = true) AS reference USING (nibrs_code)
                 ORDER BY object_id

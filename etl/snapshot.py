@@ -180,6 +180,20 @@ def find_snapshot(folder: Path, stem: str) -> tuple[Path, Manifest] | None:
     return path, manifest
 
 
+def read_fetch_time(path: Path) -> dt.datetime | None:
+    """Return when a snapshot was read from the portal, None for a file that no manifest vouches for.
+
+    Raises `ShieldError` naming a manifest that is damaged.
+    """
+    manifest = path.with_suffix(".json")
+    if path.suffix != ".parquet" or not manifest.is_file():
+        return None
+    try:
+        return dt.datetime.fromisoformat(json.loads(manifest.read_text())["fetched_at"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ShieldError(f"{manifest}: damaged manifest ({error!r}); {MEND}") from error
+
+
 def spell_time(moment: dt.datetime) -> str:
     """Return a moment as manifests spell it: UTC, to the second."""
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

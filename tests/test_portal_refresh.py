@@ -1,6 +1,5 @@
 """`SOURCE=portal`, from a feature layer on loopback to HTTP answers."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -22,7 +21,7 @@ def test_portal_becomes_a_published_forecast_and_then_another(
     monkeypatch.setattr("etl.portal.sleep", lambda _seconds: None)
     request = Request("portal", tmp_path / "builds", with_backtest=False)
     with serve_layer(incidents=ROWS, boundaries=242, history=1) as layer:
-        city = replace(load_city(), portal=layer.portal)
+        city = load_city().model_copy(update={"portal": layer.portal})
         monkeypatch.setattr("refresh.load_city", lambda _name: city)
         published = refresh(request)
         assert (published.source, published.is_synthetic) == ("portal", False)

@@ -49,11 +49,11 @@ FORECAST_MONTH = Column(
 )
 LATITUDE = Column(
     "latitude", "DOUBLE", "Latitude, rounded to 3 decimals (about 110 m).", "Latitude",
-    unit="degrees", minimum=-90, maximum=90,
+    unit="degrees", nullable=True, minimum=-90, maximum=90,
 )
 LONGITUDE = Column(
     "longitude", "DOUBLE", "Longitude, rounded to 3 decimals (about 90 m).", "Longitude",
-    unit="degrees", minimum=-180, maximum=180,
+    unit="degrees", nullable=True, minimum=-180, maximum=180,
 )
 CENTER = (
     replace(LATITUDE, description="Mean latitude of the neighborhood's incidents, 3 decimals."),

@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -102,12 +101,8 @@ class FeatureLayer:
         base = f"http://127.0.0.1:{self.server.server_port}"
         portal = load_city().portal
         assert portal is not None
-        return replace(
-            portal,
-            incidents=f"{base}/incidents/FeatureServer/0",
-            boundaries=f"{base}/boundaries/FeatureServer/0",
-            history=f"{base}/history/FeatureServer/0",
-        )
+        moved = {kind: f"{base}/{kind}/FeatureServer/0" for kind in TABLES}
+        return portal.model_copy(update=moved)
 
     def execute(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement on the layers' tables, as the police department would."""

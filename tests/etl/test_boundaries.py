@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,8 +190,17 @@ def test_polygons_of_other_places_are_no_fault_beside_the_citys(tmp_path: Path, 
     assert load_boundaries(path, city).names == ("Far", "West")
 
 
+BATUMI = BoundingBox(longitude_min=41.55, longitude_max=41.75, latitude_min=41.55, latitude_max=41.70)
+
+
 def test_swap_is_not_suspected_where_both_orders_lie_in_the_city(tmp_path: Path, city: City) -> None:
-    batumi = replace(city, bounding_box=BoundingBox(41.55, 41.75, 41.55, 41.70))
+    batumi = city.model_copy(update={"bounding_box": BATUMI})
+        update={
+            "bounding_box": BoundingBox(
+                longitude_min=41.55, longitude_max=41.75, latitude_min=41.55, latitude_max=41.70
+            )
+        }
+    )
     suburb = [[41.60, 41.71], [41.62, 41.71], [41.62, 41.72], [41.60, 41.71]]
     centre = [[41.60, 41.60], [41.62, 41.60], [41.62, 41.62], [41.60, 41.60]]
     path = write_polygons(tmp_path / "p.geojson", Suburb=suburb, Centre=centre)

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.careful import LONGEST_RECORD_BYTES, LONGEST_RECORD_LINES, split_records
+from etl.careful import LONGEST_RECORD_LINES, split_records
 from etl.city import City, load_city
 from etl.layout import load_layout
 from etl.raw_file import RawFile, inspect_file
+from etl.raw_text import LONGEST_RECORD_BYTES
 from etl.reader import stage_files
 from tests.conftest import CleanFiles
 from tests.raw import GOOD_NIBRS, write_raw
@@ -29,7 +30,7 @@ def good_line(number: int, address: str = "1 SECRET ST") -> bytes:
 
 def stage(path: Path, city: City) -> tuple[RawFile, list[tuple[str, int]]]:
     """Return a file after staging, and report number and row number of every staged row."""
-    file = inspect_file(path, 0, [LAYOUT])
+    file = inspect_file(path, 0, [LAYOUT], city)
     with duckdb.connect() as connection:
         stage_files(connection, [file], city, path.with_suffix(".scratch"))
         rows = connection.execute(
@@ -147,7 +148,7 @@ def test_careful_split_agrees_with_the_engine_on_clean_text(tmp_path: Path, city
         tmp_path / "raw.csv",
         [{"IncidentNumber": f"{n:05}", "StreetAddress": 'A, "B"\nC'} for n in range(50)],
     )
-    careful = [fields for _, fields in split_records(inspect_file(path, 0, [LAYOUT])) if fields]
+    careful = [fields for _, fields in split_records(inspect_file(path, 0, [LAYOUT], city)) if fields]
     engine = duckdb.sql(
         f"SELECT * FROM read_csv('{path}', all_varchar = true, header = true)"
     ).fetchall()

@@ -233,7 +233,7 @@ def test_cobra_clock_spellings_are_local_wall_clock(
     assert fetch(build, "SELECT strftime(occurred_at, '%H:%M') FROM incident") == [(occurred_at,)]
 
 
-@pytest.mark.parametrize("clock", ["2460", "24:00", "12345", "noon", ""])
+@pytest.mark.parametrize("clock", ["2460", "24:01", "12345", "noon", ""])
 def test_clock_that_cannot_be_read_is_a_missing_date(
     clean: CleanFiles, tmp_path: Path, clock: str
 ) -> None:

@@ -1,6 +1,5 @@
 """What a city's files tell of districts and what the city calls them agree."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,9 @@ from warehouse.schema import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
 
 
 def test_words_are_listed_for_the_kinds_that_the_city_has(city: City) -> None:
-    assert list_districts(replace(city, districts=Districts(zone="Precinct"))) == {"zone": "Precinct"}
+    assert list_districts(city.model_copy(update={"districts": Districts(zone="Precinct")})) == {
+        "zone": "Precinct"
+    }
     assert list_districts(city) == {
         "npu": "Neighborhood Planning Unit", "zone": "Police zone", "beat": "Police beat",
     }  # fmt: skip
@@ -38,7 +39,7 @@ def test_district_without_a_word_is_refused(
         open_build("test", tmp_path / "b.duckdb") as build,
         pytest.raises(ShieldError, match=message),
     ):
-        clean_files(build, [raw], replace(city, districts=districts))
+        clean_files(build, [raw], city.model_copy(update={"districts": districts}))
 
 
 @pytest.mark.parametrize(("zone", "lines"), [("-", 0), ("5", 1)])

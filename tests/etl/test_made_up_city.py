@@ -1,18 +1,18 @@
 """A city that is not Atlanta: two files, no code, through to a published forecast."""
 
 import csv
+import datetime as dt
+from collections import Counter
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import openpyxl
 import pytest
 
-from etl.city import load_city
-from etl.layout import load_layout
 from refresh import Request, refresh
 from serve.app import create_app
 from warehouse import settings
-from warehouse.errors import ShieldError
 
 CITY = """
 name = "Rivertown"
@@ -101,39 +101,120 @@ def test_two_files_make_a_city(tmp_path: Path) -> None:
     assert sum(hour["predicted_crimes"] for hour in hours) > 0.1
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('name = "Rivertown"', "", "rivertown.toml: not the file of a city: .*name"),
-        ("America/Chicago", "Mars/Olympus", "rivertown.toml: not the file of a city"),
-        ("latitude_max = 42.0", "", "rivertown.toml: not the file of a city: .*latitude_max"),
-        ("name =", "mood = 1\nname =", "rivertown.toml: not the file of a city: .*mood"),
-        ("name =", "name = = ", "rivertown.toml: not the file of a city"),
-        ("name =", 'beat_pattern = "[0-9]"\nname =', "beat_pattern needs one group"),
-    ],
-)
-@pytest.mark.usefixtures("_rivertown")
-def test_unfit_city_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
-    (tmp_path / "rivertown.toml").write_text(CITY.replace(old, new))
-    with pytest.raises(ShieldError, match=message):
-        load_city("rivertown")
+BRUECKE = """
+name = "Brücke"
+publisher = "Polizei Brücke"
+time_zone = "Europe/Berlin"
+layouts = ["bruecke"]
+
+[bounding_box]
+longitude_min = 13.0
+longitude_max = 14.0
+latitude_min = 52.0
+latitude_max = 53.0
+
+[holidays]
+country = "DE"
+subdivision = "BE"
+
+[districts]
+zone = "Bezirk"
+"""
+
+FAELLE = """
+datetime_formats = ["%d.%m.%Y", "%Y-%m-%d"]
+month_names = [
+    "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober",
+    "November", "Dezember",
+]
+null_spellings = ["unbekannt"]
+columns = [
+    "Gemeldet", "Tag", "Monat", "Jahr", "Stunde", "Delikt", "Bezirk", "Viertel", "Straße", "Rechtswert",
+    "Hochwert",
+]
+separator = ";"
+encoding = "latin-1"
+decimal_comma = true
+coordinate_system = "EPSG:25833"
+left_out_offenses = ["Falschparken"]
+
+[fields]
+reported = "Gemeldet"
+occurred_day = "Tag"
+occurred_month = "Monat"
+occurred_year = "Jahr"
+occurred_hour = "Stunde"
+offense_literal = "Delikt"
+zone = "Bezirk"
+neighborhood = "Viertel"
+longitude = "Rechtswert"
+latitude = "Hochwert"
+
+[offense_codes]
+"AUTODIEBSTAHL" = "240"
+"KÖRPERVERLETZUNG" = "13B"
+"""
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('occurred = "Day"', "", r"fields missing \['occurred'\]"),
-        ('occurred = "Day"', 'occurred = "Tag"', r"not among needed columns \['Tag'\]"),
-        ('occurred = "Day"', 'occurred = "Day"\nmood = "What"', r"not known \['mood'\]"),
-        ('offense_literal = "What"', "", "need nibrs_code or offense_literal"),
-        ('time_zone = "local"', 'time_zone = "GMT"', "time_zone is 'GMT', expected 'UTC' or 'local'"),
-        ("[fields]", "[fields", "not the file of a layout"),
-    ],
-)
-@pytest.mark.usefixtures("_rivertown")
-def test_unfit_layout_file_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
-    (tmp_path / "layouts" / "rivertown.toml").write_text(LAYOUT.replace(old, new))
-    with pytest.raises(
-        ShieldError, match=f"rivertown.toml: not the file of a layout: .*{message}|{message}"
-    ):
-        load_layout("rivertown")
+def draw_faelle(year: int) -> list[list[object]]:
+    """Return 600 cases of a year, one of them twice, with cells as a spreadsheet would hold them."""
+    draw, months = np.random.default_rng(year), FAELLE.split('"')[5:28:2]
+    rows: list[list[object]] = []
+    for number in range(600):
+        day = dt.date(year, 1 + number // 50, 1 + number % 28)
+        quarter = ["Süd", "Nord", "unbekannt"][number % 10 // 4]
+        offense = draw.choice(["Autodiebstahl", "Körperverletzung", "Falschparken"], p=[0.5, 0.4, 0.1])
+        rows.append(
+            [day, day.day, months[day.month - 1], year, int(draw.integers(24)), str(offense), number % 4,
+             quarter, f"Weg {number}", 390_000.25 + number % 3, 5_820_000.5]
+        )  # fmt: skip
+    return [*rows, rows[0]]
+
+
+def write_faelle(folder: Path) -> tuple[Path, Path]:
+    """Write one year as CSV in Latin-1 with semicolons and decimal commas, one as xlsx."""
+    header = FAELLE[FAELLE.index("columns") : FAELLE.index("separator")].split('"')[1::2]
+    text, book = folder / "2021.csv", openpyxl.Workbook()
+    with text.open("w", newline="", encoding="latin-1") as stream:
+        writer = csv.writer(stream, delimiter=";")
+        writer.writerow(header)
+        for row in draw_faelle(2021):
+            cells = [str(cell).replace(".", ",") for cell in row[1:]]
+            writer.writerow([f"{row[0]:%d.%m.%Y}", *cells])
+    sheet = book.worksheets[0]
+    sheet.append(header)
+    for row in draw_faelle(2022):
+        sheet.append(row)
+    book.save(folder / "2022.xlsx")
+    return text, folder / "2022.xlsx"
+
+
+def test_parts_of_dates_month_names_hours_semicolons_latin_1_projection_and_xlsx(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "CITIES_DIR", tmp_path)
+    monkeypatch.setattr(settings, "LAYOUTS_DIR", tmp_path / "layouts")
+    (tmp_path / "layouts").mkdir()
+    (tmp_path / "bruecke.toml").write_text(BRUECKE)
+    (tmp_path / "layouts" / "bruecke.toml").write_text(FAELLE)
+    builds = tmp_path / "builds"
+    refresh(Request("files", builds, raw=write_faelle(tmp_path), city="bruecke", with_backtest=False))
+    expected = [row for year in (2021, 2022) for row in draw_faelle(year)[:-1]]
+    with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
+        rules = connection.execute(
+            "SELECT rule, sum(rows)::INTEGER FROM rejected_incident WHERE rows > 0 GROUP BY ALL"
+        ).fetchall()
+        kept = connection.execute(
+            "SELECT count(*), min(longitude), min(latitude) FROM incident"
+        ).fetchone()
+        hours = connection.execute(
+            "SELECT hour(occurred_at), count(*) FROM incident GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+    good = [row for row in expected if row[5] != "Falschparken" and row[7] != "unbekannt"]
+    doubles = sum(draw_faelle(year)[0] in good for year in (2021, 2022))
+    assert dict(rules)["duplicate"] == doubles
+    assert kept == (len(good), 13.379, 52.519)
+    assert hours == sorted(Counter(row[4] for row in good).items())
+    client = create_app(builds).test_client()
+    answer = client.post("/predict_hourly_crime", json={"neighborhood": "Süd", "month": 3}).get_json()
+    assert sum(hour["predicted_crimes"] for hour in answer) > 0.1

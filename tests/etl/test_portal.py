@@ -1,14 +1,12 @@
 """Reading a layer that misbehaves: whatever fails on the way, the rows are those it holds."""
 
 import datetime as dt
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -255,7 +253,7 @@ def test_empty_layer_is_an_empty_snapshot(tmp_path: Path) -> None:
 
 def run_until_killed(layer: FeatureLayer, folder: Path, request: int, delay: float) -> int:
     """Fetch in a process of its own, killed some seconds after so many requests; return its code."""
-    arguments = [sys.executable, "-c", FETCH, json.dumps(asdict(layer.portal)), str(folder)]
+    arguments = [sys.executable, "-c", FETCH, layer.portal.model_dump_json(), str(folder)]
     layer.forget()
     with subprocess.Popen(arguments, cwd=settings.ROOT, stdout=subprocess.DEVNULL) as process:
         layer.wait_for_requests(request)

@@ -8,6 +8,7 @@ import pytest
 from etl.city import City
 from etl.simulate import KEPT_SHARE, YEARS, list_hours, simulate_file
 from tests.conftest import CleanFiles
+from tests.raw import write_raw
 from warehouse.build import Build
 
 SETTLED = "2025-07-01"
@@ -88,6 +89,13 @@ def test_simulated_file_is_called_simulated_however_it_comes_in(
         assert build.connection.execute(f"SELECT DISTINCT data_source FROM {table}").fetchall() == [
             ("simulated data",)
         ]
+
+
+def test_report_number_that_begins_as_a_simulated_one_is_real(
+    clean: CleanFiles, tmp_path: Path, city: City
+) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{"IncidentNumber": "SIM000000001"}])])
+    assert build.fetch_value("SELECT data_source FROM incident") == city.publisher
 
 
 def test_hours_skip_and_repeat_at_the_clock_changes(city: City) -> None:

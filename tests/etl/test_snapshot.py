@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -352,7 +351,7 @@ def test_history_holds_every_field_but_addresses(layer: FeatureLayer, tmp_path: 
 
 def use_portal(monkeypatch: pytest.MonkeyPatch, portal: Portal | None) -> None:
     """Let the command find a city with this portal."""
-    city: City = replace(load_city(), portal=portal)
+    city: City = load_city().model_copy(update={"portal": portal})
     monkeypatch.setattr("etl.__main__.load_city", lambda _name: city)
     monkeypatch.setattr("etl.portal.sleep", lambda _seconds: None)
 

@@ -1,0 +1,179 @@
+"""Dates and clocks of a layout as SQL, on the city's wall clock.
+
+Enters: an inspected raw file and its city. Leaves: expressions over columns that are called `c` and
+their place in the header.
+"""
+
+import re
+from collections.abc import Iterable
+
+from etl.city import City
+from etl.layout import DATE_PARTS
+from etl.layout_values import EPOCHS, has_offset
+from etl.raw_file import RawFile
+from warehouse.table import quote_text
+
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
+
+EARLIEST = "TIMESTAMP '1000-01-01'"
+"""%Y reads `21` as the year 21: an earlier date was written with two digits, and is unreadable."""
+
+# Clock texts are HH:MM[:SS], H:MM, 3:05 PM or an integer hhmm; 24:00 ends the day. Seconds are dropped.
+MACROS = """
+CREATE TEMP MACRO whole_number(text) AS
+    CASE WHEN try_cast(text AS DOUBLE) = floor(try_cast(text AS DOUBLE))
+         THEN try_cast(try_cast(text AS DOUBLE) AS INTEGER) END;
+CREATE TEMP MACRO pad_clock(clock) AS if(length(clock) < 4, lpad(clock, 4, '0'), clock);
+CREATE TEMP MACRO minute_of_day(clock) AS 60 * hour(clock) + minute(clock);
+CREATE TEMP MACRO clock_minutes(clock) AS CASE
+    WHEN clock IN ('24:00', '24:00:00', '2400') THEN 1440
+    WHEN contains(clock, ':') THEN minute_of_day(
+        try_strptime(clock, ['%H:%M:%S', '%H:%M', '%I:%M %p', '%I:%M:%S %p', '%I:%M%p']))
+    ELSE minute_of_day(try_strptime(pad_clock(regexp_replace(clock, '[.]0$', '')),
+                                    ['%H%M', '%I %p', '%I%p'])) END;
+CREATE TEMP MACRO hour_minutes(text) AS coalesce(
+    CASE WHEN whole_number(text) BETWEEN 0 AND 24 THEN 60 * whole_number(text) END,
+    minute_of_day(try_strptime(text, ['%I %p', '%I%p'])))
+"""
+
+
+def list_texts(texts: Iterable[str]) -> str:
+    """Return texts as a SQL list."""
+    return "[" + ", ".join(quote_text(text) for text in texts) + "]"
+
+
+def list_lower(texts: Iterable[str]) -> str:
+    """Return texts in lower case, as the engine sees it, as a SQL list."""
+    return "[" + ", ".join(f"lower({quote_text(text)})" for text in texts) + "]"
+
+
+class RawColumns:
+    """SQL for the columns of a file, whatever they are called."""
+
+    def __init__(self, file: RawFile, city: City) -> None:
+        """Keep the file whose layout names the columns, and the city whose clock it is on."""
+        self.file, self.layout, self.city = file, file.layout, city
+
+    def raw(self, field: str) -> str:
+        """Return the field's trimmed text, whatever it says; NULL where the file has no such column."""
+        place = self.file.find_place(field)
+        return "NULL::VARCHAR" if place is None else f"trim(c{place})"
+
+
+class Moments(RawColumns):
+    """SQL for the dates of a file, with their clocks where those have columns of their own."""
+
+    def moment(self, field: str) -> str:
+        """Return the field as a wall clock time of the city; NULL where it cannot be read.
+
+        A wall clock time that a clock change skipped is moved on by the hour it skipped.
+        """
+        if self.is_on_utc_clock(field):
+            return self.to_local(self.parsed(field))
+        return f"timezone({self.zone}, timezone({self.zone}, {self.parsed(field)}))"
+
+    def is_moved(self, field: str) -> str:
+        """Return whether `moment` had to move the field."""
+        if self.is_on_utc_clock(field):
+            return "false"
+        return f"{self.moment(field)} <> {self.parsed(field)}"
+
+    def is_on_utc_clock(self, field: str) -> bool:
+        """Return whether `parsed` gives the field as UTC."""
+        return self.layout.is_utc and not (self.layout.clock_time_zone and self.clock(field))
+
+    def to_local(self, moment: str) -> str:
+        """Return a UTC moment on the city's clock."""
+        return f"timezone({self.zone}, timezone('UTC', {moment}))"
+
+    @property
+    def zone(self) -> str:
+        """The city's time zone as SQL text."""
+        return quote_text(self.city.time_zone.key)
+
+    def parsed(self, field: str) -> str:
+        """Return the field as a timestamp as written; NULL where it cannot be read."""
+        day, clock = self.date(field), self.clock(field)
+        if not clock:
+            return day
+        if self.layout.clock_time_zone:
+            day = self.to_local(day)
+        return f"({day})::DATE + to_minutes({clock})"
+
+    def clock(self, field: str) -> str:
+        """Return the minutes of the day that separate columns tell, empty where there are none."""
+        if self.file.has(f"{field}_clock"):
+            return f"clock_minutes({self.raw(f'{field}_clock')})"
+        if not self.file.has(f"{field}_hour"):
+            return ""
+        hours = f"hour_minutes({self.raw(f'{field}_hour')})"
+        if not self.file.has(f"{field}_minute"):
+            return hours
+        minute = f"whole_number({self.raw(f'{field}_minute')})"
+        return f"{hours} + CASE WHEN {minute} BETWEEN 0 AND 59 THEN {minute} END"
+
+    def date(self, field: str) -> str:
+        """Return the date, and the time of day where its own column tells one, as written."""
+        if field == "occurred" and "occurred_year" in self.layout.fields:
+            return self.read_parts()
+        value, formats = self.raw(field), self.layout.datetime_formats
+        if not self.file.has(field):
+            return "NULL::TIMESTAMP"
+        if formats[0] in EPOCHS:
+            unit = EPOCHS[formats[0]]
+            return f"TRY(make_timestamp(try_cast({value} AS BIGINT) * {unit}))"
+        reads = [self.read_date(value, *kind, texts) for kind, texts in self.group_formats().items()]
+        read = reads[0] if len(reads) == 1 else f"coalesce({', '.join(reads)})"
+        return f"CASE WHEN {read} >= {EARLIEST} THEN {read} END"
+
+    def group_formats(self) -> dict[tuple[bool, str], list[str]]:
+        """Return the formats by whether they read an offset, and by how they spell a month to translate.
+
+        Formats with an offset give instants, others do not: the engine reads a list of one kind.
+        """
+        groups: dict[tuple[bool, str], list[str]] = {}
+        for text in self.layout.datetime_formats:
+            month = next((code for code in ("%B", "%b") if code in text), "")
+            kind = (has_offset(text), month if self.layout.month_names else "")
+            groups.setdefault(kind, []).append(text)
+        return groups
+
+    def read_date(self, value: str, has_offset: bool, month: str, formats: list[str]) -> str:
+        """Return a text read by formats of one kind."""
+        if month:
+            value = self.translate_month(value, month)
+        read = f"try_strptime({value}, {list_texts(formats)})"
+        # %n makes nanoseconds, which reach from 1677 to 2262 only.
+        return f"timezone('UTC', {read})" if has_offset else f"{read}::TIMESTAMP"
+
+    def translate_month(self, value: str, code: str) -> str:
+        """Return a text with the English name of its month, as `code` reads it, for the layout's."""
+        longest_first = sorted(map(re.escape, self.month_names()), key=len, reverse=True)
+        pattern = quote_text(f"(?i)({'|'.join(longest_first)})")
+        word = f"regexp_extract({value}, {pattern}, 1)"
+        english = [name if code == "%B" else name[:3] for name in MONTHS]
+        return f"replace({value}, {word}, {list_texts(english)}[{self.find_month(word)}])"
+
+    def month_names(self) -> tuple[str, ...]:
+        """Return the names of the months as the layout gives them."""
+        return self.layout.month_names or MONTHS
+
+    def find_month(self, text: str) -> str:
+        """Return the number of a month by its name, NULL for any other word."""
+        return f"nullif(list_position({list_lower(self.month_names())}, lower({text})), 0)"
+
+    def read_parts(self) -> str:
+        """Return the date in the columns of year, month and day.
+
+        The month is a number, a name, or the first three letters of an English name.
+        """
+        year, month, day = (self.raw(part) for part in DATE_PARTS)
+        short = list_lower(name[:3] for name in MONTHS)
+        name = f"nullif(list_position({short}, lower({month})), 0)"
+        number = f"coalesce(whole_number({month}), {self.find_month(month)}, {name})"
+        text = f"concat_ws('-', whole_number({year}), {number}, whole_number({day}))"
+        read = f"try_strptime({text}, '%Y-%m-%d')"
+        return f"CASE WHEN {read} >= {EARLIEST} THEN {read} END"

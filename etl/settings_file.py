@@ -1,0 +1,122 @@
+"""Settings files: TOML that a pydantic model checks while it is read.
+
+Enters: the path of a TOML file and a model. Leaves: the model, or one line per mistake that names the
+file, the key, what was expected and what was found.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from warehouse.errors import ShieldError
+
+EXPECTED = {"zoneinfo_str": "an IANA time zone"}
+"""What is expected, by pydantic's type of mistake, where its own words do not say it."""
+
+
+class Settings(BaseModel):
+    """What every settings file is: read once, never changed, no unknown key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+SettingsType = TypeVar("SettingsType", bound=Settings)
+
+
+def find_settings(folder: Path, name: str, kind: str) -> Path:
+    """Return the path of a settings file of the house.
+
+    Raises `ShieldError` for a name that is a path, and for one that no file has: the others are named.
+    """
+    if not re.fullmatch(r"[\w-]+", name):
+        raise ShieldError(f"{kind} {name!r}: expected the name of a file in {folder}, without .toml")
+    path = folder / f"{name}.toml"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.toml"))
+        raise ShieldError(f"no {kind} {name!r}: {folder} has {', '.join(known) or 'none'}")
+    return path
+
+
+def read_settings(path: Path, model: type[SettingsType], **given: object) -> SettingsType:
+    """Return the settings in a file, with facts that are `given` and may not stand in it.
+
+    Raises `ShieldError` with one line per mistake.
+    """
+    try:
+        facts = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ShieldError(f"{path.name}: expected a TOML file in UTF-8, found: {error}") from error
+    if "\\x00" in repr(facts):
+        raise ShieldError(f"{path.name}: expected text, found a zero character")
+    if clash := sorted(given.keys() & facts):
+        raise ShieldError(f"{path.name}: unknown key {clash[0]!r}: the name of the file tells it")
+    try:
+        return model.model_validate({**facts, **given})
+    except ValidationError as error:
+        lines = [f"{path.name}: {line}" for line in describe_mistakes(error, model)]
+        raise ShieldError("\n".join(lines)) from error
+
+
+def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """Yield one line per mistake, in the order of the model."""
+    for mistake in error.errors():
+        place, kind = mistake["loc"], mistake["type"]
+        key = ".".join(str(part) for part in place)
+        message = mistake["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        if kind == "missing":
+            yield f"{key}: missing, expected a value"
+        elif kind == "extra_forbidden":
+            yield f"{key}: unknown key{suggest(place[-1], list_keys(model, place))}"
+        elif kind == "value_error":
+            yield from (f"{key}: {line}" if key else line for line in message.splitlines())
+        else:
+            yield f"{key}: found {mistake['input']!r}, expected {EXPECTED.get(kind, message)}"
+
+
+def list_keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the table at `place`, whose last part is a key in it, may have."""
+    for part in place[:-1]:
+        kinds = [model.model_fields[str(part)].annotation]
+        nested = [kind for kind in [*kinds, *getattr(kinds[0], "__args__", ())] if is_model(kind)]
+        model = nested[0]
+    return list(model.model_fields)
+
+
+def is_model(kind: object) -> bool:
+    """Return whether a type is that of a table of settings."""
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def suggest(found: object, known: Iterable[str]) -> str:
+    """Return words that offer the nearest of the known names, empty where none is near."""
+    nearest = difflib.get_close_matches(str(found), list(known), 1, cutoff=0.5)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+@cache
+def ask_engine(sql: str, *parameters: str) -> object:
+    """Return the one value of a SELECT: what a setting means is asked of the engine that will run it.
+
+    Raises `duckdb.Error` with the engine's objection.
+    """
+    return (open_engine().execute(sql, parameters).fetchone() or (None,))[0]
+
+
+@cache
+def open_engine() -> duckdb.DuckDBPyConnection:
+    """Return a database in memory that settings are tried in."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return str(error).partition("\n")[0]
