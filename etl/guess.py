@@ -216,8 +216,11 @@ def find_kinds(column: pd.Series, values: pd.Series, codes: frozenset[str]) -> I
 def is_date(values: pd.Series) -> bool:
     """Return whether some format of a date reads most of the values, tried on some 100 of them."""
     some = values.iloc[:: len(values) // 100 + 1]
-    counts = count_parsed(plain_dates(some, find_months(some)), FORMATS)
-    return max(counts.values(), default=0) > 0.5 * len(some) and bool(some.str.len().median() > 5)
+    if some.str.len().median() <= 5:
+        return False
+    plain = plain_dates(some, find_months(some))
+    counts = count_parsed(plain, list(count_parsed(plain.iloc[:7], FORMATS)))
+    return max(counts.values(), default=0) > 0.5 * len(some)
 
 
 def is_private(column: Column) -> bool:
@@ -292,8 +295,9 @@ def take_rest(guess: Guess, columns: list[Column]) -> None:
 
 
 def fits_rule(column: Column, rule: Rule, rank: int) -> bool:
-    """Return whether a column has a rule's kind and a name of that rank; an empty one counts
-    where the name is of the first rank and the ETL can do without the field.
+    """Return whether a column has a rule's kind and a name of that rank.
+
+    An empty one fits the first rank of a field that the ETL can do without.
     """
     may_be_empty = rank == 0 and rule.field in OPTIONAL_FIELDS and "empty" in column.kinds
     has_kind = bool(column.kinds & rule.kinds) or may_be_empty

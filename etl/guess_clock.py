@@ -47,7 +47,7 @@ def read_hours(column: pd.Series | None, is_hour_only: bool) -> pd.Series | None
         hours = hours.where(is_packed | text.str.contains(":"), 0)  # 45 is 00:45 among 1145
     afternoon = text.str.contains("p") & (hours < 12)
     midnight = text.str.contains("a") & (hours == 12)
-    return cast("pd.Series", (hours + 12 * afternoon - 12 * midnight) % 24)
+    return (hours + 12 * afternoon - 12 * midnight) % 24
 
 
 def to_local(moments: pd.Series, time_zone: str) -> pd.Series:

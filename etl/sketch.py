@@ -8,6 +8,7 @@ exact coordinate is written.
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -183,9 +184,10 @@ def find_clock(finding: Finding) -> pd.Series | None:
             f"dates have no time of day but {' or '.join(times)}: local midnight in UTC"
         )
         moments = to_local(moments, finding.time_zone)
+    days = cast("pd.Series", moments.dt.normalize())
     if hours is None:
-        return moments.dt.normalize()
-    moments = moments.dt.normalize() + pd.to_timedelta(hours, unit="h")
+        return days
+    moments = days + pd.to_timedelta(hours, unit="h")
     if not 2 <= lowest_hour(moments) <= 7:
         finding.doubts.append(f"fewest incidents at {lowest_hour(moments)}:00, expected 2 to 7: UTC?")
     return moments

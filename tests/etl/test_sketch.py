@@ -48,11 +48,13 @@ def rows_of(layout: str) -> list[Row]:
     facts = load_layout(layout)
     moments = MOMENTS
     if facts.is_utc:
-        moments = moments.tz_localize("America/New_York", nonexistent="shift_forward", ambiguous=True)
-        moments = moments.tz_convert("UTC").tz_localize(None)
+        told = moments.tz_localize(
+            "America/New_York", nonexistent="shift_forward", ambiguous=np.ones(ROWS, bool)
+        )
+        moments = told.tz_convert("UTC").tz_localize(None)
     form = facts.datetime_formats[0]
     if form == "epoch_ms":
-        dates = [str(moment.value // 10**6) for moment in moments]
+        dates = [str(int(moment.timestamp()) * 1000) for moment in moments]
     else:
         dates = spell(form, moments)
     values: dict[str, Callable[[int], str]] = {
@@ -85,7 +87,8 @@ def rows_of(layout: str) -> list[Row]:
         "Crime_Against": lambda n: ("Person", "Property")[n % 2],
     }
     return [
-        {c: {**others, **fields}.get(c, lambda _: "")(n) for c in facts.columns} for n in range(ROWS)
+        {c: (others | fields)[c](n) if c in others | fields else "" for c in facts.columns}
+        for n in range(ROWS)
     ]
 
 
