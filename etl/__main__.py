@@ -1,4 +1,4 @@
-"""Commands on raw data: `python -m etl fetch | profile`."""
+"""Commands on raw data: `python -m etl fetch | profile | sketch`."""
 
 import sys
 from argparse import Namespace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from etl.city import DEFAULT_CITY, load_city
 from etl.profile import draw_profile
+from etl.sketch import describe, write_sketch
 from etl.source import WINDOW_DAYS, fetch_city
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
@@ -42,7 +43,19 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     )
     profile.add_argument("--out", type=parse_path, default=Path("feed_profile.png"), help="PNG to write")
     profile.set_defaults(run=run_profile)
+    sketch = commands.add_parser("sketch", help="draft layout and city of an unknown raw file")
+    sketch.add_argument("file", type=parse_path, help="text, gz or xlsx")
+    sketch.add_argument("--out", type=parse_path, default=Path("sketch"), help="folder (default sketch)")
+    sketch.add_argument("--name", type=parse_name, help="name of layout and city (default: the file's)")
+    sketch.set_defaults(run=run_sketch)
     return parser.parse_args(arguments)
+
+
+def run_sketch(options: Namespace) -> None:
+    """Write the drafts and tell what they guess."""
+    finding = write_sketch(options.file, options.out, options.name)
+    print(describe(finding))
+    print(f"drafts written: {options.out}/layouts and cities, {finding.name}.toml; check every line")
 
 
 def run_profile(options: Namespace) -> None:

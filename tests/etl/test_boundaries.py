@@ -195,12 +195,6 @@ BATUMI = BoundingBox(longitude_min=41.55, longitude_max=41.75, latitude_min=41.5
 
 def test_swap_is_not_suspected_where_both_orders_lie_in_the_city(tmp_path: Path, city: City) -> None:
     batumi = city.model_copy(update={"bounding_box": BATUMI})
-        update={
-            "bounding_box": BoundingBox(
-                longitude_min=41.55, longitude_max=41.75, latitude_min=41.55, latitude_max=41.70
-            )
-        }
-    )
     suburb = [[41.60, 41.71], [41.62, 41.71], [41.62, 41.72], [41.60, 41.71]]
     centre = [[41.60, 41.60], [41.62, 41.60], [41.62, 41.62], [41.60, 41.60]]
     path = write_polygons(tmp_path / "p.geojson", Suburb=suburb, Centre=centre)
