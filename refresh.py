@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from etl.city import DEFAULT_CITY, City, load_city
 from etl.clean import CleanSummary, clean_files
+from etl.districts import list_districts
 from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
@@ -185,8 +186,9 @@ def refresh(request: Request) -> PublishedBuild:
                 refused = refuse_build(request.builds, build_id, partial)
                 raise GuardError(
                     f"not published, compared with build {comparison.last_build_id}: "
-                    f"{'; '.join(comparison.fired)}. It is kept as {refused}; "
-                    f"FORCE=1 (--force) publishes it nevertheless"
+                    f"{'; '.join(comparison.fired)}. It is kept as {refused}. Where this build is right"
+                    " and the published one was the mistake, the same command with FORCE=1 (--force)"
+                    " publishes it"
                 )
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
@@ -202,6 +204,7 @@ def write_tables(
         raw = find_raw_input(request, city)
         summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
         say_cleaned(build, summary)
+        refuse_doubtful(request, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
@@ -215,11 +218,12 @@ def write_tables(
         comparison = compare_with_last(build, request.builds, city.name, request.source)
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
-    fill_card(build)
+    districts = list_districts(city)
+    fill_card(build, districts)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
-    fill_dictionary(build)
+    fill_dictionary(build, districts)
     with watch.time_stage("audit"):
         audit_build(build)
     return comparison
@@ -246,6 +250,17 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(line)
     for warning in summary.warnings:
         tqdm.write(f"  warning: {warning}")
+    for doubt in summary.doubts:
+        tqdm.write(f"  doubt: {doubt}")
+
+
+def refuse_doubtful(request: Request, summary: CleanSummary) -> None:
+    """Raise `GuardError` when there are reasons not to publish, unless the request is forced."""
+    if summary.doubts and not request.force:
+        raise GuardError(
+            f"not published: {'; '.join(summary.doubts)}. Mend the file or its layout; where the data"
+            " is right nevertheless, the same command with FORCE=1 (--force) publishes it"
+        )
 
 
 def say_compared(build: Build, comparison: Comparison) -> None:
@@ -284,7 +299,7 @@ def fill_lineage(
         "scikit_learn_version": metadata.version("scikit-learn"),
         "warnings": "; ".join((*summary.warnings, *comparison.warnings)),
         "compared_build_id": comparison.last_build_id,
-        "guards_fired": "; ".join(comparison.fired),
+        "guards_fired": "; ".join((*summary.doubts, *comparison.fired)),
         "is_forced": request.force,
         **watch.measures,
     }

@@ -43,6 +43,23 @@ class Portal:
 
 
 @dataclass(frozen=True)
+class Holidays:
+    """Whose holidays the city keeps: ISO codes, as the package `holidays` knows them."""
+
+    country: str
+    subdivision: str | None = None
+
+
+@dataclass(frozen=True)
+class Districts:
+    """What the city calls its districts; None for a kind that it lacks."""
+
+    npu: str | None = None
+    zone: str | None = None
+    beat: str | None = None
+
+
+@dataclass(frozen=True)
 class City:
     """One city. `layouts` are in order of trust; `portal` is None for a city that has none.
 
@@ -59,6 +76,8 @@ class City:
     boundary_name: str = "name"
     neighborhood_aliases: dict[str, str] = field(default_factory=dict)
     portal: Portal | None = None
+    holidays: Holidays | None = None
+    districts: Districts = Districts()
 
 
 def load_city(name: str = DEFAULT_CITY) -> City:
@@ -78,6 +97,9 @@ def load_city(name: str = DEFAULT_CITY) -> City:
         if "portal" in facts:
             lists = {key: tuple(facts["portal"][key]) for key in ("terms", "key")}
             facts["portal"] = Portal(**{**facts["portal"], **lists})
+        if "holidays" in facts:
+            facts["holidays"] = Holidays(**facts["holidays"])
+        facts["districts"] = Districts(**facts.get("districts", {}))
         if "beat_pattern" in facts and re.compile(facts["beat_pattern"]).groups != 1:
             raise ValueError("beat_pattern needs one group, the zone")
         return City(**facts)

@@ -40,6 +40,7 @@ class Layout:
     time_zone: str = LOCAL
     offense_codes: dict[str, str] = field(default_factory=dict)
     optional_columns: tuple[str, ...] = ()
+    shifts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse a layout that could not be used, naming what is wrong with it."""

@@ -5,6 +5,7 @@ Enters: paths. Leaves: a `RawFile` each, or the name of the first file that is u
 
 import codecs
 import csv
+import datetime as dt
 import gzip
 import hashlib
 import io
@@ -45,6 +46,7 @@ class RawFile:
     layout: Layout
     is_plain_text: bool
     line_count: int
+    read_date: dt.date = dt.date(2026, 11, 24)
     rows_malformed: int = 0
     malformed_examples: tuple[int, ...] = ()
     fields_left_out: tuple[str, ...] = ()

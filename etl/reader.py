@@ -30,7 +30,8 @@ CREATE TEMP TABLE staged (
     report_number VARCHAR, reported TIMESTAMP,
     occurred TIMESTAMP, occurred_until TIMESTAMP, is_clock_moved BOOLEAN,
     nibrs_code VARCHAR, beat VARCHAR, zone VARCHAR, neighborhood VARCHAR, npu VARCHAR,
-    latitude DOUBLE, longitude DOUBLE, location_type VARCHAR, firearm_involved BOOLEAN
+    latitude DOUBLE, longitude DOUBLE, location_type VARCHAR, firearm_involved BOOLEAN,
+    told_weekday INTEGER, told_shift VARCHAR
 )
 """
 
@@ -180,6 +181,7 @@ def select_fields(file: RawFile, city: City) -> str:
         "latitude": f"nullif(try_cast({text('latitude')} AS DOUBLE), 0)",
         "longitude": f"nullif(try_cast({text('longitude')} AS DOUBLE), 0)",
         "location_type": text("location_type"),
+        "told_weekday": "NULL", "told_shift": "NULL",
         "firearm_involved": f"lower({text('firearm_involved')}) IN ('yes', 'true', 'y', '1')",
     }  # fmt: skip
     return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
@@ -221,6 +223,24 @@ class TextColumns:
     def is_moved(self, field: str, city: City) -> str:
         """Return whether `moment` had to move the field."""
         return "false" if self.layout.is_utc else f"{self.moment(field, city)} <> {self.parsed(field)}"
+
+
+def read_texts(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, fields: list[str], rows: list[int]
+) -> dict[int, dict[str, str | None]]:
+    """Return what the file says for some fields in some of its data rows, by row and field."""
+    if not fields or not rows:
+        return {}
+    names = ", ".join(quote_name(file.layout.fields[field]) for field in fields)
+    found = connection.execute(
+        f"""SELECT ordinal, {names}
+        FROM (SELECT *, row_number() OVER () AS ordinal FROM {render_reader(file)})
+        WHERE ordinal IN (SELECT unnest($rows)) ORDER BY ordinal""",
+        {"rows": rows},
+    ).fetchall()
+    for table in ("reject_errors", "reject_scans"):
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    return {int(row): dict(zip(fields, texts, strict=True)) for row, *texts in found}
 
 
 def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:
