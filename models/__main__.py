@@ -76,13 +76,13 @@ def make_backtest(
     connection: duckdb.DuckDBPyConnection, published: PublishedBuild, wanted: int, out: Path
 ) -> None:
     """Score all models on the published build; print a table, write `backtest_score.csv` and charts."""
+    out.mkdir(parents=True, exist_ok=True)  # first: a place that cannot be written to costs no minutes
     panel = load_panel(connection)
     origins = find_origins(panel, wanted)
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
     scores = run_backtest(panel, origins, with_rivals=True)
     scores["data_source"] = connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0]
-    out.mkdir(parents=True, exist_ok=True)
     scores.to_csv(out / "backtest_score.csv", index=False)
     if published.is_synthetic:
         print(settings.SIMULATED)
