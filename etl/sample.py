@@ -20,6 +20,7 @@ from typing import IO, cast
 import pandas as pd
 import python_calamine
 
+from etl.fields import MISSING
 from warehouse.errors import ShieldError
 
 MAX_ROWS = 20_000
@@ -34,12 +35,6 @@ REFUSED = {
     b"%PDF": "a PDF",
 }
 SEPARATORS = (",", ";", "\t", "|")
-
-MISSING = frozenset({
-    "", "null", "(null)", "nil", "none", "n/a", "#n/a", "na", "nan", "<na>", "-", "--", "?", ".",
-    "unknown", "unk", "missing", "not available", "not applicable", "undefined",
-})  # fmt: skip
-"""Spellings of a missing value in every layout, trimmed and in small letters."""
 
 
 @dataclass(frozen=True)
