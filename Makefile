@@ -1,45 +1,59 @@
 # Every command is one line of `python -m …`; the virtual environment comes by itself.
-PYTHON ?= python3
-BUILDS ?= data/builds
-SOURCE ?= simulated
-SAMPLE_INCIDENTS ?=
-RAW ?=
-FIRST ?=
-LAST ?=
-CITY ?=
-BOUNDARIES ?=
-FULL ?=
-FORCE ?=
-BUILD ?=
-A ?=
-B ?=
-HOST ?= 127.0.0.1
-PORT ?= 5000
-OUT ?= dist
-BACKTEST_OUT ?= backtest
-ORIGINS ?= 6
+# What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
+# variables of the environment. What is not given is left to the default of the Python command.
+VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY BOUNDARIES BUILD A B HOST PORT OUT \
+	BACKTEST_OUT ORIGINS
+SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
+ON := 1 yes true on
+OFF := 0 no false off
+unexport $(VALUES) $(SWITCHES)
+$(foreach name,$(VALUES) $(SWITCHES),$(eval $(name) :=))
+PYTHON := python3
+OUT := dist
 
-REFRESH_OPTIONS = --source $(SOURCE) --builds "$(BUILDS)" $(if $(RAW),--raw $(RAW)) \
-	$(if $(SAMPLE_INCIDENTS),--sample-incidents $(SAMPLE_INCIDENTS)) \
-	$(if $(FIRST),--first $(FIRST)) $(if $(LAST),--last $(LAST)) $(if $(NO_BACKTEST),--no-backtest) \
-	$(if $(CITY),--city $(CITY)) $(if $(BOUNDARIES),--boundaries "$(BOUNDARIES)") \
-	$(if $(FULL),--full) $(if $(FORCE),--force)
+define NEWLINE
+
+
+endef
+
+# Values are read as they were typed (`value`): neither make nor the shell runs or expands what they hold.
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+check_name = $(if $(filter $(VALUES) $(SWITCHES),$1),,$(error unknown variable $1: expected one of $(VALUES) $(SWITCHES)))
+check_line = $(if $(findstring $(NEWLINE),$(value $1)),$(error $1 holds a line break))
+check_value = $(if $(strip $(value $1)),,$(error $1 is empty: give it a value or leave it out))
+check_switch = $(if $(filter-out $(ON) $(OFF),$(value $1))$(word 2,$(value $1)),$(error $1=$(value $1): expected one of $(ON), or one of $(OFF) or nothing))
+$(foreach name,$(GIVEN),$(call check_name,$(name))$(call check_line,$(name)))
+$(foreach name,$(filter $(VALUES),$(GIVEN)),$(call check_value,$(name)))
+$(foreach name,$(filter $(SWITCHES),$(GIVEN)),$(call check_switch,$(name)))
+$(if $(filter -%,$(value RAW)),$(error RAW=$(value RAW): expected files; ./ goes before a name that begins with -))
+
+quote = '$(subst ','\'',$1)'
+value_of = $(call quote,$(value $1))
+option = $(if $(value $2),--$1=$(call value_of,$2))
+switch = $(if $(filter $(ON),$(value $2)),--$1)
 
 RUN := .venv/bin/python -m
+FROM_BUILDS = $(call option,builds,BUILDS)
+# Files are separated by spaces and may be patterns: `python -m refresh --raw "a b.csv"` takes any name.
+RAW_FILES = $(foreach file,$(value RAW),$(foreach found,$(or $(wildcard $(file)),$(file)),$(call quote,$(found))))
+REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),--raw $(RAW_FILES)) \
+	$(call option,sample-incidents,SAMPLE_INCIDENTS) $(call option,first,FIRST) $(call option,last,LAST) \
+	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
+	$(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
 
 .PHONY: refresh fetch profile serve test check bench backtest card export rollback shell docs lock clean
 
 refresh: .venv/runtime
-	$(RUN) refresh $(strip $(REFRESH_OPTIONS))
+	$(RUN) refresh $(REFRESH_OPTIONS)
 
 fetch: .venv/runtime
-	$(RUN) etl fetch $(if $(FULL),--full) $(if $(CITY),--city $(CITY)) $(if $(HISTORY),--history)
+	$(RUN) etl fetch $(call option,city,CITY) $(call switch,full,FULL) $(call switch,history,HISTORY)
 
 profile: .venv/runtime
-	$(RUN) etl profile --builds "$(BUILDS)"
+	$(RUN) etl profile $(FROM_BUILDS)
 
 serve: .venv/runtime
-	$(RUN) serve --builds "$(BUILDS)" --host $(HOST) --port $(PORT)
+	$(RUN) serve $(FROM_BUILDS) $(call option,host,HOST) $(call option,port,PORT)
 
 test: .venv/dev
 	$(RUN) pytest -n auto
@@ -51,38 +65,38 @@ check: .venv/dev
 	$(RUN) warehouse docs --check
 
 bench: .venv/dev
-	$(RUN) tests.benchmark $(if $(LARGE),--large)
+	$(RUN) tests.benchmark $(call switch,large,LARGE)
 
 backtest: .venv/dev
-	$(RUN) models backtest --builds "$(BUILDS)" --origins $(ORIGINS) --out "$(BACKTEST_OUT)"
+	$(RUN) models backtest $(FROM_BUILDS) $(call option,origins,ORIGINS) $(call option,out,BACKTEST_OUT)
 
 card: .venv/runtime
-	@$(RUN) models card --builds "$(BUILDS)"
+	@$(RUN) models card $(FROM_BUILDS)
 
 export: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" export --out "$(OUT)"
+	$(RUN) warehouse $(FROM_BUILDS) export $(call option,out,OUT)
 
 .PHONY: list status verify diff
 
 list status verify: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" $@
+	$(RUN) warehouse $(FROM_BUILDS) $@
 
 rollback: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" rollback $(BUILD)
+	$(RUN) warehouse $(FROM_BUILDS) rollback $(if $(value BUILD),$(call value_of,BUILD))
 
 diff: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" diff $(A) $(B)
+	$(RUN) warehouse $(FROM_BUILDS) diff $(call value_of,A) $(call value_of,B)
 
 shell: .venv/runtime
-	$(RUN) warehouse --builds "$(BUILDS)" shell
+	$(RUN) warehouse $(FROM_BUILDS) shell
 
 docs: .venv/runtime
 	$(RUN) warehouse docs
 
 # The stamps say what is installed; they are written last, so that a broken-off install is redone.
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"ATLShield needs Python 3.11 or later, found {v.major}.{v.minor}")'
-	$(PYTHON) -m venv .venv
+	@$(call value_of,PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"ATLShield needs Python 3.11 or later, found {v.major}.{v.minor}")'
+	$(call value_of,PYTHON) -m venv .venv
 
 .venv/runtime: requirements.lock | .venv/bin/python
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.lock
@@ -94,7 +108,7 @@ docs: .venv/runtime
 
 # New versions: resolve pyproject.toml in an empty environment and write down what came.
 lock:
-	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	rm -rf .venv-lock && $(call value_of,PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --upgrade-strategy eager . && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements.lock
 	.venv-lock/bin/python -m pip install --quiet '.[dev]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
 	rm -rf .venv-lock build *.egg-info

@@ -4,12 +4,12 @@ Enters: a source (`simulated`, `files` or `portal`) and a folder of builds. Leav
 build, or the folder as it was and one line that says why.
 """
 
-import argparse
 import datetime as dt
 import platform
 import resource
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -17,14 +17,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pandas as pd
 from tqdm import tqdm
 
 from etl.city import DEFAULT_CITY, City, load_city
 from etl.clean import CleanSummary, clean_files
+from etl.districts import list_districts
 from etl.report import describe_cleaning
-from etl.simulate import DEFAULT_INCIDENTS
+from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest import list_origins, run_backtest
 from models.card import fill_card
@@ -33,8 +33,16 @@ from models.panel import load_panel
 from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
+from warehouse.command import (
+    CommandParser,
+    count_between,
+    parse_day,
+    parse_name,
+    parse_path,
+    run_command,
+)
 from warehouse.dictionary import fill_dictionary
-from warehouse.errors import NoBuildError, ShieldError
+from warehouse.errors import NoBuildError
 from warehouse.guards import Comparison, GuardError, compare_with_last
 from warehouse.publish import (
     PARTIAL,
@@ -49,12 +57,8 @@ from warehouse.publish import (
 from warehouse.schema import BACKTEST_SCORE_TABLE, BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE, TABLES
 
 STAGES = ("etl", "training", "backtest", "compare", "audit", "publish")
-WRITE_ERRORS = (
-    OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
-    duckdb.FatalException,
-)  # fmt: skip
-"""What a full disk, a folder that cannot be written or one that vanished shows as. DuckDB calls it a
-failed commit when its log cannot be written, and fatal when a checkpoint cannot."""
+OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
+"""The one source that an option is about: with another it would change nothing, so it is refused."""
 
 MIB = 1024 if sys.platform == "linux" else 1024 * 1024
 """Units of `ru_maxrss` per MiB: it is in KiB on Linux and in bytes on macOS."""
@@ -101,22 +105,12 @@ class Request:
 def main(arguments: list[str] | None = None) -> int:
     """Run one refresh; return the exit code."""
     request = parse_arguments(arguments)
-    try:
+
+    def work() -> None:
         published = refresh(request)
-    except ShieldError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except WRITE_ERRORS as error:
-        print(f"error: {error}; {tell_published(request.builds)}", file=sys.stderr)
-        return 1
-    except (KeyboardInterrupt, RuntimeError) as error:
-        # DuckDB wraps an interrupt that comes while a query runs.
-        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
-            raise
-        print(f"error: interrupted; {tell_published(request.builds)}", file=sys.stderr)
-        return 130
-    print(f"published  {published.build_id}, cutoff {published.cutoff}")
-    return 0
+        print(f"published  {published.build_id}, cutoff {published.cutoff}")
+
+    return run_command(work, lambda: tell_published(request.builds))
 
 
 def tell_published(builds: Path) -> str:
@@ -129,32 +123,27 @@ def tell_published(builds: Path) -> str:
 
 def parse_arguments(arguments: list[str] | None) -> Request:
     """Return what the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m refresh", description=__doc__)
+    parser = CommandParser(prog="python -m refresh", description=__doc__)
     parser.add_argument("--source", choices=["simulated", "files", "portal"], default="simulated")
-    parser.add_argument("--raw", type=Path, nargs="*", default=[], help="raw files, plain or gz")
-    parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
-    parser.add_argument("--sample-incidents", type=int, default=DEFAULT_INCIDENTS)
-    parser.add_argument("--first", type=dt.date.fromisoformat, help="first day, YYYY-MM-DD")
-    parser.add_argument("--last", type=dt.date.fromisoformat, help="last day, YYYY-MM-DD")
-    parser.add_argument("--city", default=DEFAULT_CITY, help="a file in data/cities")
-    parser.add_argument("--boundaries", type=Path, help="GeoJSON of neighborhood polygons")
+    parser.add_argument("--raw", type=parse_path, nargs="+", help="raw files, plain or gz")
+    parser.add_argument(
+        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
+    )
+    parser.add_argument("--sample-incidents", type=count_between(1, SERIALS_PER_PART))
+    parser.add_argument("--first", type=parse_day, help="first day, YYYY-MM-DD")
+    parser.add_argument("--last", type=parse_day, help="last day, YYYY-MM-DD")
+    parser.add_argument("--city", type=parse_name, default=DEFAULT_CITY, help="a file in data/cities")
+    parser.add_argument("--boundaries", type=parse_path, help="GeoJSON of neighborhood polygons")
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
     parser.add_argument("--force", action="store_true", help="publish whatever the guards find")
     options = parser.parse_args(arguments)
-    if options.source == "files" and not options.raw:
-        parser.error("--source files needs --raw FILE [FILE ...]")
-    if options.source != "files" and options.raw:
-        parser.error("--raw goes with --source files")
-    if options.sample_incidents < 1:
-        parser.error(f"--sample-incidents must be at least 1, found {options.sample_incidents}")
-    if options.source == "simulated" and options.city != DEFAULT_CITY:
-        parser.error(f"only {DEFAULT_CITY} can be simulated: --city goes with --source files")
+    check_options(parser, options)
     return Request(
         source=options.source,
         builds=options.builds,
-        raw=tuple(options.raw),
-        sample_incidents=options.sample_incidents,
+        raw=tuple(options.raw or ()),
+        sample_incidents=options.sample_incidents or DEFAULT_INCIDENTS,
         first=options.first,
         last=options.last,
         city=options.city,
@@ -163,6 +152,19 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         with_backtest=not options.no_backtest,
         force=options.force,
     )
+
+
+def check_options(parser: CommandParser, options: Namespace) -> None:
+    """End the program where options contradict each other."""
+    for name, source in OPTION_SOURCES.items():
+        if getattr(options, name) and options.source != source:
+            parser.error(f"--{name.replace('_', '-')} goes with --source {source}")
+    if options.source == "files" and not options.raw:
+        parser.error("--source files needs --raw FILE [FILE ...]")
+    if options.source == "simulated" and options.city != DEFAULT_CITY:
+        parser.error(f"only {DEFAULT_CITY} can be simulated: --city goes with --source files")
+    if options.first and options.last and options.first > options.last:
+        parser.error(f"--first {options.first} comes after --last {options.last}")
 
 
 def refresh(request: Request) -> PublishedBuild:
@@ -184,8 +186,9 @@ def refresh(request: Request) -> PublishedBuild:
                 refused = refuse_build(request.builds, build_id, partial)
                 raise GuardError(
                     f"not published, compared with build {comparison.last_build_id}: "
-                    f"{'; '.join(comparison.fired)}. It is kept as {refused}; "
-                    f"FORCE=1 (--force) publishes it nevertheless"
+                    f"{'; '.join(comparison.fired)}. It is kept as {refused}. Where this build is right"
+                    " and the published one was the mistake, the same command with FORCE=1 (--force)"
+                    " publishes it"
                 )
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
@@ -201,6 +204,7 @@ def write_tables(
         raw = find_raw_input(request, city)
         summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
         say_cleaned(build, summary)
+        refuse_doubtful(request, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
@@ -214,11 +218,12 @@ def write_tables(
         comparison = compare_with_last(build, request.builds, city.name, request.source)
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
-    fill_card(build)
+    districts = list_districts(city)
+    fill_card(build, districts)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
-    fill_dictionary(build)
+    fill_dictionary(build, districts)
     with watch.time_stage("audit"):
         audit_build(build)
     return comparison
@@ -245,6 +250,17 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(line)
     for warning in summary.warnings:
         tqdm.write(f"  warning: {warning}")
+    for doubt in summary.doubts:
+        tqdm.write(f"  doubt: {doubt}")
+
+
+def refuse_doubtful(request: Request, summary: CleanSummary) -> None:
+    """Raise `GuardError` when there are reasons not to publish, unless the request is forced."""
+    if summary.doubts and not request.force:
+        raise GuardError(
+            f"not published: {'; '.join(summary.doubts)}. Mend the file or its layout; where the data"
+            " is right nevertheless, the same command with FORCE=1 (--force) publishes it"
+        )
 
 
 def say_compared(build: Build, comparison: Comparison) -> None:
@@ -283,7 +299,7 @@ def fill_lineage(
         "scikit_learn_version": metadata.version("scikit-learn"),
         "warnings": "; ".join((*summary.warnings, *comparison.warnings)),
         "compared_build_id": comparison.last_build_id,
-        "guards_fired": "; ".join(comparison.fired),
+        "guards_fired": "; ".join((*summary.doubts, *comparison.fired)),
         "is_forced": request.force,
         **watch.measures,
     }

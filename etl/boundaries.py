@@ -1,13 +1,11 @@
 """Neighborhoods of rows that lack one, from the polygons in which they lie.
 
-Enters: `staged`, a city's aliases, a GeoJSON file of polygons (or none). Leaves: `staged` with the
-columns `is_renamed`, `is_recovered` and `polygon_neighborhood`, and names filled in.
+Enters: `staged`, a city's aliases, a GeoJSON file of polygons (or none). Leaves: `staged` with one
+spelling of each name, the columns `is_recovered` and `polygon_neighborhood`, and names filled in.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -15,13 +13,16 @@ import pandas as pd
 import shapely
 
 from etl.city import City
+from etl.geojson import load_polygons
+from etl.names import choose_names, unify_names
 from warehouse.errors import ShieldError
 
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Polygons in WGS84 and the neighborhood each belongs to."""
+    """Polygons in WGS84 and the neighborhood each belongs to; `source` is the file's name."""
 
+    source: str
     names: tuple[str, ...]
     tree: shapely.STRtree
 
@@ -39,53 +40,28 @@ class Boundaries:
 
 
 def load_boundaries(path: Path, city: City) -> Boundaries:
-    """Read a GeoJSON file; invalid polygons are repaired.
+    """Read a GeoJSON file of polygons, and rename them by the city's aliases.
 
-    Raises `ShieldError` naming the file and the feature that cannot be used.
+    Of several spellings of a name the first wins. Raises `ShieldError` naming the file, and the
+    feature, that cannot be used.
     """
-    try:
-        features: list[dict[str, Any]] = json.loads(path.read_text())["features"]
-    except OSError as error:
-        raise ShieldError(f"{path}: cannot be read: {error.strerror}; expected GeoJSON") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ShieldError(f"{path.name}: not GeoJSON with features: {error}") from error
-    names, shapes = [], []
-    for number, feature in enumerate(features, start=1):
-        name = (feature.get("properties") or {}).get(city.boundary_name)
-        if not isinstance(name, str) or not name.strip():
-            raise ShieldError(f"{path.name}: feature {number} has no property {city.boundary_name!r}")
-        try:
-            shape = shapely.from_geojson(json.dumps(feature.get("geometry")))
-        except shapely.GEOSException as error:
-            raise ShieldError(f"{path.name}: feature {number} ({name}): {error}") from error
-        names.append(name.strip())
-        shapes.append(shape if shape.is_valid else shapely.make_valid(shape))
-    if not shapes:
-        raise ShieldError(f"{path.name}: no feature in it; expected polygons of neighborhoods")
-    return Boundaries(tuple(names), shapely.STRtree(shapes))
+    told, shapes = load_polygons(path, city)
+    renamed = choose_names(dict.fromkeys(told, 1), told, city.neighborhood_aliases)
+    names = tuple(renamed.get(name, name) for name in told)
+    return Boundaries(path.name, names, shapely.STRtree(shapes))
 
 
 def name_neighborhoods(
     connection: duckdb.DuckDBPyConnection, city: City, boundaries: Boundaries | None
 ) -> None:
-    """Rename by the city's aliases, then fill in missing names from the polygons.
+    """Merge spellings and rename by the city's aliases, then fill in missing names from the polygons.
 
     A name that is given stays, whatever the polygon says; `polygon_neighborhood` keeps what it says.
+    Raises `ShieldError` when rows have coordinates in the city but none lies in a polygon.
     """
-    for column, kind in (
-        ("is_renamed", "BOOLEAN DEFAULT false"),
-        ("is_recovered", "BOOLEAN DEFAULT false"),
-        ("polygon_neighborhood", "VARCHAR"),
-    ):
-        connection.execute(f"ALTER TABLE staged ADD COLUMN {column} {kind}")
-    if city.neighborhood_aliases:
-        aliases = pd.DataFrame(city.neighborhood_aliases.items(), columns=["alias", "name"])
-        connection.register("alias_rows", aliases)
-        connection.execute(
-            "UPDATE staged SET neighborhood = name, is_renamed = true "
-            "FROM alias_rows WHERE neighborhood = alias"
-        )
-        connection.unregister("alias_rows")
+    unify_names(connection, city, boundaries.names if boundaries else ())
+    connection.execute("ALTER TABLE staged ADD COLUMN is_recovered BOOLEAN DEFAULT false")
+    connection.execute("ALTER TABLE staged ADD COLUMN polygon_neighborhood VARCHAR")
     if boundaries is not None:
         fill_from_polygons(connection, city, boundaries)
 
@@ -95,12 +71,20 @@ def fill_from_polygons(
 ) -> None:
     """Look every distinct place in the city up once, and write what was found to its rows."""
     box = city.bounding_box
-    places = connection.execute(f"""
-        SELECT DISTINCT longitude, latitude FROM staged
-        WHERE longitude BETWEEN {box.longitude_min} AND {box.longitude_max}
-          AND latitude BETWEEN {box.latitude_min} AND {box.latitude_max}""").df()
+    places = connection.execute(
+        "SELECT longitude, latitude, count(*) AS rows FROM staged "
+        "WHERE longitude BETWEEN ? AND ? AND latitude BETWEEN ? AND ? GROUP BY ALL",
+        [box.longitude_min, box.longitude_max, box.latitude_min, box.latitude_max],
+    ).df()
     places["found"] = boundaries.find(places["longitude"], places["latitude"])
-    connection.register("place_rows", places.dropna())
+    inside = places.dropna()
+    if len(places) and inside.empty:
+        raise ShieldError(
+            f"{boundaries.source}: expected polygons of {city.name}'s neighborhoods, found none of "
+            f"{places['rows'].sum():,} rows with coordinates in the city in one of its "
+            f"{len(boundaries.names):,} polygons"
+        )
+    connection.register("place_rows", inside)
     connection.execute("""
         UPDATE staged SET polygon_neighborhood = found, is_recovered = neighborhood IS NULL,
                           neighborhood = coalesce(neighborhood, found)

@@ -1,7 +1,8 @@
 """Raw files to clean tables, in one pass over each.
 
 Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `incident`, `neighborhood`, `feed_health` and `report_delay`, filled.
+`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health` and
+`report_delay`, filled.
 """
 
 import datetime as dt
@@ -9,18 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
+from etl.clock import find_clock_doubts
+from etl.districts import check_districts
+from etl.floor import find_floor_doubts
 from etl.health import fill_health
+from etl.holiday import fill_holidays
 from etl.ledger import fill_ledger
 from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
 from etl.reader import stage_files
 from etl.repairs import create_mended
 from etl.rules import apply_rules, list_rules
-from etl.window import find_covered_days
+from etl.window import describe_gaps, find_covered_days
 from warehouse import settings
 from warehouse.build import Build
 from warehouse.errors import ShieldError
@@ -59,13 +65,17 @@ FROM covered_day ORDER BY calendar_date
 
 @dataclass(frozen=True)
 class CleanSummary:
-    """What cleaning did, for the console and for `refresh_run`."""
+    """What cleaning did, for the console and for `refresh_run`.
+
+    `doubts` are reasons not to publish; `warnings` refuse nothing.
+    """
 
     is_synthetic: bool
     cutoff: dt.date
     rows_in: int
     rows_kept: int
     warnings: tuple[str, ...]
+    doubts: tuple[str, ...]
 
 
 def clean_files(
@@ -84,20 +94,23 @@ def clean_files(
     """
     connection = build.connection
     files = inspect_files(paths, city)
+    check_districts(files, city)
     polygons = load_boundaries(boundaries, city) if boundaries else None
     fill_offenses(build)
     stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.careful.csv"))
     name_neighborhoods(connection, city, polygons)
-    find_covered_days(connection, first, last)
+    find_covered_days(connection, files, first, last)
     rules = list_rules(city)
     apply_rules(connection, files, rules, city)
     is_synthetic = any(file.layout.is_synthetic for file in files)
     build.data_source = settings.SIMULATED if is_synthetic else city.publisher
     cutoff: dt.date = build.fetch_value("SELECT max(calendar_date) FROM covered_day")
     create_mended(connection, files, city, cutoff.isoformat())
-    check_something_is_left(build, files)
+    doubts = find_doubts(connection, files, city, first, last)
+    check_something_is_left(build, files, doubts)
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
+    fill_holidays(build, city.holidays, cutoff)
     kept = fill_incidents(build, files)
     fill_neighborhoods(build, cutoff)
     return CleanSummary(
@@ -105,7 +118,8 @@ def clean_files(
         cutoff=cutoff,
         rows_in=int(build.fetch_value("SELECT sum(rows_in)::BIGINT FROM raw_file")),
         rows_kept=kept,
-        warnings=tuple(fill_health(build, files)),
+        warnings=(*describe_gaps(connection), *fill_health(build, files)),
+        doubts=doubts,
     )
 
 
@@ -116,8 +130,21 @@ def fill_offenses(build: Build) -> None:
     build.insert(OFFENSE_TABLE, f"SELECT * FROM read_csv({path}, header = true, columns = {{{types}}})")
 
 
-def check_something_is_left(build: Build, files: list[RawFile]) -> None:
-    """Raise `ShieldError` naming the rule that hit most when no row is kept."""
+def find_doubts(
+    connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City,
+    first: dt.date | None, last: dt.date | None,
+) -> tuple[str, ...]:  # fmt: skip
+    """Return every reason not to publish what was read from the files."""
+    clocks = (
+        f"{file.path.name}: {doubt}"
+        for file in files
+        for doubt in find_clock_doubts(connection, file, city)
+    )
+    return (*clocks, *find_floor_doubts(connection, files, city, first, last))
+
+
+def check_something_is_left(build: Build, files: list[RawFile], doubts: tuple[str, ...]) -> None:
+    """Raise `ShieldError` with the rule that hit most, and every doubt, when no row is kept."""
     if build.fetch_value("SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)"):
         return
     worst = build.connection.execute(
@@ -125,7 +152,7 @@ def check_something_is_left(build: Build, files: list[RawFile]) -> None:
     ).fetchone() or ("malformed_row", "all")
     raise ShieldError(
         f"no incident is left of {', '.join(file.path.name for file in files)}: "
-        f"most rows fall to rule {worst[0]} ({worst[1]} rows)"
+        f"most rows fall to rule {worst[0]} ({worst[1]} rows); {'; '.join(doubts)}"
     )
 
 

@@ -7,12 +7,13 @@ Addresses are never selected.
 """
 
 import glob
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 import duckdb
 
-from etl.careful import LONGEST_RECORD_LINES, write_careful_copy
+from etl.careful import LONGEST_RECORD_LINES, split_records, write_careful_copy
 from etl.city import City
 from etl.fields import select_fields
 from etl.layout import COORDINATES
@@ -163,6 +164,29 @@ def render_reader(file: RawFile) -> str:
         skip = {file.text.blank_lines}, delim = {quote_text(file.layout.separator)}, quote = '"',
         escape = '"', compression = '{"gzip" if file.kind == "gzip" else "none"}',
         store_rejects = true, rejects_limit = 0)"""
+
+
+def read_texts(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, fields: list[str], rows: list[int]
+) -> dict[int, dict[str, str | None]]:
+    """Return what the file says for `fields` in its data rows of these numbers, by row and field."""
+    places = {name: place for name in fields if (place := file.find_place(name)) is not None}
+    if not places or not rows:
+        return {}
+    if file.kind == "parquet":
+        records: Iterable[tuple[int, Sequence[str] | None]] = (
+            (row, texts)
+            for row, *texts in connection.execute(f"""
+                SELECT row_number() OVER () AS ordinal, * FROM {render_reader(file)}
+                QUALIFY ordinal <= {max(rows)}""").fetchall()
+        )
+    else:
+        records = islice(split_records(file), max(rows))
+    return {
+        row: {name: texts[place] for name, place in places.items()}
+        for row, texts in records
+        if texts and row in set(rows)
+    }
 
 
 def blank_unreadable(connection: duckdb.DuckDBPyConnection) -> None:

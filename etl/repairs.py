@@ -1,6 +1,6 @@
 """The repairs: what is mended in a row that is kept, each by name and counted.
 
-Enters: `staged`, `rejected`, `claimed_span`. Leaves: the temporary view `mended`: the rows that are
+Enters: `staged`, `rejected`. Leaves: the temporary view `mended`: the rows that are
 kept, mended, with a flag per repair.
 """
 
@@ -24,14 +24,19 @@ class Repair:
 
 
 REPAIRS = (
-    Repair("neighborhood_renamed", "A name the files cut off or spell differently."),
+    Repair(
+        "neighborhood_renamed",
+        "An alias of the city, or a spelling that differs from the polygon's or most rows' only in case,"
+        " white space, Unicode form or a final .0.",
+    ),
+    Repair("district_renamed", "An NPU, zone or beat whose spelling differs so, such as 3.0 for 3."),
     Repair("neighborhood_recovered", "No neighborhood given; taken from the polygon of its place."),
     Repair("clock_moved", "A wall clock time that a clock change skipped, moved on by that hour."),
     Repair("window_end_replaced", "End of the occurrence missing or impossible; its start instead."),
     Repair("window_cut", f"A from-to window of over {LONGEST_WINDOW_DAYS} days, cut to that."),
     Repair(
         "report_date_replaced",
-        "Report date missing, before the occurrence or outside what its file covers; the end of the"
+        "Report date missing, before the occurrence or after the day the file was read; the end of the"
         " occurrence instead.",
     ),
 )
@@ -49,10 +54,10 @@ def create_mended(
     connection.execute(f"""
         CREATE TEMP VIEW mended AS
         WITH windowed AS (
-            SELECT staged.*, last_day, file_number IN ({clocked}) AS report_has_clock,
+            SELECT staged.*, file_number IN ({clocked}) AS report_has_clock,
                    coalesce(occurred_until >= occurred
                             AND occurred_until::DATE <= DATE '{cutoff}', false) AS has_end
-            FROM staged ANTI JOIN rejected USING (row_id) JOIN claimed_span USING (file_number)
+            FROM staged ANTI JOIN rejected USING (row_id)
         ), ended AS (
             SELECT *, CASE WHEN has_end
                 THEN least(occurred_until, occurred + INTERVAL {LONGEST_WINDOW_DAYS} DAY)
@@ -61,7 +66,7 @@ def create_mended(
         ), dated AS (
             SELECT *, coalesce(
                 reported BETWEEN CASE WHEN report_has_clock THEN occurred ELSE occurred::DATE END
-                         AND last_day + INTERVAL 1 DAY, false) AS has_report_date
+                         AND DATE '{cutoff}' + INTERVAL 1 DAY, false) AS has_report_date
             FROM ended
         )
         SELECT *,
@@ -69,7 +74,8 @@ def create_mended(
                  WHEN report_has_clock THEN reported
                  WHEN until::DATE <= reported THEN greatest(reported, until)
                  ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
-            is_renamed AS neighborhood_renamed,
+            told_neighborhood IS NOT NULL AND NOT is_recovered AS neighborhood_renamed,
+            is_district_renamed AS district_renamed,
             is_recovered AS neighborhood_recovered,
             is_clock_moved AS clock_moved,
             NOT has_end AS window_end_replaced,

@@ -1,7 +1,7 @@
 """What cleaning did, in words for the console.
 
-Enters: a build whose clean tables are filled. Leaves: lines of text; no detail of any person or place
-but names of neighborhoods and places of rows in their files.
+Enters: a build whose clean tables were just filled, and its `mended`. Leaves: lines of
+text; no detail of any person or place but names of neighborhoods and places of rows in their files.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,16 @@ OTHER_ZONE_INCIDENTS = 100
 NAMED_NEIGHBORHOODS = 5
 """Neighborhoods are named from this share in other zones and this many incidents on, at most so many."""
 
+NAMED_SPELLINGS = 5
+"""At most so many spellings that were merged are told, those of most incidents."""
+
 
 def describe_cleaning(build: Build) -> Iterator[str]:
-    """Yield the ledger as a table, then codes that are missing, repairs, columns, polygons and zones."""
+    """Yield the ledger as a table, then codes that are missing, repairs, names, columns and places."""
     yield from describe_rejections(build)
     yield from describe_unmapped(build)
     yield from describe_repairs(build)
+    yield from describe_names(build)
     yield from describe_columns(build)
     yield from describe_polygons(build)
     yield from describe_zones(build)
@@ -54,6 +58,16 @@ def describe_repairs(build: Build) -> Iterator[str]:
         GROUP BY repair HAVING sum(rows) > 0 ORDER BY repair""").fetchall()
     for repair, rows in repairs:
         yield f"  mended   {rows:>9,}  {repair}"
+
+
+def describe_names(build: Build) -> Iterator[str]:
+    """Yield one line per neighborhood's spelling that was replaced in most incidents."""
+    spellings = build.connection.execute(f"""
+        SELECT told_neighborhood, neighborhood, count(*) AS rows
+        FROM mended WHERE neighborhood_renamed
+        GROUP BY ALL ORDER BY rows DESC, told_neighborhood LIMIT {NAMED_SPELLINGS}""").fetchall()
+    for told, name, rows in spellings:
+        yield f"  renamed  {rows:>9,}  {told!r} is {name!r}"
 
 
 def describe_columns(build: Build) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The cleaning rules: what a raw row must have to become an incident.
 
-Enters: `staged` and `covered_day`. Leaves: the temporary table `rejected (row_id, rule)`: every row
-that is not kept, with the first rule that rejects it.
+Enters: `staged`, `covered_day` and `read_day`. Leaves: the temporary table `rejected (row_id, rule)`:
+every row that is not kept, with the first rule that rejects it.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,14 @@ from warehouse.table import quote_text
 
 MALFORMED = "malformed_row"
 DUPLICATE = "duplicate"
+
+
+# A report date after the day of reading cannot be meant: it is mended, and the crime counts.
+OUTSIDE_WINDOW = """
+occurred::DATE NOT IN (SELECT calendar_date FROM covered_day)
+OR reported::DATE > (SELECT max(calendar_date) FROM covered_day)
+AND reported::DATE <= (SELECT read_date FROM read_day WHERE read_day.file_number = staged.file_number)
+"""
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,8 @@ def list_rules(city: City) -> list[Rule]:
         ),
         Rule(
             "outside_window",
-            "Occurred on a day that the files, or the request, do not cover.",
-            "occurred::DATE NOT IN (SELECT calendar_date FROM covered_day)",
+            "Occurred, or was reported, on a day that the files, or the request, do not cover.",
+            OUTSIDE_WINDOW,
         ),
         Rule(DUPLICATE, "Same report number and NIBRS code as a row that is kept.", ""),
     ]

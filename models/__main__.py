@@ -1,7 +1,8 @@
 """Commands on forecasts of the published build: `python -m models backtest | search | hours | card`."""
 
-import argparse
+import signal
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import duckdb
@@ -16,38 +17,46 @@ from models.panel import Panel, load_panel
 from models.rivals import has_lightgbm
 from models.search import search
 from warehouse import settings
+from warehouse.command import CommandParser, count_between, parse_path, run_command
 from warehouse.errors import ShieldError
-from warehouse.publish import PublishedBuild, read_pointer
+from warehouse.publish import PublishedBuild
+from warehouse.read import connect_published
 
 SHOWN = ("deviance_to_reference", "predicted_to_actual", "capture_top_5_percent", "coverage_80",
          "patrol_log_loss")  # fmt: skip
+MOST_ORIGINS = 400
+"""A century of quarters."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m models", description=__doc__)
+    parser = CommandParser(prog="python -m models", description=__doc__)
     parser.add_argument("command", choices=["backtest", "search", "hours", "card"])
-    parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
-    parser.add_argument("--origins", type=int, default=6, help="past origins, a quarter apart")
-    parser.add_argument("--out", type=Path, default=Path("backtest"), help="folder of table and charts")
+    parser.add_argument(
+        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
+    )
+    parser.add_argument("--origins", type=count_between(1, MOST_ORIGINS), default=6,
+                        help="past origins, a quarter apart")  # fmt: skip
+    parser.add_argument(
+        "--out", type=parse_path, default=Path("backtest"), help="folder of table and charts"
+    )
     options = parser.parse_args(arguments)
-    try:
-        published = read_pointer(options.builds)
-        with duckdb.connect(str(options.builds / published.file), read_only=True) as connection:
-            if options.command == "backtest":
-                make_backtest(connection, published, options.origins, options.out)
-            elif options.command == "search":
-                panel = load_panel(connection)
-                print_table(search(panel, find_origins(panel, options.origins)))
-            elif options.command == "hours":
-                print_table(score_hours(connection))
-            else:
-                select = "SELECT section, text FROM model_card ORDER BY position"
-                print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
-    except ShieldError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(lambda: answer(options))
+
+
+def answer(options: Namespace) -> None:
+    """Run the command on the published build."""
+    with connect_published(options.builds) as (published, connection):
+        if options.command == "backtest":
+            make_backtest(connection, published, options.origins, options.out)
+        elif options.command == "search":
+            panel = load_panel(connection)
+            print_table(search(panel, find_origins(panel, options.origins)))
+        elif options.command == "hours":
+            print_table(score_hours(connection))
+        else:
+            select = "SELECT section, text FROM model_card ORDER BY position"
+            print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
 
 
 def find_origins(panel: Panel, wanted: int) -> list[int]:
@@ -67,13 +76,13 @@ def make_backtest(
     connection: duckdb.DuckDBPyConnection, published: PublishedBuild, wanted: int, out: Path
 ) -> None:
     """Score all models on the published build; print a table, write `backtest_score.csv` and charts."""
+    out.mkdir(parents=True, exist_ok=True)  # first: a place that cannot be written to costs no minutes
     panel = load_panel(connection)
     origins = find_origins(panel, wanted)
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
     scores = run_backtest(panel, origins, with_rivals=True)
     scores["data_source"] = connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0]
-    out.mkdir(parents=True, exist_ok=True)
     scores.to_csv(out / "backtest_score.csv", index=False)
     if published.is_synthetic:
         print(settings.SIMULATED)
@@ -97,4 +106,5 @@ def print_scores(scores: pd.DataFrame) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `… | head` is no error
     sys.exit(main())

@@ -10,7 +10,7 @@ own past, its NPU and the city.
 import numpy as np
 
 from models.arrays import Floats, Integers
-from models.daykinds import count_kinds, estimate_factors, weigh_kinds
+from models.daykinds import count_kinds, weigh_kinds
 from models.level import forecast_level
 from models.panel import HOURS, Panel
 
@@ -64,15 +64,13 @@ def estimate_base(past: Panel, origin: int, targets: Integers) -> Floats:
     `targets` are month numbers from `origin` on. An hour is one of an average day of its month, with
     the weekdays and holidays the month has.
     """
-    factors = estimate_factors(
-        past.kind_counts.sum(axis=0, dtype=np.float64), past.kind_days.sum(axis=0)
-    )
+    factors = past.kind_factors
     shapes = estimate_shapes(past, origin)
     city_shape = shapes.mean(axis=0)
     seen = np.einsum("ths,hs->ts", weigh_kinds(factors, past.kind_days), city_shape)
     counts = past.stratum_counts.sum(axis=(0, 2), dtype=np.float64)
     level = forecast_level(counts, past.days[:, None] * seen, past.month_numbers, targets)
-    by_month = level[:, None, :] * weigh_kinds(factors, count_kinds(targets))
+    by_month = level[:, None, :] * weigh_kinds(factors, count_kinds(targets, past.holidays))
     by_place = estimate_shares(past, origin)[:, None, :] * shapes
     rates: Floats = by_place[:, None] * by_month[None]
     return rates

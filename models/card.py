@@ -1,10 +1,11 @@
 """The model card of a build: what it is, what it was scored at, what it is for and what not.
 
-Enters: a build with its forecasts, scores and lineage. Leaves: `model_card`, after Mitchell et al.
-2019, "Model Cards for Model Reporting".
+Enters: a build with its forecasts, scores and lineage; the city's words for its districts. Leaves:
+`model_card`, after Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
 import textwrap
+from collections.abc import Mapping
 
 import duckdb
 import pandas as pd
@@ -17,9 +18,9 @@ METHOD = """\
 Counts per neighborhood, month, hour and offense are modelled on the complete grid, cells without crime
 included, per calendar day. The **base rate** is the city's level of each common offense (a Gaussian
 process with season and damped trend), times the neighborhood's share of it, times a shape over the
-hours, both drawn to broader ones (own past, NPU, city). Months that are not yet reported in full count
+hours, both drawn to broader ones ({broader}). Months that are not yet reported in full count
 for less. A **random forest regressor** then corrects the base by what it saw at past origins; a gate
-decides from past origins how much of that is applied. Weekdays and holidays come from city-wide
+decides from past origins how much of that is applied. {kinds} come from city-wide
 factors. **Intervals** are Gamma-Poisson, set so that they would have held at past origins. The
 **patrol type** is a rule on the offense; its shares come from the base rates and a random forest
 classifier. `suggested_patrol` is the type whose share of the cell, divided by the root of its share of
@@ -48,11 +49,14 @@ of neighborhoods by worth; measuring police performance; anything where a single
 as a fact about that hour."""
 
 
-def fill_card(build: Build) -> None:
-    """Fill `model_card` from the other tables of the build."""
+def fill_card(build: Build, districts: Mapping[str, str]) -> None:
+    """Fill `model_card` from the other tables of the build.
+
+    `districts` names each kind of district that the city has (`warehouse.columns.DISTRICT_KINDS`).
+    """
     sections = {
-        "Data": describe_data(build.connection),
-        "Method": METHOD,
+        "Data": describe_data(build.connection, districts),
+        "Method": describe_method(build.connection, districts),
         "Scores": describe_scores(build.connection),
         "Limits": LIMITS,
         "Use": USE,
@@ -68,8 +72,8 @@ def render_card(build_id: str, sections: list[tuple[str, str]]) -> str:
     return "\n".join([f"# Model card of build {build_id}\n", *parts])
 
 
-def describe_data(connection: duckdb.DuckDBPyConnection) -> str:
-    """Return what the forecast was made from."""
+def describe_data(connection: duckdb.DuckDBPyConnection, districts: Mapping[str, str]) -> str:
+    """Return what the forecast was made from, and what the city's districts are called."""
     run = connection.execute("FROM refresh_run").df().iloc[0]
     warning = "**This is simulated data; it says nothing about real places.** "
     text = (
@@ -79,7 +83,25 @@ def describe_data(connection: duckdb.DuckDBPyConnection) -> str:
         f"month is expected to be reported. Of the volume forest {run.volume_forest_share:.0%} is "
         f"applied, of the patrol forest {run.patrol_forest_share:.0%}."
     )
-    return textwrap.fill(text, TEXT_WIDTH)
+    named = ", ".join(f"{word} (`{kind}`)" for kind, word in districts.items())
+    return wrap(f"{text} Districts: {named}." if named else text)
+
+
+def describe_method(connection: duckdb.DuckDBPyConnection, districts: Mapping[str, str]) -> str:
+    """Return how the forecast is made, without what this city lacks."""
+    has_holidays = connection.execute("FROM holiday LIMIT 1").fetchone()
+    broader = ("own past", districts.get("npu"), "city")
+    return wrap(
+        METHOD.format(
+            broader=", ".join(name for name in broader if name),
+            kinds="Weekdays and the city's holidays (`holiday`)" if has_holidays else "Weekdays",
+        )
+    )
+
+
+def wrap(text: str) -> str:
+    """Return a paragraph in lines of `TEXT_WIDTH`; a hyphen at the end of one would gain a space."""
+    return textwrap.fill(text, TEXT_WIDTH, break_on_hyphens=False)
 
 
 def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:

@@ -1,66 +1,59 @@
 """Kinds of day: the seven weekdays and the holidays, and how crime differs between them.
 
-Enters: days, or counts by kind of day. Leaves: the kind of each day, and factors on the rate by kind
-of day, clock hour and stratum whose mean over a long calendar is 1.
+Enters: days and the city's holidays, or counts by kind of day. Leaves: the kind of each day, and
+factors on the rate by kind of day, clock hour and stratum whose mean over a long calendar is 1.
 """
-
-from functools import cache
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.holiday import USFederalHolidayCalendar
 
 from models.arrays import Floats, Integers
 
 KINDS = 8
 """Kinds of day: Monday 0 to Sunday 6, and holidays."""
 HOLIDAY = KINDS - 1
-HOLIDAYS_A_YEAR = 11
-"""Federal holidays (5 U.S.C. 6103)."""
 
 CITY_PSEUDO_EVENTS = 100.0
 STRATUM_PSEUDO_EVENTS = 100.0
 """Factors of an hour are drawn to 1, and those of a stratum to the city's, by so many events."""
 
 
-@cache
-def list_holidays() -> pd.DatetimeIndex:
-    """Return the federal holidays of a hundred years."""
-    first, last = pd.Timestamp("1970-01-01"), pd.Timestamp("2069-12-31")
-    holidays: pd.DatetimeIndex = USFederalHolidayCalendar().holidays(first, last)
-    return holidays
-
-
-def find_kinds(days: pd.DatetimeIndex) -> Integers:
-    """Return the kind of each day: 0 Monday to 6 Sunday, 7 a federal holiday, whatever its weekday."""
-    kinds: Integers = np.where(days.isin(list_holidays()), HOLIDAY, days.weekday).astype(np.int64)
+def find_kinds(days: pd.DatetimeIndex, holidays: pd.DatetimeIndex) -> Integers:
+    """Return the kind of each day: 0 Monday to 6 Sunday, 7 a holiday, whatever its weekday."""
+    kinds: Integers = np.where(days.isin(holidays), HOLIDAY, days.weekday).astype(np.int64)
     return kinds
 
 
-def estimate_factors(counts: Floats, kind_days: Floats | Integers) -> Floats:
+def average_holidays(holidays: pd.DatetimeIndex) -> float:
+    """Return the mean number a year, over the years that have any; 0 without holidays."""
+    return len(holidays) / max(holidays.year.nunique(), 1)
+
+
+def estimate_factors(counts: Floats, kind_days: Floats | Integers, holidays_a_year: float) -> Floats:
     """Return factors (kind, hour, stratum): the rate on such a day beside that of an average day.
 
     `counts` (kind, hour, stratum) are those of the city, seen on `kind_days` (kind). The factors are
-    shrunk; their mean over weekdays and holidays as often as they come is 1.
+    shrunk; their mean over weekdays and `holidays_a_year` holidays, as often as they come, is 1. A kind
+    that was never seen has the factor 1 before that mean is taken out.
     """
     days = kind_days[:, None, None].astype(np.float64)
     expected = days * counts.sum(axis=0) / days.sum()
     city = counts.sum(axis=2) + CITY_PSEUDO_EVENTS
     city = (city / (expected.sum(axis=2) + CITY_PSEUDO_EVENTS))[:, :, None]
     factors = (counts + STRATUM_PSEUDO_EVENTS * city) / (expected + STRATUM_PSEUDO_EVENTS)
-    often = np.full(KINDS, (365.25 - HOLIDAYS_A_YEAR) / 7)
-    often[HOLIDAY] = HOLIDAYS_A_YEAR
+    often = np.full(KINDS, (365.25 - holidays_a_year) / 7)
+    often[HOLIDAY] = holidays_a_year
     normalized: Floats = factors / np.einsum("k,khs->hs", often / often.sum(), factors)
     return normalized
 
 
-def count_kinds(month_numbers: Integers) -> Floats:
+def count_kinds(month_numbers: Integers, holidays: pd.DatetimeIndex) -> Floats:
     """Return the days of each kind (month, kind) in whole calendar months."""
     counted = np.zeros((len(month_numbers), KINDS))
     for index, number in enumerate(month_numbers.tolist()):
         start = pd.Timestamp(number // 12, number % 12 + 1, 1)
         days = pd.date_range(start, start + pd.DateOffset(months=1), inclusive="left")
-        counted[index] = np.bincount(find_kinds(days), minlength=KINDS)
+        counted[index] = np.bincount(find_kinds(days, holidays), minlength=KINDS)
     return counted
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from models.arrays import Floats, Integers
 from models.base import estimate_base
-from models.daykinds import KINDS, estimate_factors, find_kinds, weigh_kinds
+from models.daykinds import KINDS, find_kinds, weigh_kinds
 from models.interval import Spread, measure_spread
 from models.panel import HOURS, Panel
 from models.patrol import fit_patrol, rank_patrols, share_out
@@ -107,7 +107,7 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
     volume, patrol = fit_volume(rehearsals, origin), fit_patrol(rehearsals, origin)
     base = estimate_base(past, origin, targets)
     correction = volume.correct(past, origin, targets, base.sum(axis=3))
-    days = list_days(targets, zone)
+    days = list_days(targets, zone, past.holidays)
     weekday = spread_over_weekdays(past, base * correction[..., None], days)
     expected = average_weekdays(weekday, days)
     names = tuple(sorted({name for stratum in past.strata for name in stratum.category_shares}))
@@ -132,7 +132,7 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
     )
 
 
-def list_days(targets: Integers, zone: ZoneInfo) -> Days:
+def list_days(targets: Integers, zone: ZoneInfo, holidays: pd.DatetimeIndex) -> Days:
     """Return the days of the target months."""
     kinds = np.zeros((len(targets), WEEKDAYS, KINDS))
     hours = np.zeros((len(targets), WEEKDAYS, HOURS))
@@ -141,7 +141,7 @@ def list_days(targets: Integers, zone: ZoneInfo) -> Days:
         start = pd.Timestamp(first)
         end = start + pd.DateOffset(months=1)
         month = pd.date_range(start, end, inclusive="left")
-        np.add.at(kinds[index], (month.weekday, find_kinds(month)), 1)
+        np.add.at(kinds[index], (month.weekday, find_kinds(month, holidays)), 1)
         local = pd.date_range(start.tz_localize(zone), end.tz_localize(zone), freq="h", inclusive="left")
         np.add.at(hours[index], (local.weekday, local.hour), 1)
     return Days(first_days, kinds, hours)
@@ -153,9 +153,7 @@ def spread_over_weekdays(past: Panel, rates: Floats, days: Days) -> Floats:
     `rates` (neighborhood, month, hour, stratum) are those of the average day of the month; holidays
     count for the weekday they fall on.
     """
-    factors = estimate_factors(
-        past.kind_counts.sum(axis=0, dtype=np.float64), past.kind_days.sum(axis=0)
-    )
+    factors = past.kind_factors
     average = weigh_kinds(factors, days.kinds.sum(axis=1))
     lifts = np.stack(
         [weigh_kinds(factors, days.kinds[:, weekday]) for weekday in range(WEEKDAYS)], axis=1

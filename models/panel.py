@@ -1,6 +1,6 @@
 """Counts and exposure on the complete grid: what every model is fitted on.
 
-Enters: `incident`, `calendar`, `neighborhood` and `offense` of a build. Leaves: a `Panel` of arrays.
+Enters: `incident`, `calendar`, `holiday` and `neighborhood` of a build. Leaves: a `Panel` of arrays.
 Cells without incidents are there with 0; months without observed days are not.
 """
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.arrays import Floats, Integers
-from models.daykinds import KINDS, find_kinds
+from models.daykinds import KINDS, average_holidays, estimate_factors, find_kinds
 from warehouse.columns import PATROL_TYPES
 
 HOURS = 24
@@ -53,6 +53,8 @@ SELECT calendar_date::TIMESTAMP AS day, year(calendar_date) * 12 + month - 1 AS 
 FROM calendar ORDER BY calendar_date
 """
 
+HOLIDAYS_SELECT = "SELECT holiday_date::TIMESTAMP AS day FROM holiday ORDER BY holiday_date"
+
 CITY_SELECT = """
 SELECT date_trunc('day', occurred_at) AS day, hour(occurred_at) AS hour, stratum,
        count(*) AS incidents
@@ -88,7 +90,8 @@ class Panel:
     the share of a month's incidents that are expected to be reported by now. `day_counts[n, d]` are
     incidents of each observed day, as finally reported, and `day_months[d]` the number of its month.
     `late` lists incidents reported in a later month than they occurred in: `place`, `month_number`,
-    `hour`, `stratum`, `reported_month`, `incidents`. `npu[n]` and `zone[n]` may be None.
+    `hour`, `stratum`, `reported_month`, `incidents`. `npu[n]` and `zone[n]` may be None. `holidays` are
+    the city's, of past and forecast years: a calendar is known ahead.
     """
 
     neighborhoods: tuple[str, ...]
@@ -105,6 +108,7 @@ class Panel:
     day_counts: npt.NDArray[np.uint16]
     day_months: Integers
     late: pd.DataFrame
+    holidays: pd.DatetimeIndex
 
     @cached_property
     def counts(self) -> Floats:
@@ -116,6 +120,12 @@ class Panel:
     def patrol_counts(self) -> Floats:
         """Incidents per neighborhood, month, hour and patrol type."""
         return self.sum_by_patrol(self.stratum_counts)
+
+    @cached_property
+    def kind_factors(self) -> Floats:
+        """Factors of the kinds of day (kind, hour, stratum), from all months."""
+        counts = self.kind_counts.sum(axis=0, dtype=np.float64)
+        return estimate_factors(counts, self.kind_days.sum(axis=0), average_holidays(self.holidays))
 
     def sum_by_patrol(self, values: npt.NDArray[np.float32] | Floats) -> Floats:
         """Return values per stratum (last axis) summed per patrol type."""
@@ -208,7 +218,8 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     neighborhoods = tuple(place[0] for place in places)
     days = connection.execute(DAYS_SELECT).df()
     month_numbers, month_of_day = np.unique(days["month_number"], return_inverse=True)
-    kind_of_day = find_kinds(pd.DatetimeIndex(days["day"]))
+    holidays = pd.DatetimeIndex(connection.execute(HOLIDAYS_SELECT).df()["day"])
+    kind_of_day = find_kinds(pd.DatetimeIndex(days["day"]), holidays)
     kind_days = np.zeros((len(month_numbers), KINDS), dtype=np.int64)
     np.add.at(kind_days, (month_of_day, kind_of_day), 1)
     strata, members = load_strata(connection)
@@ -244,6 +255,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         day_counts=day_counts,
         day_months=days["month_number"].to_numpy(np.int64),
         late=late[LATE_COLUMNS],
+        holidays=holidays,
     )
 
 

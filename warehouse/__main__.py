@@ -1,18 +1,16 @@
 """Commands on builds: list, status, verify, rollback, diff, export, sql, shell, docs."""
 
-import argparse
 import signal
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
-
-import duckdb
 
 from warehouse import settings
 from warehouse.changes import list_changes
+from warehouse.command import CommandParser, parse_path, parse_text, run_command
 from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
-from warehouse.errors import ShieldError
+from warehouse.errors import NoBuildError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import (
     check_hash,
@@ -37,18 +35,15 @@ PAGES = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     options = parse_arguments(arguments)
-    try:
-        options.run(options)
-    except (ShieldError, OSError, duckdb.IOException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return run_command(lambda: options.run(options))
 
 
-def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
+def parse_arguments(arguments: list[str] | None) -> Namespace:
     """Return the options; `run` is the command's function."""
-    parser = argparse.ArgumentParser(prog="python -m warehouse", description=__doc__)
-    parser.add_argument("--builds", type=Path, default=settings.BUILDS_DIR, help="folder of builds")
+    parser = CommandParser(prog="python -m warehouse", description=__doc__)
+    parser.add_argument(
+        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
+    )
     commands = parser.add_subparsers(required=True, metavar="command")
     commands.add_parser("list", help="the builds that are kept").set_defaults(run=show_builds)
     status = commands.add_parser("status", help="lineage and health of the published build")
@@ -56,17 +51,19 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     verify = commands.add_parser("verify", help="check and read every kept build in full")
     verify.set_defaults(run=run_verify)
     rollback = commands.add_parser("rollback", help="publish a kept build again")
-    rollback.add_argument("build", nargs="?", help="its id (default: the build before the current)")
+    rollback.add_argument(
+        "build", type=parse_text, nargs="?", help="its id (default: the build before the current)"
+    )
     rollback.set_defaults(run=run_rollback)
     diff = commands.add_parser("diff", help="what changed from build A to build B")
-    diff.add_argument("before", metavar="A", help="id of a kept or refused build")
-    diff.add_argument("after", metavar="B", help="id of a kept or refused build")
+    diff.add_argument("before", type=parse_text, metavar="A", help="id of a kept or refused build")
+    diff.add_argument("after", type=parse_text, metavar="B", help="id of a kept or refused build")
     diff.set_defaults(run=show_changes)
     export = commands.add_parser("export", help="write every table as CSV and Parquet")
-    export.add_argument("--out", type=Path, required=True, help="folder to write")
+    export.add_argument("--out", type=parse_path, required=True, help="folder to write")
     export.set_defaults(run=run_export)
     sql = commands.add_parser("sql", help="answer SQL on the published build, read-only")
-    sql.add_argument("sql", metavar="SELECT", help="a statement")
+    sql.add_argument("sql", type=parse_text, metavar="SELECT", help="one statement")
     sql.add_argument("--csv", action="store_true", help="print CSV, every row")
     sql.set_defaults(run=run_sql)
     commands.add_parser("shell", help="a prompt for SQL, read-only").set_defaults(run=run_prompt)
@@ -76,7 +73,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def show_builds(options: argparse.Namespace) -> None:
+def show_builds(options: Namespace) -> None:
     """Print the kept builds, oldest first, the published one marked."""
     current = read_pointer(options.builds)
     rows: list[tuple[object, ...]] = [(" ", "build", "cutoff", "source", "incidents", "MiB")]
@@ -85,13 +82,13 @@ def show_builds(options: argparse.Namespace) -> None:
         try:
             run = read_lineage(path)
             facts = (run["cutoff"], run["source"], run["rows_kept"])
-        except duckdb.Error:
+        except NoBuildError:
             facts = ("unreadable", None, None)
         rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))
     print_table(rows)
 
 
-def show_status(options: argparse.Namespace) -> None:
+def show_status(options: Namespace) -> None:
     """Print the published build's lineage; fail where there is none or its file is damaged."""
     published = read_pointer(options.builds)
     print(describe(published))
@@ -101,7 +98,7 @@ def show_status(options: argparse.Namespace) -> None:
     print("its file is whole: the SHA-256 is that of the day it was published")
 
 
-def run_verify(options: argparse.Namespace) -> None:
+def run_verify(options: Namespace) -> None:
     """Hold every kept build against its SHA-256, read it in full and audit it; fail if one is bad."""
     bad = 0
     for path in list_builds(options.builds):
@@ -115,12 +112,12 @@ def run_verify(options: argparse.Namespace) -> None:
         raise ShieldError(f"{bad} of the kept builds in {options.builds} cannot be trusted")
 
 
-def run_rollback(options: argparse.Namespace) -> None:
+def run_rollback(options: Namespace) -> None:
     """Publish a kept build again."""
     print("rolled back to " + describe(roll_back(options.builds, options.build)))
 
 
-def show_changes(options: argparse.Namespace) -> None:
+def show_changes(options: Namespace) -> None:
     """Print what differs between two builds."""
     before, after = (find_build(options.builds, name) for name in (options.before, options.after))
     changes = list_changes(before, after)
@@ -141,18 +138,18 @@ def format_value(value: object) -> str:
     return "" if value is None else f"{value:,.6g}" if isinstance(value, float) else str(value)
 
 
-def run_export(options: argparse.Namespace) -> None:
+def run_export(options: Namespace) -> None:
     """Write the published build as files."""
     print(f"exported to {export_build(options.builds, options.out)}")
 
 
-def run_sql(options: argparse.Namespace) -> None:
+def run_sql(options: Namespace) -> None:
     """Print what SQL answers."""
     with connect_published(options.builds, CLOSED) as (_, connection):
         answer(connection, options.sql, options.csv)
 
 
-def run_prompt(options: argparse.Namespace) -> None:
+def run_prompt(options: Namespace) -> None:
     """Answer SQL typed at a prompt."""
     with connect_published(options.builds, CLOSED) as (published, connection):
         print(describe(published))
@@ -160,7 +157,7 @@ def run_prompt(options: argparse.Namespace) -> None:
         run_shell(connection)
 
 
-def run_docs(options: argparse.Namespace) -> None:
+def run_docs(options: Namespace) -> None:
     """Write the generated pages, or check that they are up to date."""
     for path, page in PAGES.items():
         if not options.check:

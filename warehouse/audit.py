@@ -15,10 +15,13 @@ from warehouse.table import Column, Table, quote_text
 RELATIVE_TOLERANCE = 1e-9
 """Sums of doubles reconcile to this share of the larger side."""
 
-COUNTING_MARTS = (
-    "mart_yearly_trend", "mart_neighborhood_density", "mart_zone_distribution", "mart_time_of_day",
-)  # fmt: skip
-"""Marts in which every incident is counted once."""
+COUNTING_MARTS = {
+    "mart_yearly_trend": "count(*)",
+    "mart_neighborhood_density": "count(*)",
+    "mart_zone_distribution": "if(count(zone) = 0, 0, count(*))",
+    "mart_time_of_day": "count(*)",
+}
+"""Marts in which every incident is counted once, and how many they are: none where no zone is."""
 
 RECONCILIATIONS = {
     "forecast_hourly is not complete: a cell of neighborhood x month x hour is missing": """
@@ -82,8 +85,8 @@ RECONCILIATIONS = {
             > {RELATIVE_TOLERANCE} * greatest(expected_daily_crimes, planned)""",
     **{
         f"{mart}.incident_count does not add up to incident": f"""
-        SELECT (SELECT sum(incident_count) FROM {mart}) - (SELECT count(*) FROM incident)"""
-        for mart in COUNTING_MARTS
+        SELECT (SELECT coalesce(sum(incident_count), 0) FROM {mart}) - (SELECT {count} FROM incident)"""
+        for mart, count in COUNTING_MARTS.items()
     },
     "refresh_run is not one row": "SELECT count(*) - 1 FROM refresh_run",
 }
@@ -91,6 +94,7 @@ RECONCILIATIONS = {
 
 def audit_build(build: Build) -> None:
     """Raise `SchemaError` with every finding, or return if there is none."""
+    check_tables(build)
     findings = [finding for table in TABLES for finding in check_table(build, table)]
     for finding, select in RECONCILIATIONS.items():
         off = build.fetch_value(select)
@@ -98,6 +102,16 @@ def audit_build(build: Build) -> None:
             findings.append(f"{finding} ({off})")
     if findings:
         raise SchemaError("the build is not fit to publish:\n  " + "\n  ".join(findings))
+
+
+def check_tables(build: Build) -> None:
+    """Raise `SchemaError` naming the tables and views that a build lacks, as an older one may."""
+    found = build.connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
+    lacking = {table.name for table in TABLES} - {name for (name,) in found}
+    if lacking:
+        raise SchemaError(
+            f"the build lacks {', '.join(sorted(lacking))}: another version of ATLShield made it"
+        )
 
 
 def check_table(build: Build, table: Table) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.build import Build
-from warehouse.errors import ShieldError
+from warehouse.errors import ShieldError, name_build_file
 from warehouse.history import check_hash
 from warehouse.publish import find_pointer, list_builds
 from warehouse.schema import BUILD_CHANGE_TABLE
@@ -100,8 +100,12 @@ def fill_changes(build: Build, last_build_id: str) -> int:
 
 
 def list_changes(before: Path, after: Path) -> list[tuple[object, ...]]:
-    """Return what differs between two finished builds: subject, item, before and after."""
+    """Return what differs between two finished builds: subject, item, before and after.
+
+    Raises `ShieldError` where one of them cannot be read.
+    """
     with (
+        name_build_file(before, after),
         duckdb.connect() as connection,
         attach_build(connection, before, BEFORE),
         attach_build(connection, after, "build"),

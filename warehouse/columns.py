@@ -15,19 +15,21 @@ PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle P
 CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
 TIMES_OF_DAY = ("Morning", "Afternoon", "Evening", "Night")
 INTENSITIES = ("low", "moderate", "high")
+DISTRICT_KINDS = ("npu", "zone", "beat")
+"""A city has some of these districts, or none, and its own names for them. The texts of declarations use
+these words only, in the singular: the dictionary of a build puts the city's in their place."""
 
 NEIGHBORHOOD = Column(
     "neighborhood", "VARCHAR", "Neighborhood as the police department names it.", "Neighborhood",
     references="neighborhood.neighborhood",
 )
 NPU = Column(
-    "npu", "VARCHAR", "Neighborhood Planning Unit, a letter; NULL where no incident names one.",
-    "NPU", nullable=True,
+    "npu", "VARCHAR", "NPU of the place; NULL where no incident names one.", "NPU", nullable=True,
+    district="npu",
 )
 ZONE = Column(
-    "zone", "VARCHAR",
-    "Police zone, in Atlanta the first digit of the beat; NULL where no file tells it.", "Zone",
-    nullable=True,
+    "zone", "VARCHAR", "Zone of the place; NULL where no file tells it.", "Zone", nullable=True,
+    district="zone",
 )
 MONTH = Column("month", "INTEGER", "Calendar month.", "Month", minimum=1, maximum=12)
 HOUR = Column(

@@ -1,26 +1,47 @@
 """What every column means, for people: the `data_dictionary` table and `docs/data_dictionary.md`.
 
-Enters: the declarations. Leaves: rows of the table, the text of the page.
+Enters: the declarations, and a city's words for its districts. Leaves: rows of the table in those words;
+the text of the page, which holds for any city.
 """
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 import pandas as pd
 
 from warehouse.build import Build
+from warehouse.columns import DISTRICT_KINDS
 from warehouse.schema import DATA_DICTIONARY_TABLE, TABLES
 from warehouse.table import Column, Table
 
-
-def fill_dictionary(build: Build) -> None:
-    """Write `data_dictionary` from the declarations."""
-    build.insert_frame(DATA_DICTIONARY_TABLE, pd.DataFrame(list_entries(TABLES)))
+DISTRICT_WORD = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})\b", re.IGNORECASE)
 
 
-def list_entries(tables: Iterable[Table]) -> Iterator[dict[str, object]]:
-    """Yield one row of `data_dictionary` per table and column."""
+def fill_dictionary(build: Build, districts: Mapping[str, str]) -> None:
+    """Write `data_dictionary` in a city's words: `districts` names each kind of district that it has.
+
+    Columns of other kinds are left out, and so are tables with such a column in their key.
+    """
+    entries = pd.DataFrame(list_entries(TABLES, districts))
+    for text in ("label", "description", "table_description", "table_grain"):
+        entries[text] = [name_districts(entry, districts) for entry in entries[text]]
+    build.insert_frame(DATA_DICTIONARY_TABLE, entries)
+
+
+def name_districts(text: str, districts: Mapping[str, str]) -> str:
+    """Return a declaration's text with the city's words for the kinds of district that it names."""
+    return DISTRICT_WORD.sub(lambda found: districts.get(found[0].lower(), found[0]), text)
+
+
+def list_entries(tables: Iterable[Table], districts: Mapping[str, str]) -> Iterator[dict[str, object]]:
+    """Yield one row of `data_dictionary` per table and column that the city has, as declared."""
     for table in tables:
+        lacking = {c.name for c in table.columns if c.district and c.district not in districts}
+        if lacking & set(table.key):
+            continue
         for position, column in enumerate(table.columns, start=1):
+            if column.name in lacking:
+                continue
             yield {
                 "table_name": table.name,
                 "column_name": column.name,
@@ -56,6 +77,8 @@ def render_page(tables: Iterable[Table]) -> str:
         "",
         "Generated from `warehouse/schema.py` by `python -m warehouse docs`.",
         "Every timestamp is local wall clock time unless its unit says otherwise.",
+        "NPU, zone and beat stand for districts that a city may have: the table `data_dictionary` of a",
+        "build calls them by the city's names and leaves out those it lacks.",
     ]
     for table in tables:
         lines += ["", f"## {table.name}", "", table.description, ""]

@@ -1,5 +1,11 @@
 """The errors a user of the commands is shown as one line, without a traceback."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
 
 class ShieldError(Exception):
     """Something a person can mend: the message says what, where, and what was expected."""
@@ -11,3 +17,17 @@ class SchemaError(ShieldError):
 
 class NoBuildError(ShieldError):
     """There is no published build in the folder, or its pointer cannot be used."""
+
+
+@contextmanager
+def name_build_file(*paths: Path) -> Iterator[None]:
+    """Raise `NoBuildError` naming the builds for whatever DuckDB says while they are read.
+
+    Such a file is damaged, no database at all, or of another version of this program or of DuckDB.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        raise NoBuildError(
+            f"{' or '.join(path.name for path in paths)} cannot be read: {error}"
+        ) from error

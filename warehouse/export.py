@@ -1,12 +1,13 @@
 """The published build as plain files: one CSV and one Parquet per table and view.
 
 Enters: a folder of builds and a folder to write to. Leaves: `<table>.csv` (UTF-8, header, ISO dates,
-NULL as nothing), `<table>.parquet` and `manifest.json` (build, rows, SHA-256, columns), complete or
-not at all.
+NULL as nothing, no cell that a spreadsheet would run), `<table>.parquet` and `manifest.json` (build,
+rows, SHA-256, columns), complete or not at all.
 """
 
 import hashlib
 import json
+import os
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -20,14 +21,28 @@ from warehouse.table import Table, quote_text
 
 MANIFEST = "manifest.json"
 
+FORMULA_STARTS = "=+@\t\r-"  # the minus last: it would mean a range in a regular expression
+NUMBERS = "U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*"
+SAFE_CELLS = f"""
+CASE WHEN regexp_matches(COLUMNS(*)::VARCHAR, '^[{FORMULA_STARTS}]')
+      AND NOT regexp_full_match(typeof(COLUMNS(*)), '{NUMBERS}')
+     THEN '''' ELSE '' END || COLUMNS(*)::VARCHAR
+"""
+"""Select list: every column as text, under its own name. A text that begins like a formula gets a
+leading apostrophe, so that no spreadsheet runs it (OWASP, "CSV Injection"); numbers stay as they are."""
+
+CSV_NOTE = "a text that begins with =, +, -, @, tab or carriage return has a leading apostrophe in CSV"
+"""What the manifest says of it."""
+
 
 def export_build(builds: Path, out: Path) -> Path:
     """Write every table of the published build into `out` and return it.
 
     `out` is replaced as a whole once all files are written. Raises `ShieldError` when `out` is
-    there and is anything else than an earlier export.
+    there and is anything else than an earlier export, when it holds the folder one is in, and for a
+    table that cannot be written; `OSError` where the place cannot be written to.
     """
-    out = out.resolve()
+    out = Path(os.path.realpath(out))  # `resolve` raises RuntimeError where links lead in a circle
     refuse_foreign(out)
     with connect_published(builds) as (published, connection):
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +50,7 @@ def export_build(builds: Path, out: Path) -> Path:
             new, old = Path(work, "new"), Path(work, "old")
             new.mkdir()
             tables = {table.name: write_table(connection, table, new) for table in TABLES}
-            manifest = {"build": asdict(published), "tables": tables}
+            manifest = {"build": asdict(published), "csv": CSV_NOTE, "tables": tables}
             (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
             if out.exists():
                 out.rename(old)
@@ -45,6 +60,8 @@ def export_build(builds: Path, out: Path) -> Path:
 
 def refuse_foreign(out: Path) -> None:
     """Raise `ShieldError` unless `out` is missing, empty, or holds an export and nothing else."""
+    if Path.cwd().is_relative_to(out):
+        raise ShieldError(f"{out} would be replaced while you are in it: choose another folder")
     if not out.exists():
         return
     if not out.is_dir():
@@ -56,6 +73,11 @@ def refuse_foreign(out: Path) -> None:
             f"{out} holds other files than an export ({', '.join(sorted(foreign)[:3])}): "
             "choose another folder"
         )
+
+
+def guard_cell(text: str) -> str:
+    """Return a text as `SAFE_CELLS` would."""
+    return f"'{text}" if text.startswith(tuple(FORMULA_STARTS)) else text
 
 
 def list_files(path: Path) -> set[str]:
@@ -70,9 +92,13 @@ def list_files(path: Path) -> set[str]:
 def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
     """Write one table twice and return its entry in the manifest."""
     digests = {}
-    for ending, options in (("csv", "FORMAT csv, HEADER"), ("parquet", "FORMAT parquet")):
+    for ending, cells, options in (("csv", SAFE_CELLS, ", HEADER"), ("parquet", "*", "")):
         path = folder / f"{table.name}.{ending}"
-        connection.execute(f"COPY {table.name} TO {quote_text(str(path))} ({options})")
+        copy = f"COPY (SELECT {cells} FROM {table.name}) TO {quote_text(str(path))}"
+        try:
+            connection.execute(f"{copy} (FORMAT {ending}{options})")
+        except duckdb.Error as error:
+            raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
         with path.open("rb") as stream:
             digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
     row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()

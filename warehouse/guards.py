@@ -18,6 +18,25 @@ from warehouse.history import name_id
 NAMED = 5
 """Neighborhoods that a sentence names at most."""
 
+# A cutoff that goes back corrects a mistake where the last build held next to nothing on the days that
+# go: a mistyped date had stretched it.
+CUTOFFS = f"""
+SELECT before, after, (
+    SELECT count(*) FILTER (occurred_at::DATE > after)
+           < {settings.GUARD_FLOW_SHARE} * count(*) * any_value(gone_share)
+    FROM {BEFORE}.incident,
+         (SELECT avg((calendar_date > after)::INTEGER) AS gone_share FROM {BEFORE}.calendar)
+) AS is_correction
+FROM (SELECT (SELECT max(calendar_date) FROM {BEFORE}.calendar) AS before,
+             (SELECT max(calendar_date) FROM calendar) AS after)
+"""
+
+CORRECTIONS = f"""
+SELECT format('the cutoff was corrected from {{}} to {{}}: the last build held next to nothing on the'
+              ' days between', before, after)
+FROM ({CUTOFFS}) WHERE after < before AND is_correction
+"""
+
 # Each gives one row with a sentence where the guard fires, none where it does not.
 GUARDS = (
     f"""
@@ -28,9 +47,7 @@ GUARDS = (
     WHERE after < before * (1 - {settings.GUARD_ROWS_FALL_SHARE})""",
     f"""
     SELECT format('the cutoff went back from {{}} to {{}}', before, after)
-    FROM (SELECT (SELECT max(calendar_date) FROM {BEFORE}.calendar) AS before,
-                 (SELECT max(calendar_date) FROM calendar) AS after)
-    WHERE after < before""",
+    FROM ({CUTOFFS}) WHERE after < before AND NOT is_correction""",
     f"""
     SELECT format('{{}} of {{}} neighborhoods vanished: {{}}', count(*),
                   (SELECT count(*) FROM {BEFORE}.neighborhood),
@@ -74,6 +91,7 @@ def compare_with_last(build: Build, builds: Path, city: str, source: str) -> Com
     with attach_build(build.connection, last, BEFORE):
         fill_changes(build, last_build_id)
         fired = tuple(ask_guards(build.connection))
+        warnings += [str(text) for (text,) in build.connection.execute(CORRECTIONS).fetchall()]
     return Comparison(last_build_id, fired, tuple(warnings))
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from warehouse.audit import audit_build
 from warehouse.build import Build
-from warehouse.errors import NoBuildError, ShieldError
+from warehouse.errors import NoBuildError, ShieldError, name_build_file
 from warehouse.publish import (
     REFUSED,
     PublishedBuild,
@@ -53,14 +53,17 @@ def verify_build(path: Path) -> PublishedBuild:
     """
     published = check_hash(path)
     describe_build(path, path.name)
-    with duckdb.connect(str(path), read_only=True) as connection:
+    with name_build_file(path), duckdb.connect(str(path), read_only=True) as connection:
         audit_build(Build(published.build_id, path, connection))
     return published
 
 
 def read_lineage(path: Path) -> dict[str, object]:
-    """Return the one row of a build's `refresh_run`, by column."""
-    with duckdb.connect(str(path), read_only=True) as connection:
+    """Return the one row of a build's `refresh_run`, by column.
+
+    Raises `NoBuildError` for a file that cannot be read.
+    """
+    with name_build_file(path), duckdb.connect(str(path), read_only=True) as connection:
         run = connection.execute("SELECT * FROM refresh_run")
         names = [str(column[0]) for column in run.description]
         return dict(zip(names, run.fetchone() or (), strict=True))

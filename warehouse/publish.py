@@ -18,9 +18,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar
 
 import duckdb
+from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
@@ -37,13 +38,18 @@ REFUSED = ".refused"
 class PublishedBuild:
     """What the pointer says of the published build; times are UTC, `cutoff` is a local day."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
     build_id: str
-    file: str
+    file: Annotated[str, StringConstraints(pattern=r"^[^/]+\.duckdb$")]
     sha256: str
     created_at: str
     cutoff: str
     source: str
     is_synthetic: bool
+
+
+POINTER_FACTS = TypeAdapter(PublishedBuild)
 
 
 @contextmanager
@@ -214,7 +220,9 @@ def hash_file(path: Path) -> str:
 def read_pointer(builds: Path) -> PublishedBuild:
     """Return what the pointer says. Raises `NoBuildError` where there is no usable one."""
     path = builds / POINTER
-    if not path.exists():
+    if builds.exists() and not builds.is_dir():
+        raise NoBuildError(f"{builds} is not a folder of builds")
+    if not path.exists() and not path.is_symlink():
         raise NoBuildError(f"no published build in {builds}: run `make refresh` first")
     published = read_record(path)
     if not (builds / published.file).exists():
@@ -231,12 +239,22 @@ def find_pointer(builds: Path) -> PublishedBuild | None:
 
 
 def read_record(path: Path) -> PublishedBuild:
-    """Return what a pointer or a record says. Raises `NoBuildError` naming the file if it cannot."""
+    """Return what a pointer or a record says.
+
+    Raises `NoBuildError` naming the file and its first field that is wrong, and `OSError` for a file
+    that is there and cannot be read: nobody may take that for no build.
+    """
     try:
-        facts: dict[str, Any] = json.loads(path.read_text())
-        return PublishedBuild(**facts)
-    except (FileNotFoundError, ValueError, TypeError) as error:
-        raise NoBuildError(f"{path} is not a pointer to a build: {error}") from error
+        return POINTER_FACTS.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise NoBuildError(f"{path} is not there") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise NoBuildError(
+            f"{path} is not a pointer to a build: {field}{': ' if field else ''}{first['msg']}, "
+            f"found {first['input']!r:.60}"
+        ) from error
 
 
 def list_builds(builds: Path) -> list[Path]:

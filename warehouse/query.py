@@ -5,14 +5,16 @@ connection under `CLOSED`, no statement can change the build, touch another file
 """
 
 import contextlib
-import csv
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import duckdb
 
 from warehouse.errors import ShieldError
+from warehouse.export import SAFE_CELLS, guard_cell
 
 CLOSED = {
     "enable_external_access": "false",
@@ -25,24 +27,40 @@ SHOWN_ROWS = 100
 """Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
 
 FETCHED_ROWS = 10_000
+NEEDS_QUOTES = re.compile(r'[",\r\n]')
 PROMPT, CONTINUED = "atlshield> ", "      ...> "
 
 
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False) -> None:
-    """Print what the last statement of `sql` answers: a table for people, or CSV with a header.
+    """Print what the one statement in `sql` answers: a table for people, or CSV with a header.
 
-    Raises `ShieldError` with DuckDB's own words on a statement that is wrong or not allowed, and on one
-    that is interrupted.
+    Raises `ShieldError` for any other number of statements, and with DuckDB's own words for one that is
+    wrong or not allowed. An interrupt stops the statement and is raised on.
     """
+    statements = split_statements(sql)
+    if len(statements) != 1:
+        raise ShieldError(f"expected one SQL statement, found {len(statements)}")
     # In a thread of its own: while DuckDB works in this one, Python would not hear of an interrupt.
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
-            pool.submit(print_answer, connection, sql, as_csv).result()
+            pool.submit(print_answer, connection, statements[0], as_csv).result()
         except duckdb.Error as error:
             raise ShieldError(str(error)) from error
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt:
             connection.interrupt()
-            raise ShieldError("interrupted") from error
+            raise
+
+
+def split_statements(sql: str) -> list[str]:
+    """Return the statements that semicolons divide; those in texts, names and comments do not.
+
+    A text that does not end hides what follows it from DuckDB's tokenizer: it is part of its statement.
+    """
+    data = sql.encode()  # the tokenizer counts bytes
+    cuts = (place for place, _ in duckdb.tokenize(sql) if data[place : place + 1] == b";")
+    pieces = (data[start + 1 : end] for start, end in pairwise([-1, *cuts, len(data)]))
+    texts = [piece.decode() for piece in pieces]
+    return [text for text in texts if duckdb.tokenize(text)]
 
 
 def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) -> None:
@@ -59,12 +77,21 @@ def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) 
 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
-    """Print every row as DuckDB writes it in an export: ISO dates, true and false, NULL as nothing."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(relation.columns)
-    texts = relation.project("COLUMNS(*)::VARCHAR")
+    """Print every row as an export has it: ISO dates, true and false, NULL as nothing, safe cells."""
+    print(*(quote_cell(guard_cell(name)) for name in relation.columns), sep=",")
+    texts = relation.project(SAFE_CELLS)
     while rows := texts.fetchmany(FETCHED_ROWS):
-        writer.writerows(rows)
+        sys.stdout.writelines(",".join(map(quote_cell, row)) + "\n" for row in rows)
+
+
+def quote_cell(text: str | None) -> str:
+    """Return a cell as DuckDB writes it: NULL as nothing, an empty text as two quotes.
+
+    Python's csv writer leaves a carriage return unquoted, and a spreadsheet begins a row after it.
+    """
+    if text is None:
+        return ""
+    return '"' + text.replace('"', '""') + '"' if not text or NEEDS_QUOTES.search(text) else text
 
 
 def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
@@ -86,8 +113,16 @@ def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
             lines.clear()
             print()
         if at_end or (lines and lines[-1].rstrip().endswith(";")):
-            try:
-                answer(connection, "\n".join(lines))
-            except ShieldError as error:
-                print(f"error: {error}", file=sys.stderr)
+            answer_typed(connection, "\n".join(lines))
             lines.clear()
+
+
+def answer_typed(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Answer one statement after the other; an error or Ctrl-C is told and ends them."""
+    try:
+        for statement in split_statements(sql):
+            answer(connection, statement)
+    except ShieldError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)

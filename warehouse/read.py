@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import sqlalchemy as sa
 
-from warehouse.errors import NoBuildError
+from warehouse.errors import NoBuildError, name_build_file
 from warehouse.publish import PublishedBuild, read_pointer
 from warehouse.schema import TABLES
 from warehouse.table import Table
@@ -61,7 +61,8 @@ def connect_published(
     """Open the published build; whatever is published later, the connection reads this one.
 
     A build that goes between the look at the pointer and the opening has been followed by others:
-    the pointer is read again. Raises `NoBuildError` where there is no build that can be opened.
+    the pointer is read again. Raises `NoBuildError` where there is no build that can be opened, and for
+    what DuckDB finds wrong while it is read.
     """
     while True:
         published = read_pointer(builds)
@@ -72,5 +73,5 @@ def connect_published(
         except duckdb.Error as error:
             if path.exists():
                 raise NoBuildError(f"{published.file} cannot be opened: {error}") from error
-    with connection:
+    with name_build_file(path), connection:
         yield published, connection

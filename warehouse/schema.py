@@ -152,6 +152,22 @@ CALENDAR_TABLE = Table(
     ),
 )
 
+HOLIDAY_TABLE = Table(
+    "holiday",
+    "Public holidays of the city in the observed years and the two after the cutoff; empty for a city"
+    " whose file names no country.",
+    "day that is a holiday",
+    ("holiday_date",),
+    (
+        Column("holiday_date", "DATE", "Local calendar day.", "Date"),
+        Column(
+            "holiday_name", "VARCHAR",
+            "Name, in English where there is one; '; ' between where several fall on the day.",
+            "Holiday",
+        ),
+    ),
+)
+
 INCIDENT_TABLE = Table(
     "incident",
     "Reported offenses after cleaning, in local wall clock time.",
@@ -181,8 +197,8 @@ INCIDENT_TABLE = Table(
         ZONE,
         Column(
             "beat", "VARCHAR",
-            "Police beat at the time of the incident; NULL where the layout has none.", "Beat",
-            nullable=True,
+            "Beat at the time of the incident; NULL where the layout has none.", "Beat",
+            nullable=True, district="beat",
         ),
         NIBRS_CODE,
         OFFENSE,
@@ -210,7 +226,7 @@ INCIDENT_TABLE = Table(
 
 NEIGHBORHOOD_TABLE = Table(
     "neighborhood",
-    "Neighborhoods with at least one incident; npu and zone are those of its recent incidents.",
+    "Neighborhoods with at least one incident; districts are those of its recent incidents.",
     "neighborhood",
     ("neighborhood",),
     (
@@ -224,9 +240,9 @@ NEIGHBORHOOD_TABLE = Table(
         Column("last_occurred", "TIMESTAMP", "Last incident, local.", "Last incident"),
         Column(
             "other_zone_share", "DOUBLE",
-            "Share of its incidents of the last two years whose beat lies in another zone: new lines,"
-            " or bad geocoding; NULL without zones.", "Share in other zones",
-            nullable=True, minimum=0, maximum=1,
+            "Share of its incidents of the last two years that lie in another zone: new lines, or bad"
+            " geocoding; NULL where the zone is not known.", "Share in another zone",
+            nullable=True, minimum=0, maximum=1, district="zone",
         ),
         DATA_SOURCE,
     ),
@@ -602,7 +618,8 @@ MART_NEIGHBORHOOD_DENSITY_TABLE = Table(
 
 MART_ZONE_DISTRIBUTION_TABLE = Table(
     "mart_zone_distribution",
-    "Incidents by police zone and its share of the city's; the zone is that of the incident's beat.",
+    "Incidents by zone and its share of the city's; the zone is the incident's own, not its"
+    " neighborhood's. Empty where no incident has one.",
     "zone, year and offense category; complete over observed years",
     ("zone", "year", "offense_category"),
     (
@@ -804,6 +821,7 @@ TABLES = (
     REJECTED_INCIDENT_TABLE,
     REPAIRED_INCIDENT_TABLE,
     CALENDAR_TABLE,
+    HOLIDAY_TABLE,
     NEIGHBORHOOD_TABLE,
     INCIDENT_TABLE,
     FORECAST_HOURLY_TABLE,

@@ -14,6 +14,7 @@ TYPES = ("VARCHAR", "BIGINT", "INTEGER", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP
 class Column:
     """One column. `label` is its caption for people, `references` is `table.column`.
 
+    `district` is the kind of district (`warehouse.columns.DISTRICT_KINDS`) that the column tells of.
     `minimum`, `maximum` (inclusive) and `allowed` are checked before a build is published;
     NULL is allowed only where `nullable` says so, and `description` then says what it means.
     """
@@ -28,6 +29,7 @@ class Column:
     maximum: float | None = None
     allowed: tuple[str, ...] = ()
     references: str | None = None
+    district: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse a declaration that lacks a fact others depend on."""

@@ -1,5 +1,6 @@
 """Feed health as a specification: raw rows in, findings, warnings and delays out."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from refresh import say_cleaned
 from tests.conftest import CleanFiles
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
+
+GAP = "a gap of exposure, not days without crime"
 
 
 def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
@@ -115,22 +118,27 @@ def test_monthly_incidents_are_a_complete_grid_with_a_total(clean: CleanFiles, t
 @pytest.mark.parametrize(
     ("later", "months", "warning"),
     [
-        ("6/20/2013", 0, None),
-        ("8/1/2013", 1, "2013-07 is not covered by any file"),
-        ("2/1/2014", 7, "2013-07 to 2014-01 are not covered by any file"),
+        (dt.date(2013, 7, 8), 0, None),
+        (dt.date(2013, 8, 1), 1, "2013-07-01 to 2013-07-31 (31 days)"),
+        (dt.date(2014, 2, 1), 7, "2013-07-01 to 2014-01-31 (215 days)"),
     ],
 )
 def test_months_that_no_file_covers(
-    tmp_path: Path, city: City, later: str, months: int, warning: str | None
+    tmp_path: Path, city: City, later: dt.date, months: int, warning: str | None
 ) -> None:
-    old = write_raw(tmp_path / "old.csv", [{}], "cobra_2013", GOOD_COBRA_2013)
-    new = write_raw(tmp_path / "new.csv", [occur(later)])
+    days = [f"06/{day:02}/2013" for day in range(1, 31) for _ in range(3)]
+    cobra = [{"offense_id": f"1{number}", "rpt_date": day, "occur_date": day, "poss_date": day}
+             for number, day in enumerate(days)]  # fmt: skip
+    old = write_raw(tmp_path / "old.csv", cobra, "cobra_2013", GOOD_COBRA_2013)
+    later_days = [f"{later + dt.timedelta(days=day):%m/%d/%Y}" for day in range(30) for _ in range(3)]
+    new = write_raw(tmp_path / "new.csv", list_rows([occur(day) for day in later_days]))
     with open_build("test", tmp_path / "built.duckdb") as build:
         summary = clean_files(build, [old, new], city)
         found = findings(build, "missing_month")
         assert len(found) == months
         assert found[:1] == [("all", "2013-07-01", 0.0, 31.0, True)][:months]
-    assert summary.warnings == ((warning,) if warning else ())
+    told = [text for text in summary.warnings if "not covered" in text]
+    assert told == ([f"{warning} are not covered by any file: {GAP}"] if warning else [])
 
 
 def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> None:
@@ -140,16 +148,15 @@ def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> No
         for day in range(1, 29)
         for _ in range(2 if month < 7 else 12)
     ]
-    changes.append(occur("12/31/2021"))
     raw = write_raw(tmp_path / "raw.csv", list_rows(changes))
     with open_build("test", tmp_path / "built.duckdb") as build:
         summary = clean_files(build, [raw], city)
         found = findings(build, "level_break")
-    before, after = 6 * 28 * 2 / 181, 6 * 28 * 12 / 184
+    before, after = 6 * 28 * 2 / 181, 6 * 28 * 12 / 181
     assert found[0] == ("Society", "2021-07-01", pytest.approx(after), pytest.approx(before), True)
     assert [row[:2] for row in found[1:]] == [("all", "2021-07-01")]
     assert summary.warnings[0] == (
-        "Society: from 1.86 to 11 incidents a day since 2021-07; "
+        "Society: from 1.86 to 11.1 incidents a day since 2021-07; "
         "training across this break mixes two levels"
     )
 
@@ -237,7 +244,7 @@ def test_real_files_without_2017_and_2018_say_so_once(
 ) -> None:
     raw = sorted(real_data.glob("cobra_*.csv.gz"))
     assert (
-        "2017-01 to 2018-12 are not covered by any file"
+        f"2017-01-01 to 2018-12-31 (730 days) are not covered by any file: {GAP}"
         in summarize(tmp_path / "built.duckdb", raw, city).warnings
     )
 

@@ -85,9 +85,15 @@ def test_two_files_make_a_city(tmp_path: Path) -> None:
             "FROM incident"
         ).fetchall()
         tried = connection.execute("SELECT rule FROM rejected_incident").fetchall()
+        lacking = connection.execute("""
+            SELECT (SELECT count(*) FROM mart_zone_distribution), (SELECT count(*) FROM holiday),
+                   (SELECT count(*) FROM data_dictionary WHERE column_name IN ('npu', 'zone', 'beat')),
+                   (SELECT count(*) FROM model_card WHERE regexp_matches(text, 'NPU|oliday|Districts'))
+        """).fetchall()
     assert run == [("Rivertown", 540, "Rivertown Police")]
     assert rules == [("missing_neighborhood",)]
     assert known == [(0, 0, 0, 0)]
+    assert lacking == [(0, 0, 0, 0)]
     assert not {("missing_beat",), ("missing_location_type",)} & set(tried)
     client = create_app(builds).test_client()
     hours = client.post("/predict_hourly_crime", json={"neighborhood": "Ward 2", "month": 3}).get_json()

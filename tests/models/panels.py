@@ -53,6 +53,7 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
         day_counts=by_day.reshape(places, -1).astype(np.uint16),
         day_months=np.repeat(np.arange(FIRST_MONTH, FIRST_MONTH + months), DAYS),
         late=pd.DataFrame({name: pd.Series(dtype=np.int64) for name in LATE_COLUMNS}),
+        holidays=pd.DatetimeIndex([]),
     )
 
 

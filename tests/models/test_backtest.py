@@ -1,5 +1,6 @@
 """The backtest: origins, models, that no forecast sees its own future, and that scores are honest."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from models.backtest import (
     forecast_origin,
     list_origins,
     run_backtest,
+    score_volume,
 )
 from models.charts import draw_scores
 from models.panel import load_panel
@@ -94,6 +96,15 @@ def test_published_model_leaks_nothing(published: Path) -> None:
     counts = forecast.future.counts / forecast.future.exposure
     residual = ((counts - forecast.rates[PUBLISHED]) ** 2).sum()
     assert 0 < 1 - residual / ((counts - counts.mean()) ** 2).sum() < 0.3
+
+
+def test_city_without_zones_has_no_scores_of_zones() -> None:
+    panel = make_panel(months=24)
+    forecast = forecast_origin(panel, list_origins(panel, 1)[0])
+    without = replace(forecast, future=replace(forecast.future, zone=(None,) * 6))
+    for one, zones in ((forecast, {"zone_1", "zone_2"}), (without, set())):
+        grains = {grain for _, _, _, grain, _, _ in score_volume(one, 12)}
+        assert {grain for grain in grains if grain.startswith("zone")} == zones
 
 
 def test_no_origins_give_no_scores() -> None:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from models.base import (
     find_shape_types,
     smooth_hours,
 )
+from models.daykinds import HOLIDAY
 from models.panel import HOURS, Panel
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
@@ -135,6 +137,21 @@ def test_little_data_one_place_and_a_month_without_crime_give_finite_rates(month
     rates = expect(panel, months)
     assert np.isfinite(rates).all()
     assert (rates > 0).all()
+
+
+def test_month_with_more_quiet_holidays_has_lower_rates() -> None:
+    panel, origin = make_panel(rate=0.5), FIRST_MONTH + 30  # July 2021
+    kind_days = panel.kind_days.copy()
+    kind_days[:, HOLIDAY] = 1  # on which nothing happened
+    days = pd.DatetimeIndex(["2021-07-05", "2021-07-12", "2021-08-02", "2020-01-01"])
+    panel = replace(panel, kind_days=kind_days, holidays=days)
+    none = replace(panel, holidays=days[3:])
+    with_days, without = (
+        estimate_base(p, origin, np.arange(origin, origin + 3)).sum(axis=(0, 2, 3))
+        for p in (panel, none)
+    )
+    lowered = with_days / without
+    assert lowered[0] < lowered[1] < lowered[2]
 
 
 def test_unknown_npu_borrows_from_the_others_without_one() -> None:

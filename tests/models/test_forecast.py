@@ -5,9 +5,11 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
 from etl.city import City
+from models.daykinds import HOLIDAY
 from models.forecast import list_days, next_months
 from refresh import Request, refresh
 from tests.raw import write_daily
@@ -32,13 +34,15 @@ def test_forecast_months_are_the_next_after_the_cutoff(
 
 def test_days_count_clock_changes_on_their_weekday(city: City) -> None:
     months = np.array([2026 * 12 + 2, 2026 * 12 + 5, 2026 * 12 + 10])
-    days = list_days(months, city.time_zone)
+    days = list_days(months, city.time_zone, pd.DatetimeIndex(["2026-06-19"]))
     assert days.counts.sum(axis=1).tolist() == [31, 30, 30]
     assert days.counts[0].tolist() == [5, 5, 4, 4, 4, 4, 5]
     assert days.hours[0, 6, :4].tolist() == [5, 5, 4, 5]
     assert days.hours[0].sum() == 31 * 24 - 1
     assert days.hours[1].sum() == 30 * 24
     assert days.hours[2, 6, :3].tolist() == [5, 6, 5]
+    assert days.kinds[1, 4].tolist() == [0, 0, 0, 0, 3, 0, 0, 1]  # one of June's Fridays is a holiday
+    assert days.kinds[..., HOLIDAY].sum() == 1
 
 
 def fetch(builds: Path, select: str) -> list[tuple[object, ...]]:

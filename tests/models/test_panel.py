@@ -47,6 +47,17 @@ def test_november_repeats_hour_one_and_has_two_holidays(clean: CleanFiles, tmp_p
     assert panel.exposure[0, :3].tolist() == [30, 31, 30]
     assert panel.kind_days[0, HOLIDAY] == 2
     assert panel.kind_counts[0, HOLIDAY].sum() == 1
+    assert (panel.holidays[0].year, panel.holidays[-1].year) == (2021, 2023)
+
+
+def test_factors_of_days_average_to_one_over_the_panels_own_holidays() -> None:
+    panel = make_panel()
+    quiet = np.array([4, 4, 4, 4, 4, 4, 5, 1])  # the holidays are without crime
+    days = pd.date_range("2019-01-01", periods=30)
+    panel = replace(panel, kind_days=np.tile(quiet, (30, 1)), holidays=days)
+    often = np.append(np.full(7, (365.25 - 30) / 7), 30) / 365.25
+    np.testing.assert_allclose(np.einsum("k,khs->hs", often, panel.kind_factors), 1)
+    assert panel.kind_factors[HOLIDAY].max() < panel.kind_factors[0].min()
 
 
 def test_common_offenses_stand_alone_and_the_rest_go_by_patrol_type(

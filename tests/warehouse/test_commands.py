@@ -90,6 +90,7 @@ def test_export_writes_every_table_twice_with_a_manifest(published: Path, tmp_pa
         assert main(["--builds", str(published), "export", "--out", str(out)]) == 0
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["build"]["build_id"] == read_pointer(published).build_id
+    assert "leading apostrophe" in manifest["csv"]
     assert set(manifest["tables"]) == {table.name for table in TABLES}
     for table in TABLES:
         entry = manifest["tables"][table.name]
@@ -144,6 +145,35 @@ def test_file_laid_into_an_export_is_not_lost(
     assert main(["--builds", str(published), "export", "--out", str(out)]) == 1
     assert "(workbook.twb)" in capsys.readouterr().err
     assert (out / "workbook.twb").exists()
+
+
+@pytest.mark.parametrize("place", [".", "..", "/", "note.txt/dist", "circle", "x" * 300])
+def test_export_to_a_place_that_cannot_be_one_is_an_error(
+    published: Path, tmp_path: Path, place: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "note.txt").touch()
+    (here / "circle").symlink_to("circle")
+    monkeypatch.chdir(here)
+    assert main(["--builds", str(published), "export", "--out", place]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["here"]
+    assert {path.name for path in here.iterdir()} == {"note.txt", "circle"}
+
+
+def test_exported_csv_holds_no_formula_and_parquet_is_as_it_was(tmp_path: Path) -> None:
+    names = ("id", "n", "a", "b")
+    table = Table("crime", "C.", "crime", ("id",), tuple(Column(n, "VARCHAR", "C.", "C") for n in names))
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE crime AS SELECT '=1+1' AS id, -1 AS n, '' AS a, NULL AS b")
+        write_table(connection, table, tmp_path)
+        rows = connection.execute(f"FROM '{tmp_path}/crime.parquet'").fetchall()
+    assert (tmp_path / "crime.csv").read_text() == 'id,n,a,b\n\'=1+1,-1,"",\n'
+    assert rows == [("=1+1", -1, "", None)]
 
 
 def test_export_that_fails_leaves_the_one_before(

@@ -18,8 +18,10 @@ LAST = {"rows": 1000, "cutoff": "2025-06-30", "places": ("A", "B"), "forecast": 
 def fill_side(connection: duckdb.DuckDBPyConnection, database: str, facts: dict[str, object]) -> None:
     """Create what the guards look at in a database that is attached."""
     for table, select in {
-        "incident": f"FROM range({facts['rows']})",
-        "calendar": f"SELECT DATE '{facts['cutoff']}' AS calendar_date",
+        "incident": f"SELECT DATE '{facts['cutoff']}' - n::INTEGER % 100 AS occurred_at"
+        f" FROM range({facts['rows']}) AS r(n)",
+        "calendar": f"SELECT DATE '{facts['cutoff']}' - n::INTEGER AS calendar_date"
+        " FROM range(100) AS r(n)",
         "neighborhood": f"SELECT unnest({list(facts['places'])}) AS neighborhood",  # type: ignore[call-overload]
         "average_daily": f"SELECT {facts['forecast']} AS expected_month_crimes",
     }.items():

@@ -233,6 +233,15 @@ def test_every_cell_is_there(build: Build, mart: Table, rows: int) -> None:
     assert build.count_rows(mart) == rows
 
 
+def test_city_without_zones_has_no_row_for_a_zone_that_is_null(tmp_path: Path) -> None:
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        build.data_source = "test data"
+        fill(build, CALENDAR_TABLE, CALENDAR)
+        fill(build, INCIDENT_TABLE, INCIDENT)
+        build.connection.execute("UPDATE incident SET zone = NULL")
+        assert build.insert_mart(MART_ZONE_DISTRIBUTION_TABLE) == 0
+
+
 def test_metric_that_nobody_explained_stops_the_build(tmp_path: Path) -> None:
     with open_build("test", tmp_path / "b.duckdb") as build:
         build.data_source = "test data"

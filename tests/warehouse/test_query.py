@@ -1,5 +1,6 @@
 """SQL for people: answers as a table or CSV, nothing written, nothing read but the build."""
 
+import csv
 import io
 import re
 import signal
@@ -12,9 +13,9 @@ import duckdb
 import pytest
 
 from warehouse.__main__ import main
-from warehouse.errors import ShieldError
+from warehouse.command import run_command
 from warehouse.publish import read_pointer
-from warehouse.query import answer
+from warehouse.query import answer, answer_typed
 from warehouse.settings import ROOT
 
 QUERIES = [
@@ -56,6 +57,16 @@ def test_answer_is_a_table_as_wide_as_the_terminal(
     assert is_whole or max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "-1\n=1", '="a,b'])
+def test_csv_holds_no_text_that_a_spreadsheet_would_run(
+    published: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select = f"SELECT '{text}' AS \"=head\", -1 AS a, -1.5 AS b, -1e9::DOUBLE AS c, 'x-1' AS d"
+    assert run_sql(published, select, "--csv") == 0
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out, newline="")))
+    assert rows == [["'=head", "a", "b", "c", "d"], [f"'{text}", "-1", "-1.5", "-1000000000.0", "x-1"]]
+
+
 def test_csv_has_every_row_and_plain_values(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_sql(published, "SELECT range AS n FROM range(10_001)", "--csv") == 0
     assert capsys.readouterr().out.splitlines() == ["n", *map(str, range(10_001))]
@@ -73,6 +84,8 @@ def test_csv_has_every_row_and_plain_values(published: Path, capsys: pytest.Capt
         "SHOW TABLES",
         "WITH place AS (SELECT * FROM neighborhood) SELECT count(*) FROM place",
         "SELECT 'DELETE FROM incident; -- is only a text' AS text",
+        "SELECT 'é;' AS \"ü;\" /* ; */; -- the end; really",
+        ";; SELECT $$;$$ AS text ;;",
     ],
 )
 def test_whatever_only_reads_is_answered(
@@ -90,7 +103,12 @@ def test_whatever_only_reads_is_answered(
         ("UPDATE incident SET zone = '1'", "read-only mode"),
         ("DROP TABLE incident", "read-only mode"),
         ("CREATE TABLE mine AS SELECT 1", "read-only mode"),
-        ("SELECT 1; DROP VIEW mart_incident_explorer", "read-only mode"),
+        ("DROP VIEW mart_incident_explorer", "read-only mode"),
+        ("SELECT 1; SELECT 2", "expected one SQL statement, found 2"),
+        ("SELECT 1; SELEC", "expected one SQL statement, found 2"),
+        ("-- nothing", "expected one SQL statement, found 0"),
+        (";", "expected one SQL statement, found 0"),
+        ("SELECT ';", "unterminated quoted string"),
         ("COPY incident TO '{folder}/x.csv'", "Permission Error"),
         ("EXPORT DATABASE '{folder}/x'", "Permission Error"),
         ("ATTACH '{folder}/x.duckdb'", "Permission Error"),
@@ -120,12 +138,13 @@ def test_what_does_more_than_read_is_refused_in_words(
 def test_prompt_goes_on_after_an_error_and_ends_with_the_input(
     published: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed = "\nSELECT count(*) AS months\nFROM average_daily;\nSELEC;\nSELECT 'last' AS word"
+    typed = "\nSELECT count(*) AS months\nFROM average_daily; SELECT 2;\nSELEC;\nSELECT 'last' AS word"
     monkeypatch.setattr("sys.stdin", io.StringIO(typed))
     assert main(["--builds", str(published), "shell"]) == 0
     printed = capsys.readouterr()
     assert "simulated data" in printed.out
     assert "months" in printed.out
+    assert "│     2 │" in printed.out
     assert "│ last" in printed.out
     assert printed.err.count("error:") == 1
     assert "syntax error" in printed.err
@@ -168,13 +187,14 @@ class SlowConnection:
         self.stopped.set()
 
 
-def test_interrupt_stops_the_running_statement_and_is_told() -> None:
+def test_interrupt_stops_the_running_statement_and_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with pytest.raises(ShieldError, match="^interrupted$"):
-            answer(cast(Any, SlowConnection()), "SELECT 1")
+        assert run_command(lambda: answer(cast(Any, SlowConnection()), "SELECT 1")) == 130
+        answer_typed(cast(Any, SlowConnection()), "SELECT 1; SELECT 2")  # the prompt goes on
     finally:
         signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err == "error: interrupted\n" * 2
 
 
 def test_build_is_as_it_was(published: Path) -> None:

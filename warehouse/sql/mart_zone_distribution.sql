@@ -3,7 +3,8 @@ WITH observed AS (
     FROM calendar
     GROUP BY ALL
 ),
--- Rows of nothing make the grid complete; a join would lose incidents whose zone is NULL.
+-- Rows of nothing make the grid complete; a join would lose incidents whose zone is NULL. Where every zone
+-- is NULL, the city has none and the mart no rows: the one group would be the whole city.
 grid AS (
     SELECT zone, year, offense_category, 0 AS incidents
     FROM (SELECT DISTINCT zone FROM incident)
@@ -15,6 +16,7 @@ grid AS (
 counted AS (
     SELECT zone, year, offense_category, sum(incidents)::BIGINT AS incident_count
     FROM grid
+    WHERE EXISTS (FROM incident WHERE zone IS NOT NULL)
     GROUP BY ALL
 )
 SELECT

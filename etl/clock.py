@@ -1,0 +1,195 @@
+"""Are the times read as they were meant? What a file itself tells beside them.
+
+Enters: `staged` and the raw files. Leaves: a sentence per doubt: weekdays or shifts that the file names
+and its times contradict, hours that no city's crime has, and the other reading that fits better.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from etl.city import City
+from etl.raw_file import RawFile
+from warehouse.table import quote_text
+
+Floats = npt.NDArray[np.float64]
+
+MIN_TOLD = 50
+"""Rows that must name a weekday or a shift before these are asked."""
+
+MAX_CONTRADICTED_SHARE = 0.10
+"""Share of named weekdays or shifts that the times may contradict. In the department's files it is 0 to
+7 %; its UTC times read as local contradict 16 % of the weekdays."""
+
+MIN_TIMES = 200
+"""Times from which on hours are looked at one by one."""
+
+MAX_HOUR_SHARE = 0.5
+"""Share of the times that one hour may hold: beyond it, the hour is not known."""
+
+MIN_PROFILE_TIMES = 1000
+"""Times from which on the profile of the day is known: its distance is then off by about 0.03."""
+
+CITY_PROFILE = np.array([0.106, 0.049, 0.072, 0.118, 0.157, 0.178, 0.178, 0.141])
+"""Shares of the day's crimes in each three hours: mean of Atlanta's COBRA files of 2013-16, of 2019-21
+and of the nibrs sample. Each of them, and the simulated data, is within `SMALL_DISTANCE` of it."""
+
+SMALL_DISTANCE, LARGE_DISTANCE = 0.10, 0.11
+"""Total variation distances from `CITY_PROFILE`: of a reading that fits, of one that is in doubt."""
+
+BETTER_FACTOR = 0.65
+"""The other reading must be nearer by this factor: Atlanta's files read in the wrong clock are at 0.12
+to 0.25, and at 0.03 to 0.09 in the right one."""
+
+MIN_FLAT_DISTANCE = 0.04
+"""A profile nearer than this to a flat one is no city's; the flattest known is at 0.10."""
+
+MIN_YEAR = 1980
+"""A file of which half is older has its dates misread: epoch seconds taken for milliseconds are 1970."""
+
+
+@dataclass(frozen=True)
+class Hours:
+    """Counts of one file's times by clock hour (24), as they were read and in the other clock."""
+
+    read: Floats
+    other: Floats
+
+    @property
+    def count(self) -> int:
+        """How many times there are."""
+        return int(self.read.sum())
+
+
+def find_clock_doubts(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> Iterator[str]:
+    """Yield what there is to doubt about the times of one file."""
+    yield from doubt_years(connection, file)
+    contradicted, told = count_contradicted(connection, file, city)
+    if told >= MIN_TOLD and contradicted[0] > MAX_CONTRADICTED_SHARE:
+        better = contradicted[1] < contradicted[0] / 2
+        other = f"; read {name_other(file)} it is {contradicted[1]:.0%}" if better else ""
+        yield (
+            f"{contradicted[0]:.0%} of {told:,} weekdays that the file names are not those of its"
+            f" dates{other}"
+        )
+    yield from doubt_shifts(connection, file)
+    hours = count_hours(connection, file, city)
+    # Weekdays that fit prove the clock better than any profile.
+    is_proven = told >= MIN_TOLD and contradicted[0] <= MAX_CONTRADICTED_SHARE / 2
+    yield from doubt_hours(hours, file, is_proven=is_proven)
+
+
+def name_other(file: RawFile) -> str:
+    """Return the clock that the layout does not say."""
+    return "as local" if file.layout.is_utc else "as UTC"
+
+
+def render_other(file: RawFile, city: City) -> str:
+    """Return the SQL of `occurred` in the clock that the layout does not say."""
+    zone = quote_text(city.time_zone.key)
+    if file.layout.is_utc:
+        return f"timezone('UTC', timezone({zone}, occurred))"
+    return f"timezone({zone}, timezone('UTC', occurred))"
+
+
+def doubt_years(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
+    """Yield a sentence if half of the occurrences are older than any feed."""
+    typical = connection.execute(
+        "SELECT median(occurred)::DATE FROM staged WHERE file_number = $number", {"number": file.number}
+    ).fetchall()[0][0]
+    if typical is not None and typical.year < MIN_YEAR:
+        yield f"half of its dates are before {typical}: check the unit of datetime_formats"
+
+
+def count_contradicted(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, city: City
+) -> tuple[tuple[float, float], int]:
+    """Return the shares of named weekdays that contradict `occurred`, as read and in the other clock.
+
+    Rows whose window spans days are left out: the file may name the day of either end.
+    """
+    read, other, told = connection.execute(
+        f"""
+        SELECT avg((isodow(occurred) <> told_weekday)::INTEGER),
+               avg((isodow({render_other(file, city)}) <> told_weekday)::INTEGER), count(*)
+        FROM staged WHERE file_number = $number AND told_weekday IS NOT NULL AND occurred IS NOT NULL
+          AND coalesce(occurred_until::DATE, occurred::DATE) = occurred::DATE""",
+        {"number": file.number},
+    ).fetchall()[0]
+    return (float(read or 0), float(other or 0)), int(told)
+
+
+def doubt_shifts(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
+    """Yield a sentence if too many times lie outside the shift that the file names for them."""
+    shifts = file.layout.shifts
+    if not shifts:
+        return
+    inside = " ".join(
+        f"WHEN {quote_text(name)}"
+        f" THEN (hour(occurred) - {first} + 24) % 24 < {(last - first) % 24 or 24}"
+        for name, (first, last) in shifts.items()
+    )
+    outside, told = connection.execute(
+        f"""
+        SELECT avg((NOT inside)::INTEGER), count(inside)
+        FROM (SELECT CASE told_shift {inside} END AS inside
+              FROM staged WHERE file_number = $number AND occurred IS NOT NULL
+                AND coalesce(occurred_until::DATE, occurred::DATE) = occurred::DATE)""",
+        {"number": file.number},
+    ).fetchall()[0]
+    if told >= MIN_TOLD and outside > MAX_CONTRADICTED_SHARE:
+        yield f"{outside:.0%} of {told:,} times lie outside the shift that the file names for them"
+
+
+def count_hours(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> Hours:
+    """Return a file's times by hour in both clocks."""
+    rows = connection.execute(
+        f"""
+        SELECT hour(occurred) AS read, hour({render_other(file, city)}) AS other, count(*) AS times
+        FROM staged WHERE file_number = $number AND occurred IS NOT NULL GROUP BY ALL""",
+        {"number": file.number},
+    ).fetchnumpy()
+    read, other = np.zeros((2, 24))
+    np.add.at(read, rows["read"], rows["times"])
+    np.add.at(other, rows["other"], rows["times"])
+    return Hours(read, other)
+
+
+def doubt_hours(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str]:
+    """Yield what no city's crime shows. `is_proven` says that weekdays have confirmed the clock."""
+    if hours.count < MIN_TIMES:
+        return
+    shares = hours.read / hours.count
+    top = int(shares.argmax())
+    if shares[top] > MAX_HOUR_SHARE:
+        yield (
+            f"{shares[top]:.0%} of {hours.count:,} times lie between {top:02}:00 and {top:02}:59: the"
+            " file tells no clock, or its clock is read in the wrong unit"
+        )
+        return
+    if not shares[13:].any() and shares[1:12].all():
+        yield (
+            f"none of {hours.count:,} times lies between 13:00 and 23:59: a 12-hour clock is read"
+            " without its AM and PM"
+        )
+        return
+    if hours.count < MIN_PROFILE_TIMES:
+        return
+    if measure_distance(hours.read, np.full(8, 1 / 8)) < MIN_FLAT_DISTANCE:
+        yield f"{hours.count:,} times spread evenly over the day, as no city's crime does"
+    read, other = (measure_distance(counts, CITY_PROFILE) for counts in (hours.read, hours.other))
+    is_better = read > LARGE_DISTANCE and other < min(SMALL_DISTANCE, BETTER_FACTOR * read)
+    if is_better and not is_proven:
+        yield (
+            f"its hours fit a city's day better when read {name_other(file)}: a share of {other:.0%}"
+            f" of the times lies in other hours then, {read:.0%} as the layout says"
+        )
+
+
+def measure_distance(counts: Floats, profile: Floats) -> float:
+    """Return the total variation distance of counts by hour (24) from a profile by three hours (8)."""
+    shares = counts.reshape(8, 3).sum(axis=1) / counts.sum()
+    return float(np.abs(shares - profile).sum() / 2)

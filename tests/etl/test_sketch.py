@@ -1,0 +1,410 @@
+"""`python -m etl sketch`: what is guessed of unknown files, and what is never written."""
+
+import csv
+import gzip
+import io
+import tomllib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+
+from etl.__main__ import main
+from etl.guess_clock import derive_shifts, guess_zone
+from etl.guess_dates import MONTHS
+from etl.layout import load_layout
+from tests.etl.test_layout import REAL_LAYOUTS
+from warehouse import settings
+
+ROWS = 600
+LAYOUTS = sorted(path.stem for path in settings.LAYOUTS_DIR.glob("*.toml"))
+Row = dict[str, str]
+
+
+def draw_moments() -> pd.DatetimeIndex:
+    """Local moments of two years, fewest at 4 in the morning."""
+    rng = np.random.default_rng(1)
+    weights = np.array([6, 6, 2, 1, 0, 1, 2, *[6] * 17])
+    hours = rng.choice(24, ROWS, p=weights / weights.sum())
+    days = pd.date_range("2021-01-01", periods=ROWS, freq="29h").normalize()
+    return days + pd.to_timedelta(hours * 60 + rng.integers(1, 60, ROWS), unit="m")
+
+
+MOMENTS = draw_moments()
+
+
+def spell(form: str, moments: pd.DatetimeIndex = MOMENTS) -> list[str]:
+    """Moments as text."""
+    return list(moments.strftime(form))
+
+
+def rows_of(layout: str) -> list[Row]:
+    """Rows of a known layout, with other columns that could be mistaken for its fields."""
+    facts = load_layout(layout)
+    moments = MOMENTS
+    if facts.is_utc:
+        told = moments.tz_localize(
+            "America/New_York", nonexistent="shift_forward", ambiguous=np.ones(ROWS, bool)
+        )
+        moments = told.tz_convert("UTC").tz_localize(None)
+    form = facts.datetime_formats[0]
+    if form == "epoch_ms":
+        dates = [str(int(moment.timestamp()) * 1000) for moment in moments]
+    else:
+        dates = spell(form, moments)
+    values: dict[str, Callable[[int], str]] = {
+        **dict.fromkeys(("reported", "occurred", "occurred_until"), lambda n: dates[n]),
+        **dict.fromkeys(("occurred_clock", "occurred_until_clock"), lambda n: f"{MOMENTS[n]:%H:%M}"),
+        "report_number": lambda n: f"21{n:07}",
+        "nibrs_code": lambda n: ("13A", "240", "23F")[n % 3],
+        "offense_literal": lambda n: ("AGG ASSAULT", "AUTO THEFT", "ROBBERY", "LARCENY-FROM VEHICLE")[
+            n % 4
+        ],
+        "beat": lambda n: f"{n % 6 + 1}0{n % 4}",
+        "neighborhood": lambda n: ("Downtown", "Midtown", "West End")[n % 3],
+        "npu": lambda n: "ABM"[n % 3],
+        "latitude": lambda n: f"33.7{n % 9}12",
+        "longitude": lambda n: f"-84.3{n % 9}12",
+        "location_type": lambda n: ("18", "20")[n % 2],
+        "firearm_involved": lambda n: ("yes", "no", "no")[n % 3],
+    }
+    fields = {column: values[name] for name, column in facts.fields.items()}
+    others: dict[str, Callable[[int], str]] = {
+        "OBJECTID": lambda n: str(n),
+        "MI_PRINX": lambda n: str(n + 5000),
+        "Location": lambda n: f"{n} SECRET ST",
+        "location": lambda n: f"{n} SECRET ST",
+        "StreetAddress": lambda n: f"{n} SECRET ST",
+        "Vic_Count": lambda n: str(n % 3),
+        "x": lambda n: f"-84.3{n % 9}12",
+        "y": lambda n: f"33.7{n % 9}12",
+        "Day_of_the_week": lambda n: f"{MOMENTS[n]:%A}",
+        "Crime_Against": lambda n: ("Person", "Property")[n % 2],
+    }
+    return [
+        {c: (others | fields)[c](n) if c in others | fields else "" for c in facts.columns}
+        for n in range(ROWS)
+    ]
+
+
+def made_up(**changes: Callable[[int], str]) -> list[Row]:
+    """Rows of a made-up file in ISO dates, with columns added or changed."""
+    columns: dict[str, Callable[[int], str]] = {
+        "Case": lambda n: f"C{n}",
+        "Occurred": lambda n: f"{MOMENTS[n]:%Y-%m-%d %H:%M}",
+        "Offense": lambda n: ("ROBBERY", "PUNCH-UP")[n % 2],
+        "Lon": lambda n: f"-90.5{n % 7}45678",
+        "Lat": lambda n: f"41.5{n % 7}45678",
+        **changes,
+    }
+    return [{name: column(n) for name, column in columns.items()} for n in range(ROWS)]
+
+
+def write(path: Path, rows: list[Row], separator: str = ",", encoding: str = "utf-8") -> Path:
+    """Write rows as a text file, or as a workbook whose second sheet they are."""
+    if path.suffix == ".xlsx":
+        book = openpyxl.Workbook()
+        sheet = book.create_sheet("Taten")
+        sheet.append(list(rows[0]))
+        for row in rows:
+            sheet.append([float(text) if text.isdecimal() else text for text in row.values()])
+        book.save(path)
+        return path
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, list(rows[0]), delimiter=separator)
+    writer.writeheader()
+    writer.writerows(rows)
+    path.write_bytes(stream.getvalue().encode(encoding))
+    return path
+
+
+def sketch(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """Layout, city and the text of both drafts of a file."""
+    out = path.parent / "out"
+    assert main(["sketch", str(path), "--out", str(out), "--name", "town"]) == 0
+    texts = [(out / room / "town.toml").read_text() for room in ("layouts", "cities")]
+    layout, city = map(tomllib.loads, texts)
+    return layout, city, "".join(texts)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_field_of_a_known_layout_is_guessed(tmp_path: Path, name: str) -> None:
+    layout, city, text = sketch(write(tmp_path / "f.csv", rows_of(name)))
+    known = load_layout(name)
+    assert layout["fields"].items() >= known.fields.items()
+    assert layout["time_zone"] == known.time_zone
+    assert layout["datetime_formats"] == [known.datetime_formats[0]]
+    assert layout["columns"] == list(known.columns)
+    assert city["time_zone"] == "America/New_York"
+    assert "SECRET" not in text
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("name", sorted(REAL_LAYOUTS))
+def test_every_field_of_a_real_file_is_guessed(tmp_path: Path, real_data: Path, name: str) -> None:
+    path = tmp_path / "f.csv.gz"
+    path.symlink_to(real_data / f"{name}.csv.gz")
+    layout, city, _ = sketch(path)
+    known = load_layout(REAL_LAYOUTS[name])
+    assert layout["fields"].items() >= known.fields.items()
+    assert layout["time_zone"] == known.time_zone
+    assert set(layout["datetime_formats"]) <= set(known.datetime_formats)
+    assert city["time_zone"] == "America/New_York"
+
+
+GERMAN_MONTHS = list(MONTHS["German"].split())
+GERMAN: dict[str, Callable[[int], str]] = {
+    "Vorgangsnummer": lambda n: f"{n + 1000}",
+    "Jahr": lambda n: f"{MOMENTS[n].year}",
+    "Monat": lambda n: GERMAN_MONTHS[MOMENTS[n].month - 1],
+    "Tag": lambda n: f"{MOMENTS[n].day}",
+    "Stunde": lambda n: f"{MOMENTS[n].hour}",
+    "Straße": lambda n: f"Geheimweg {n}",
+    "Delikt": lambda n: ("RAUB", "ROBBERY")[n % 2],
+    "Stadtteil": lambda n: ("Nordstadt", "Südstadt", "k.A.")[n % 3],
+    "Rechtswert": lambda n: f"{550_000 + n},5",
+    "Hochwert": lambda n: f"{5_800_000 + n},5",
+}
+
+
+@pytest.mark.parametrize("file", ["taten.csv", "taten.xlsx"])
+def test_city_with_its_own_ways_is_understood(tmp_path: Path, file: str) -> None:
+    rows = [{name: column(n) for name, column in GERMAN.items()} for n in range(ROWS)]
+    layout, _, text = sketch(write(tmp_path / file, rows, ";", "latin-1"))
+    assert layout["fields"] == {
+        "report_number": "Vorgangsnummer",
+        "occurred_year": "Jahr",
+        "occurred_month": "Monat",
+        "occurred_day": "Tag",
+        "occurred_hour": "Stunde",
+        "offense_literal": "Delikt",
+        "neighborhood": "Stadtteil",
+        "longitude": "Rechtswert",
+        "latitude": "Hochwert",
+    }
+    assert layout["month_names"] == GERMAN_MONTHS
+    assert layout["decimal_comma"] is True
+    assert layout["coordinate_system"] == "EPSG:?"
+    assert layout["null_spellings"] == ["k.A."]
+    assert layout["offense_codes"] == {"ROBBERY": "120"}
+    form = ("sheet", "Taten") if file.endswith("xlsx") else ("separator", ";")
+    assert form in layout.items()
+    assert layout.get("encoding", "utf-8") == ("utf-8" if file.endswith("xlsx") else "latin-1")
+    assert "Geheimweg" not in text
+    assert '# doubt: "RAUB" = ' in text
+
+
+VALUES: dict[str, Callable[[int], str]] = {
+    "date": lambda n: f"{MOMENTS[n]:%m/%d/%Y}", "clock": lambda n: f"{MOMENTS[n]:%H:%M:%S}",
+    "year": lambda n: f"{MOMENTS[n].year}", "month": lambda n: f"{MOMENTS[n].month}",
+    "day": lambda n: f"{MOMENTS[n].day}", "hour": lambda n: f"{MOMENTS[n].hour}",
+    "minute": lambda n: f"{MOMENTS[n].minute}", "id": lambda n: f"GO-{n}", "few": lambda n: "ABC"[n % 3],
+    "longitude": lambda n: f"-79.{380 + n % 9}", "latitude": lambda n: f"43.{650 + n % 9}",
+    "metres": lambda n: str(490_000 + 7 * n), "offense": lambda n: ("ARSON", "ROBBERY")[n % 2],
+    "street": lambda n: f"{n} SECRET ST",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "TYPE:offense:offense_literal YEAR:year:occurred_year MONTH:month:occurred_month "
+        "DAY:day:occurred_day HOUR:hour:occurred_hour MINUTE:minute:occurred_minute "
+        "HUNDRED_BLOCK:street: NEIGHBOURHOOD:few:neighborhood X:metres:longitude Y:metres:latitude",
+        "EVENT_UNIQUE_ID:id:report_number REPORT_DATE:date:reported OCC_DATE:date:occurred "
+        "REPORT_YEAR:year: OCC_YEAR:year: OCC_MONTH:month: OCC_DAY:day: REPORT_HOUR:hour: "
+        "OCC_HOUR:hour:occurred_hour DIVISION:few:zone PREMISES_TYPE:few:location_type "
+        "OFFENCE:offense:offense_literal NEIGHBOURHOOD_158:few:neighborhood "
+        "LONG_WGS84:longitude:longitude LAT_WGS84:latitude:latitude",
+        "CMPLNT_NUM:id:report_number CMPLNT_FR_DT:date:occurred CMPLNT_FR_TM:clock:occurred_clock "
+        "CMPLNT_TO_DT:date:occurred_until CMPLNT_TO_TM:clock:occurred_until_clock RPT_DT:date:reported "
+        "OFNS_DESC:offense:offense_literal BORO_NM:few:neighborhood X_COORD_CD:metres: "
+        "Latitude:latitude:latitude Longitude:longitude:longitude",
+    ],
+)
+def test_headers_as_other_cities_have_them(tmp_path: Path, header: str) -> None:
+    columns = [column.split(":") for column in header.split()]
+    rows = [{name: VALUES[kind](n) for name, kind, _ in columns} for n in range(ROWS)]
+    layout, _, text = sketch(write(tmp_path / "f.csv", rows))
+    assert layout["fields"] == {field: name for name, _, field in columns if field}
+    assert "SECRET" not in text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "found"),
+    [
+        ("utf-8", None), ("utf-8-sig", None), ("latin-1", "latin-1"), ("cp1252", "cp1252"),
+        ("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_encoding_and_separator(
+    tmp_path: Path, encoding: str, found: str | None, separator: str
+) -> None:
+    dash = "–" if encoding != "latin-1" else "-"
+    rows = made_up(Barrio=lambda n: f"Peñón{dash}{n % 3}, Sur; Río")
+    layout, _, _ = sketch(write(tmp_path / "f.csv", rows, separator, encoding))
+    assert layout.get("encoding") == found
+    assert layout.get("separator", ",") == separator
+    assert layout["fields"]["neighborhood"] == "Barrio"
+
+
+def test_day_and_month_are_ordered_by_values_by_weekdays_or_doubted(tmp_path: Path) -> None:
+    early = MOMENTS[MOMENTS.day <= 12]
+
+    def guess(name: str, **columns: Callable[[int], str]) -> tuple[list[str], str]:
+        path = tmp_path / name / "f.csv"
+        path.parent.mkdir()
+        layout, _, text = sketch(write(path, made_up(**columns)))
+        return layout["datetime_formats"], text
+
+    by_value, text = guess("value", Occurred=lambda n: f"{MOMENTS[n]:%d/%m/%Y %H:%M}")
+    assert by_value == ["%d/%m/%Y %H:%M"]
+    assert "both orders" not in text
+    dates = {"Occurred": lambda n: f"{early[n % len(early)]:%d/%m/%Y %H:%M}"}
+    days = {"Weekday": lambda n: f"{early[n % len(early)]:%A}"}
+    by_weekday, text = guess("weekday", **dates, **days)
+    assert by_weekday == ["%d/%m/%Y %H:%M"]
+    assert "both orders" not in text
+    _, text = guess("undecided", **dates)
+    assert "# doubt: day and month can be read in both orders" in text
+
+
+def test_utc_is_told_by_the_low_of_the_night_and_by_offsets(tmp_path: Path) -> None:
+    utc = MOMENTS + pd.Timedelta(hours=6)
+    layout, city, text = sketch(
+        write(tmp_path / "f.csv", made_up(Occurred=lambda n: f"{utc[n]:%Y-%m-%d %H:%M}"))
+    )
+    assert (layout["time_zone"], city["time_zone"]) == ("UTC", "America/Chicago")
+    (tmp_path / "z").mkdir()
+    rows = made_up(Occurred=lambda n: f"{utc[n]:%Y-%m-%dT%H:%M:%S}Z")
+    layout, _, _ = sketch(write(tmp_path / "z" / "f.csv", rows))
+    assert (layout["time_zone"], layout["datetime_formats"]) == ("UTC", ["%Y-%m-%dT%H:%M:%SZ"])
+
+
+def test_local_midnight_in_utc_beside_a_local_hour(tmp_path: Path) -> None:
+    days = MOMENTS.normalize().tz_localize("America/Chicago").tz_convert("UTC")
+    rows = made_up(
+        Occurred=lambda n: f"{days[n]:%Y/%m/%d %H:%M:%S}", Occ_Hour=lambda n: str(MOMENTS[n].hour)
+    )
+    layout, _, _ = sketch(write(tmp_path / "f.csv", rows))
+    assert layout["fields"]["occurred_hour"] == "Occ_Hour"
+    assert (layout["time_zone"], layout["clock_time_zone"]) == ("UTC", "local")
+
+
+def test_swapped_names_are_mapped_by_their_values_and_doubted(tmp_path: Path) -> None:
+    rows = made_up(Lon=lambda n: f"41.5{n % 7}", Lat=lambda n: f"-90.5{n % 7}")
+    layout, city, text = sketch(write(tmp_path / "f.csv", rows))
+    assert (layout["fields"]["longitude"], layout["fields"]["latitude"]) == ("Lat", "Lon")
+    assert city["bounding_box"]["longitude_max"] < -90
+    assert "# doubt: names of longitude and latitude seem swapped" in text
+
+
+def test_no_address_no_victim_and_no_exact_coordinate_is_written_or_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = made_up(
+        Where=lambda n: f"{n % 5} SECRET ST",
+        Victim=lambda n: "JANE DOE",
+        Address=lambda n: "SECRET LANE",
+    )
+    layout, city, text = sketch(write(tmp_path / "f.csv", rows))
+    said = text + "".join(capsys.readouterr())
+    for secret in ("SECRET", "JANE", "45678"):
+        assert secret not in said
+    assert '# private (addresses or people), never to be mapped: ["Where", "Victim", "Address"]' in text
+    assert all(edge == round(edge, 2) for edge in city["bounding_box"].values())
+    assert not {"Where", "Victim", "Address"} & set(layout["fields"].values())
+
+
+def zipped() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.csv", "a,b\n1,2\n")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "found an empty file"),
+        (b"\n\n", "found an empty file"),
+        (bytes(range(256)) * 50, "found binary data"),
+        (zipped(), "found a zip archive"),
+        (gzip.compress(gzip.compress(b"a,b\n")), "found gz within gz"),
+        (gzip.compress(b"a,b\n" * 9000)[:-9], "truncated or damaged gz"),
+        (b"PAR1rest", "found a Parquet file"),
+        (b'{"type": "FeatureCollection"}', "found JSON"),
+        (b"a,b\n", "expected a header line and rows"),
+        (b"just\nwords\n", "found one column"),
+        (b"1,2.5,2021-01-01\n" * 5, "expected a header line, found values in row 1"),
+    ],
+    # Bytes of gz and zip tell the time; tests are shared out by their ids.
+    ids=lambda value: value if isinstance(value, str) else "file",
+)
+def test_what_is_no_table_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, message: str
+) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_bytes(content)
+    assert main(["sketch", str(path), "--out", str(tmp_path / "out")]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: bad.csv: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_file_directory_and_bad_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([str(tmp_path / "none.csv")], [str(tmp_path)], ["f.csv", "--name", "../evil"]):
+        assert main(["sketch", *arguments, "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert ["found no file" in said[0], "found no plain file" in said[1]] == [True, True]
+    assert said[2].startswith("error: --name: expected small letters")
+
+
+def test_drafts_that_are_there_are_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "f.csv", made_up())
+    sketch(path)
+    draft = tmp_path / "out" / "layouts" / "town.toml"
+    draft.write_text("mine")
+    assert main(["sketch", str(path), "--out", str(tmp_path / "out"), "--name", "town"]) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert draft.read_text() == "mine"
+
+
+def test_hostile_names_and_literals_stay_within_their_strings(tmp_path: Path) -> None:
+    evil = 'a"\n[fields]\x7f\\'
+    rows = made_up(Offense=lambda n: f"{evil}{n % 2}", **{evil: lambda n: "x"})
+    layout, _, _ = sketch(write(tmp_path / "f.csv", rows))
+    assert evil in layout["columns"]
+    assert layout["offense_codes"] == {}
+
+
+def test_shift_hours_may_wrap_and_must_be_runs() -> None:
+    hours = pd.Series([*range(24)] * 2)
+    shifts = pd.Series(["Night" if hour < 6 or hour >= 22 else "Day" for hour in hours])
+    assert derive_shifts(hours, shifts) == ({"Day": (6, 22), "Night": (22, 6)}, 1.0)
+    assert derive_shifts(hours, pd.Series(["AB"[hour % 2] for hour in hours])) == ({}, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("longitude", "latitude", "expected"),
+    [
+        (-84.39, 33.75, ("US", "America/New_York")),
+        (-123.1, 49.26, ("CA", "America/Vancouver")),
+        (13.4, 52.5, ("DE", "Europe/Berlin")),
+        (151.2, -33.87, ("AU", "Australia/Sydney")),
+    ],
+)
+def test_time_zone_of_the_nearest_principal_city(
+    longitude: float, latitude: float, expected: tuple[str, str]
+) -> None:
+    assert guess_zone(longitude, latitude) == expected

@@ -1,0 +1,123 @@
+"""The Makefile: what is given on its command line reaches the command, and nothing else does."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from warehouse import settings
+
+MAKEFILE = (settings.ROOT / "Makefile").read_text()
+
+
+def read_list(name: str) -> list[str]:
+    """Return the words of a variable of the Makefile."""
+    found = re.search(rf"^{name} := ((?:.*\\\n)*.*)", MAKEFILE, flags=re.MULTILINE)
+    assert found is not None
+    return found[1].replace("\\\n", " ").split()
+
+
+VALUES, SWITCHES = read_list("VALUES"), read_list("SWITCHES")
+
+
+def run_make(
+    *words: str, dry: bool = True, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run make, or only print its recipes; the virtual environment counts as made."""
+    inherited = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
+    made = [word for stamp in ("runtime", "dev") for word in ("-o", f".venv/{stamp}")]
+    return subprocess.run(
+        ["make", "-s", *(["-n"] if dry else []), *made, *words],  # noqa: S607
+        cwd=settings.ROOT, env={**inherited, **(environment or {})},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def show(*words: str, environment: dict[str, str] | None = None) -> list[str]:
+    """Return the words, as the shell would split them, of the command that make would run."""
+    done = run_make(*words, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return shlex.split(done.stdout)[2:]  # after `.venv/bin/python -m`
+
+
+@pytest.mark.parametrize("text", ["1", "yes", "true", "on"])
+def test_switch_is_on(text: str) -> None:
+    words = show("refresh", f"FORCE={text}", f"NO_BACKTEST={text}", f"FULL={text}")
+    assert words == ["refresh", "--no-backtest", "--full", "--force"]
+    assert show("fetch", f"HISTORY={text}") == ["etl", "fetch", "--history"]
+    assert show("bench", f"LARGE={text}") == ["tests.benchmark", "--large"]
+
+
+@pytest.mark.parametrize("text", ["0", "no", "false", "off", ""])
+def test_switch_is_off(text: str) -> None:
+    switches = [f"{name}={text}" for name in SWITCHES]
+    assert show("refresh", *switches) == ["refresh"]
+    assert show("fetch", *switches) == ["etl", "fetch"]
+    assert show("bench", *switches) == ["tests.benchmark"]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        *((f"{name}=", f"{name} is empty") for name in VALUES),
+        *((f"{name}=maybe", f"{name}=maybe: expected one of 1 yes true on") for name in SWITCHES),
+        ("FORCE=1 0", "FORCE=1 0: expected one of"),
+        ("BUILDS= ", "BUILDS is empty"),
+        ("CITY=a\nb", "CITY holds a line break"),
+        ("FORCED=1", "unknown variable FORCED: expected one of"),
+        ("force=1", "unknown variable force"),
+        ("RAW=a.csv --force", "RAW=a.csv --force: expected files"),
+    ],
+)
+def test_word_that_makes_no_sense_is_refused(word: str, message: str) -> None:
+    done = run_make("refresh", word)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert message in done.stderr
+
+
+def test_environment_changes_nothing() -> None:
+    environment = dict.fromkeys([*VALUES, *SWITCHES], "1")
+    for target in ("refresh", "fetch", "profile", "serve", "bench", "backtest", "card", "export",
+                   "rollback", "diff", "list", "shell", "lock"):  # fmt: skip
+        plain, disturbed = run_make(target), run_make(target, environment=environment)
+        assert (plain.returncode, disturbed.stdout) == (0, plain.stdout), target
+
+
+def test_words_reach_their_command() -> None:
+    assert show("serve", "HOST=::", "PORT=5001", "BUILDS=b") == [
+        "serve", "--builds=b", "--host=::", "--port=5001"
+    ]  # fmt: skip
+    assert show("export", "OUT=o") == ["warehouse", "export", "--out=o"]
+    assert show("diff", "A=x", "B=y") == ["warehouse", "diff", "x", "y"]
+    assert show("rollback", "BUILD=x") == ["warehouse", "rollback", "x"]
+    assert show("backtest", "ORIGINS=7", "BACKTEST_OUT=o") == [
+        "models", "backtest", "--origins=7", "--out=o"
+    ]  # fmt: skip
+    assert show("refresh", "SOURCE=files", "RAW=a.csv b.csv", "CITY=c", "BOUNDARIES=p",
+                "FIRST=2021-01-01", "LAST=2021-12-31", "SAMPLE_INCIDENTS=9") == [
+        "refresh", "--source=files", "--raw", "a.csv", "b.csv", "--sample-incidents=9",
+        "--first=2021-01-01", "--last=2021-12-31", "--city=c", "--boundaries=p",
+    ]  # fmt: skip
+
+
+HOSTILE = """a  $b $$c;$(shell touch {0}) $(touch {0}) `touch {0}` 'q' "q" é # \\ % & | > {0}"""
+
+
+def test_value_is_neither_run_nor_changed(tmp_path: Path) -> None:
+    trap = tmp_path / "trap"
+    value = HOSTILE.format(trap)
+    assert show("list", f"BUILDS={value}") == ["warehouse", f"--builds={value}", "list"]
+    assert show("refresh", f"RAW={value}") == ["refresh", "--raw", *value.split()]
+    done = run_make("list", f"BUILDS={value}", dry=False)
+    assert f"no published build in {value}" in done.stderr
+    assert not trap.exists()
+
+
+def test_pattern_of_raw_files_is_followed() -> None:
+    assert show("refresh", "RAW=requirements*.lock gone*.csv") == [
+        "refresh", "--raw", "requirements-dev.lock", "requirements.lock", "gone*.csv"
+    ]  # fmt: skip

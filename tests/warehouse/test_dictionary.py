@@ -1,0 +1,59 @@
+"""The dictionary of a build speaks of the city's own districts."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from warehouse.build import open_build
+from warehouse.columns import DISTRICT_KINDS
+from warehouse.dictionary import fill_dictionary, list_entries
+from warehouse.schema import TABLES
+
+KIND = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})s?\b", re.IGNORECASE)
+
+
+Entry = dict[str, str]
+TEXTS = ("label", "description", "table_description", "table_grain")
+
+
+def read_dictionary(folder: Path, districts: dict[str, str]) -> dict[tuple[str, str], Entry]:
+    """Return the texts of `data_dictionary` by table and column, for a city with those districts."""
+    with open_build("test", folder / "b.duckdb") as build:
+        fill_dictionary(build, districts)
+        rows = build.connection.execute(
+            f"SELECT table_name, column_name, {', '.join(TEXTS)} FROM data_dictionary"
+        ).fetchall()
+    return {(table, column): dict(zip(TEXTS, said, strict=True)) for table, column, *said in rows}
+
+
+def test_columns_have_the_citys_words(tmp_path: Path) -> None:
+    texts = read_dictionary(tmp_path, {"npu": "Borough", "zone": "Precinct", "beat": "Round"})
+    assert len(texts) == sum(len(table.columns) for table in TABLES)
+    assert texts[("incident", "npu")]["label"] == "Borough"
+    assert texts[("mart_patrol_plan", "zone")]["description"].startswith("Precinct of the place;")
+    assert texts[("incident", "beat")]["description"].startswith("Round at the time")
+    assert texts[("neighborhood", "other_zone_share")]["label"] == "Share in another Precinct"
+    mart = texts[("mart_zone_distribution", "year")]
+    assert mart["table_description"].startswith("Incidents by Precinct and its share")
+    assert mart["table_grain"].startswith("Precinct, year")
+
+
+@pytest.mark.parametrize("kind", DISTRICT_KINDS)
+def test_kind_that_the_city_lacks_is_left_out(tmp_path: Path, kind: str) -> None:
+    texts = read_dictionary(tmp_path, {other: "Ward" for other in DISTRICT_KINDS if other != kind})
+    columns = {column for _, column in texts}
+    assert set(DISTRICT_KINDS) - columns == {kind}
+    assert ("other_zone_share" in columns) == (kind != "zone")
+    assert (("mart_zone_distribution", "year") in texts) == (kind != "zone")
+
+
+def test_city_without_districts_reads_of_none(tmp_path: Path) -> None:
+    texts = read_dictionary(tmp_path, {})
+    assert [text for entry in texts.values() for text in entry.values() if KIND.search(text)] == []
+
+
+def test_position_is_that_of_the_table_whatever_is_left_out() -> None:
+    for entry in list_entries(TABLES, {}):
+        names = next(table.column_names for table in TABLES if table.name == entry["table_name"])
+        assert names.index(str(entry["column_name"])) + 1 == entry["position"]

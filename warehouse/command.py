@@ -1,0 +1,120 @@
+"""What every `python -m …` of this project shares: errors of one line, exit codes, kinds of arguments.
+
+Enters: a command line and the function that does what it asks for. Leaves: an exit code: 0 done,
+1 an error that is told on standard error, 2 a command line that cannot be understood, 130 Ctrl-C.
+"""
+
+import argparse
+import datetime as dt
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+
+from warehouse.errors import ShieldError
+
+MACHINE_ERRORS = (
+    OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
+    duckdb.FatalException, UnicodeEncodeError,
+)  # fmt: skip
+"""What a full disk, a folder that cannot be written, one that vanished, or a terminal that cannot show a
+letter looks like. DuckDB calls it a failed commit when its log cannot be written, and fatal when a
+checkpoint cannot."""
+
+DONE, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
+
+
+def run_command(work: Callable[[], object], tell_state: Callable[[], str] | None = None) -> int:
+    """Do the work of a command and return its exit code.
+
+    `tell_state` says what the machine's failure or the interrupt left behind. Any other exception is a
+    mistake of this program and is raised on, with its traceback.
+    """
+
+    def state() -> str:
+        return f"; {tell_state()}" if tell_state else ""
+
+    try:
+        work()
+    except ShieldError as error:
+        return fail(str(error))
+    except MACHINE_ERRORS as error:
+        return fail(f"{error}{state()}")
+    except (KeyboardInterrupt, RuntimeError) as error:
+        # DuckDB wraps an interrupt that comes while a query runs.
+        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+            raise
+        return fail(f"interrupted{state()}", INTERRUPTED)
+    return DONE
+
+
+def fail(message: str, code: int = FAILED) -> int:
+    """Print an error in one line, without the excerpt of SQL that DuckDB adds; return the code."""
+    lines = message.partition("\n\nLINE ")[0].splitlines()
+    print("error:", *filter(None, map(str.strip, lines)), file=sys.stderr)
+    return code
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a command line; an abbreviated option is wrong."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401  # argparse decides the types
+        """Take what `argparse.ArgumentParser` takes."""
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and exit."""
+        sys.exit(fail(f"{message}; see {self.prog} --help", MISUSED))
+
+
+def parse_text(text: str) -> str:
+    """Return an argument that holds something, in UTF-8, as DuckDB takes texts and paths."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"expected UTF-8, found {text!r}") from error
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a value, found {text!r}")
+    return text
+
+
+def parse_path(text: str) -> Path:
+    """Return a path; an empty text is none, though `Path` takes it for the folder one is in."""
+    return Path(parse_text(text))
+
+
+def parse_name(text: str) -> str:
+    """Return the name of a settings file: no path and no ending."""
+    if not re.fullmatch(r"[\w-]+", parse_text(text)):
+        raise argparse.ArgumentTypeError(f"expected a name of letters, digits, _ or -, found {text!r}")
+    return text
+
+
+def parse_day(text: str) -> dt.date:
+    """Return a day, written YYYY-MM-DD and no other way."""
+    try:
+        day = dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"expected a day YYYY-MM-DD, found {text!r}: {error}"
+        ) from error
+    if day.isoformat() != text:  # the calendar week of 2021-W01-1, 20210101
+        raise argparse.ArgumentTypeError(f"expected a day YYYY-MM-DD, found {text!r}")
+    return day
+
+
+def count_between(least: int, most: int) -> Callable[[str], int]:
+    """Return a function that reads a whole number from `least` to `most`, both included."""
+
+    def parse_count(text: str) -> int:
+        digits = re.fullmatch(r"-?[0-9]{1,18}", text)
+        if digits is None or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number from {least} to {most}, found {text!r}"
+            )
+        return int(text)
+
+    return parse_count
