@@ -21,8 +21,12 @@ MIN_TOLD = 50
 """Rows that must name a weekday or a shift before these are asked."""
 
 MAX_CONTRADICTED_SHARE = 0.10
-"""Share of named weekdays or shifts that the times may contradict. In the department's files it is 0 to
-7 %; its UTC times read as local contradict 16 % of the weekdays."""
+"""Share of named weekdays that the dates may contradict. In the department's files it is 0 to 7 %; its
+UTC times read as local contradict 16 %."""
+
+MAX_OUTSIDE_SHARE = 0.20
+"""Share of the times that may lie outside their shift: 0 to 9 % in the department's files. In the wrong
+clock half of them do."""
 
 MIN_TIMES = 200
 """Times from which on hours are looked at one by one."""
@@ -140,7 +144,7 @@ def doubt_shifts(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterat
                 AND coalesce(occurred_until::DATE, occurred::DATE) = occurred::DATE)""",
         {"number": file.number},
     ).fetchall()[0]
-    if told >= MIN_TOLD and outside > MAX_CONTRADICTED_SHARE:
+    if told >= MIN_TOLD and outside > MAX_OUTSIDE_SHARE:
         yield f"{outside:.0%} of {told:,} times lie outside the shift that the file names for them"
 
 
