@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from etl.raw_file import RawFile
+from etl.reader import read_texts
 from warehouse.errors import ShieldError
 
 Integers = npt.NDArray[np.int64]
@@ -64,12 +65,12 @@ def find_covered_days(
     """Create `covered_day` from the flow of reports, within `first` to `last` where given.
 
     A gap in the days of occurrence is a gap as well: rows can be missing by either date. Files without
-    report dates are covered by their days of occurrence. Raises `ShieldError` when no day is left, or
-    when most dates lie after the day on which their file was read.
+    report dates are covered by their days of occurrence. Raises `ShieldError` when no day is left, when
+    no date can be read, or when most dates lie after the day on which their file was read.
     """
     create_read_days(connection, files)
     check_not_ahead(connection, files)
-    start, reports, occurrences = count_days(connection)
+    start, reports, occurrences = count_days(connection, files)
     covered = np.zeros(len(reports), dtype=bool)
     for begin, end in find_spans(reports):
         covered[begin : end + 1] = True
@@ -119,10 +120,13 @@ def check_not_ahead(connection: duckdb.DuckDBPyConnection, files: Sequence[RawFi
         )
 
 
-def count_days(connection: duckdb.DuckDBPyConnection) -> tuple[dt.date, Integers, Integers]:
+def count_days(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile]
+) -> tuple[dt.date, Integers, Integers]:
     """Return the first day, and reports and occurrences on each day from it on.
 
-    A row without a report date counts on its day of occurrence in files that have none at all.
+    A row without a report date counts on its day of occurrence in files that have none at all. Raises
+    `ShieldError` with what the first rows say when no day is left.
     """
     counts = connection.execute(f"""
         WITH dated AS (
@@ -138,13 +142,25 @@ def count_days(connection: duckdb.DuckDBPyConnection) -> tuple[dt.date, Integers
         WHERE day BETWEEN read_date - INTERVAL {EARLIEST_YEARS} YEAR AND read_date GROUP BY day
         """).df()
     if not counts["reports"].sum():
-        raise ShieldError("no raw row has a report date that can be read")
+        raise ShieldError(describe_undated(connection, files[0]))
     start = counts["day"].min()
     place = (counts["day"] - start).dt.days.to_numpy()
     reports, occurrences = np.zeros((2, int(place.max()) + 1), dtype=np.int64)
     reports[place] = counts["reports"]
     occurrences[place] = counts["occurrences"]
     return start.date(), reports, occurrences
+
+
+def describe_undated(connection: duckdb.DuckDBPyConnection, file: RawFile) -> str:
+    """Return words for a file without a day of the last `EARLIEST_YEARS`."""
+    fields = [name for name in file.layout.fields if name.startswith(("reported", "occurred"))]
+    told = read_texts(connection, file, fields, [1, 2, 3])
+    rows = (f"row {row}: {', '.join(map(repr, texts.values()))}" for row, texts in told.items())
+    return (
+        f"{file.path.name}: no date of the last {EARLIEST_YEARS} years can be read; expected"
+        f" {', '.join(file.layout.datetime_formats)} of layout {file.layout.name},"
+        f" found {'; '.join(rows)}"
+    )
 
 
 def find_spans(counts: Integers) -> list[Span]:
