@@ -42,7 +42,8 @@ TABLES = {"incidents": INCIDENT_COLUMNS, "history": HISTORY_COLUMNS, "boundaries
 Fault = str
 """`none`, an HTTP status, `error-<code>` inside a 200, `html`, `slow`, or `cut` in mid-body."""
 
-# Most happen in the afternoon. Ids have gaps; one report in 97 has a junk year, one in 151 none; every 501st offense stands twice.
+# Most happen in the afternoon. Ids have gaps; one report in 97 has a junk year, one in 151 none; every
+# 501st offense stands twice.
 FILL_INCIDENTS = f"""
 INSERT INTO incidents
 SELECT 3 * i + 1, (210000000 + i // 2 - (i % 501 = 0)::INTEGER)::VARCHAR, if(i % 9 = 0, 'yes', 'no'),
