@@ -126,8 +126,11 @@ def test_reports_before_the_flow_cover_nothing(clean: CleanFiles, tmp_path: Path
     assert window_rows(build)[0] == 5
 
 
-def test_broken_off_last_day_is_not_covered(clean: CleanFiles, tmp_path: Path) -> None:
-    rows = [*daily("2021-01-01", 60, 16), *daily("2021-03-02", 1, 5, "1")]
+@pytest.mark.parametrize("edge", ["2020-12-31", "2021-03-02"])
+def test_broken_off_first_and_last_days_are_not_covered(
+    clean: CleanFiles, tmp_path: Path, edge: str
+) -> None:
+    rows = [*daily("2021-01-01", 60, 16), *daily(edge, 1, 5, "1")]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
     assert calendar(build) == ("2021-01-01", "2021-03-01", 60)
 
