@@ -21,6 +21,7 @@ MAX_LITERALS = 500
 
 BOX_KEYS = ("longitude_min", "longitude_max", "latitude_min", "latitude_max")
 MARGIN_DEGREES = 0.02
+BOX_DOUBT = "round the city, in degrees; drafted from 99 % of the coordinates of the sample"
 
 
 def quote(value: object) -> str:
@@ -60,7 +61,10 @@ def render_layout(finding: Finding) -> str:
 
 def render_table(name: str, values: Mapping[str, object], why: str) -> list[str]:
     """Return a table of settings with the doubt about it; nothing where it is empty."""
-    lines = [f"{quote(key) if ' ' in key else key} = {quote(value)}" for key, value in values.items()]
+    lines = [
+        f"{key if key.isidentifier() and key.isascii() else quote(key)} = {quote(value)}"
+        for key, value in values.items()
+    ]
     return ["", doubt(why), f"[{name}]", *lines] if lines else []
 
 
@@ -90,13 +94,12 @@ def name_codes() -> dict[str, str]:
     return {**parts, **names, **{row["offense_literal"]: row["nibrs_code"] for row in literals}}
 
 
-def suggest_code(literal: str, names: dict[str, str]) -> tuple[str, float]:
-    """Return the code of the name that is most similar, whatever its order of words, and how similar."""
+def suggest_code(literal: str, names: Mapping[str, str]) -> tuple[str, float]:
+    """Return the code of the name that is most similar, whatever the order of words, and how similar."""
 
     def measure(name: str) -> float:
-        words, others = (re.findall(r"\w+", text.upper()) for text in (literal, name))
-        orders = ((words, others), (sorted(words), sorted(others)))
-        return max(SequenceMatcher(None, " ".join(a), " ".join(b)).ratio() for a, b in orders)
+        told, known = (" ".join(sorted(re.findall(r"\w+", text.upper()))) for text in (literal, name))
+        return SequenceMatcher(None, told, known).ratio()
 
     best = max(names, key=measure)
     return names[best], measure(best)
@@ -116,7 +119,7 @@ def render_city(finding: Finding) -> str:
         f"time_zone = {quote(zone or '?')}",
         f"layouts = {quote([finding.name])}",
         *(pattern if finding.beat_pattern else ()),
-        *render_table("bounding_box", draw_box(finding.edges), explain_box(finding.edges)),
+        *render_table("bounding_box", draw_box(finding.edges), BOX_DOUBT),
         *render_table("holidays", known, "whose holidays; a subdivision can be named too"),
         *render_table(
             "districts", {kind: finding.guess.fields[kind] for kind in kinds}, "what the city calls them"
@@ -128,17 +131,6 @@ def draw_box(edges: list[float] | None) -> dict[str, object]:
     """Return a box round the edges, with a margin, in hundredths of a degree; "?" without edges."""
     if edges is None:
         return dict.fromkeys(BOX_KEYS, "?")
-    lows = {0, 2}
-    return {
-        key: (math.floor if place in lows else math.ceil)(
-            100 * (edge + (-MARGIN_DEGREES if place in lows else MARGIN_DEGREES))
-        ) / 100
-        for place, (key, edge) in enumerate(zip(BOX_KEYS, edges, strict=True))
-    }  # fmt: skip
-
-
-def explain_box(edges: list[float] | None) -> str:
-    """Return what there is to doubt about the box."""
-    if edges is None:
-        return "degrees of a box round the city are needed"
-    return "holds 99 % of the coordinates of the sample, with a margin"
+    ways = ((math.floor, -MARGIN_DEGREES), (math.ceil, MARGIN_DEGREES)) * 2
+    hundredths = (cut(100 * (edge + margin)) for edge, (cut, margin) in zip(edges, ways, strict=True))
+    return {key: value / 100 for key, value in zip(BOX_KEYS, hundredths, strict=True)}

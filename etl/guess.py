@@ -185,14 +185,12 @@ def drop_parts(guess: Guess) -> None:
 
 
 def use_only_date(guess: Guess) -> None:
-    """Take the report's date for the occurrence where no column tells that."""
+    """Take the report's date, if there is one, for the occurrence, which no column tells."""
     if "reported" in guess.fields:
         for part in {"", "_clock"} & {name.removeprefix("reported") for name in guess.fields}:
             guess.fields[f"occurred{part}"] = guess.fields.pop(f"reported{part}")
             guess.why[f"occurred{part}"] = "doubt: the report's, as no other is told"
         guess.doubts.append("no column tells when an incident occurred; the report's date is taken")
-    else:
-        guess.doubts.append("no column tells when an incident occurred: this may be no incident file")
 
 
 def take_rest(guess: Guess, columns: Sequence[Column]) -> None:
@@ -212,6 +210,6 @@ def take_rest(guess: Guess, columns: Sequence[Column]) -> None:
 def fits_rule(column: Column, rule: Rule, rank: int) -> bool:
     """Return whether a column has a rule's kind and a name of that rank."""
     may_be_empty = rank == 0 and rule.field in MAY_BE_EMPTY and "empty" in column.kinds
-    has_kind = bool(column.kinds & rule.kinds) or may_be_empty
+    has_kind = bool(column.kinds & set(rule.kinds.split())) or may_be_empty
     is_key = rule.field != "report_number" or rank < 2 or column.unique_share > 0.99
     return has_kind and is_key and bool(re.search(rule.names[rank], column.words))

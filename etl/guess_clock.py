@@ -20,7 +20,7 @@ from etl.clock import (
     measure_distance,
 )
 from etl.finding import Finding, Trial, stage_sample
-from etl.guess_dates import DateGuess, find_months, guess_formats, spell_months
+from etl.guess_dates import find_months, guess_formats, spell_months
 from etl.layout_values import EPOCHS
 
 FITTING_WEEKDAYS = 0.1
@@ -32,25 +32,24 @@ MIN_DIFFERENCE = 0.02
 
 def find_formats(finding: Finding) -> None:
     """Guess formats of all date columns together; those in a unit of time since 1970 have none."""
-    fields = finding.guess.fields
-    names = [fields[name] for name in ("occurred", "reported", "occurred_until") if name in fields]
-    months, dates = finding.column("occurred_month"), DateGuess()
-    kinds = {column.name: column.kinds for column in finding.guess.columns}
-    if names and (units := kinds[names[0]] & set(EPOCHS)):
-        finding.evidence.append("counted since 1970, which is UTC by definition")
-        finding.facts |= {"time_zone": "UTC", "datetime_formats": sorted(units)}
+    facts, fields = finding.facts, finding.guess.fields
+    names = [name for name in ("occurred", "reported", "occurred_until") if name in fields]
+    told = [finding.column(name) for name in (*names, *({"occurred_month"} & fields.keys()))]
+    if not told:
         return
-    if months is not None:
-        dates.month_names = spell_months(find_months(months.drop_duplicates()))
-    if names:
-        texts = pd.concat([finding.sample.frame[name] for name in names]).drop_duplicates()
-        dates = guess_formats(texts[texts != ""], partial(choose_order, finding))
+    kinds = {column.name: column.kinds for column in finding.guess.columns}
+    if names and (units := kinds[fields[names[0]]] & set(EPOCHS)):
+        facts |= {"time_zone": "UTC", "datetime_formats": sorted(units)}
+        return
+    months = find_months(pd.concat(told).drop_duplicates())
+    texts = pd.concat(told[: len(names)]).drop_duplicates() if names else pd.Series(dtype=str)
+    dates = guess_formats(texts[texts != ""], months, partial(choose_order, finding))
+    for name in names if not dates.formats else ():
+        finding.guess.drop(name, "no format reads it")
     finding.guess.doubts += dates.doubts
-    found = {"datetime_formats": dates.formats, "month_names": dates.month_names}
-    finding.facts |= {key: value for key, value in found.items() if value}
-    if dates.is_utc:
-        finding.facts["time_zone"] = "UTC"
-        finding.evidence.append("the texts end in a UTC offset")
+    found = {"datetime_formats": dates.formats, "month_names": spell_months(months)}
+    facts |= {key: value for key, value in found.items() if value}
+    facts |= {"time_zone": "UTC"} if dates.is_utc else {}
 
 
 def choose_order(finding: Finding, formats: list[str]) -> str:

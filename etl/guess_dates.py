@@ -37,7 +37,6 @@ class DateGuess:
     """How a file writes dates. `is_utc` says that they carry an offset."""
 
     formats: list[str] = field(default_factory=list)
-    month_names: list[str] = field(default_factory=list)
     is_utc: bool = False
     doubts: list[str] = field(default_factory=list)
 
@@ -118,13 +117,14 @@ def is_date(texts: pd.Series) -> bool:
     return max(counts.values(), default=0) > 0.5 * len(some)
 
 
-def guess_formats(texts: pd.Series, choose: Callable[[list[str]], str]) -> DateGuess:
+def guess_formats(
+    texts: pd.Series, months: dict[str, int], choose: Callable[[list[str]], str]
+) -> DateGuess:
     """Guess the formats of different texts, the most frequent first.
 
     `choose` decides between formats with the day first and with the month first that fit equally well.
     """
-    months = find_months(texts)
-    guess = DateGuess(month_names=spell_months(months))
+    guess = DateGuess()
     plain = rest = plain_dates(texts, months)
     candidates = list_candidates(plain)
     while len(rest) > ODD_SHARE * len(plain) and (counts := count_read(rest, candidates)):
@@ -148,7 +148,7 @@ def has_day_first(form: str) -> bool | None:
 def add_offset(texts: pd.Series, guess: DateGuess) -> None:
     """Give formats the suffix of a UTC offset where most texts have one."""
     told = texts.str.extract(ZONE_SUFFIX)[0].dropna()
-    if len(told) < 0.5 * len(texts):
+    if len(told) <= 0.5 * len(texts):
         return
     suffix = str(told.mode()[0])
     code = re.sub(r"UTC", "%Z", re.sub(r"[+-].*", "%z", suffix))

@@ -17,9 +17,8 @@ CITY_LATITUDE = 72
 """No city lies beyond so many degrees: what does is a longitude."""
 
 PROJECTION_HINT = (
-    "coordinates are no degrees; the publisher tells their EPSG code. Metres of a UTM zone nn have "
-    "EPSG:326nn in the north and EPSG:327nn in the south; US cities often use feet of a state plane, "
-    "such as EPSG:2240 (Georgia West) or EPSG:3435 (Illinois East)"
+    "coordinates are no degrees; the publisher tells their EPSG code, such as EPSG:326nn for metres of "
+    "UTM zone nn in the north, or EPSG:2240 for feet of a US state plane (Georgia West)"
 )
 
 
@@ -33,7 +32,6 @@ def find_place(finding: Finding) -> None:
         finding.facts["decimal_comma"] = True
     east, north, *edges = measure_place(finding)
     if None in (east, north):
-        guess.doubts.append("no coordinates: no box and no time zone can be guessed")
         return
     if abs(east) <= CITY_LATITUDE < abs(north) <= 180:
         fields["longitude"], fields["latitude"] = fields["latitude"], fields["longitude"]

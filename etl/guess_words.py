@@ -6,7 +6,7 @@ makes them so.
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from etl.moments import MONTHS
 
@@ -62,55 +62,50 @@ UNITS = {
 }
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """What names a field goes by, the most telling first, and which kinds of values it can have."""
 
     field: str
-    kinds: frozenset[str]
+    kinds: str
     names: tuple[str, ...]
 
 
-def rule(field: str, kinds: str, *names: str) -> Rule:
-    """Return a rule whose kinds are given as words."""
-    return Rule(field, frozenset(kinds.split()), names)
-
-
 RULES = (
-    rule("nibrs_code", "nibrs", r"\b(nibrs|ibr)\b", r"code", r""),
-    rule(
-        "report_number", "id", r"\b(incident|offen[sc]e)\b.*\b(number|no|num|nr|id)\b",
+    Rule("nibrs_code", "nibrs", (r"\b(nibrs|ibr)\b", r"code", r"")),
+    Rule("report_number", "id", (
+        r"\b(incident|offen[sc]e)\b.*\b(number|no|num|nr|id)\b",
         r"\b(case|report|complaint|cmplnt|event|record)\b.*\b(number|no|num|nr|id)\b|^dr no$"
         r"|^case$|aktenzeichen|vorgang\w*|fallnummer|dossier|expediente|folio|carpeta|numero",
         r"\b(id|nr|no|number|key)\b|\b\w*nummer\b",
-    ),
-    rule(
-        "offense_literal", "label",
+    )),
+    Rule("offense_literal", "label", (
         r"\bliteral\b|ofns desc|crm cd desc|primary type|^crime( type| name)?$"
         r"|^(nibrs )?offen[sc]e( (name|type|desc\w*))?$|delikt\w*|straftat\w*"
         r"|infraction|delito|qualification",
         r"^(?!.*(against|group)).*\b(offen[sc]e|crime|charge|mci)\b",
         r"^(type|category|description|what|art|typ|tipo|nature)$",
-    ),
-    rule("latitude", "number", r"\b(lat\w*|breite\w*)\b", r"\b(y|north\w*|nord|norte|hochwert)\b"),
-    rule("longitude", "number", r"\b(lon\w*|lng|lange\w*)\b", r"\b(x|east\w*|ost|este|rechtswert)\b"),
-    rule("location_type", "label number id", PLACE_TYPE),
-    rule("beat", "label number", r"\bbeat\b", r"patrol area|rpt dist|reporting area|cuadrante"),
-    rule(
-        "zone", "label number", r"\bzone\b", r"precinct|revier\w*|comisaria|commissariat",
-        r"\b(district|division|distrito)\b",
-    ),
-    rule(
-        "neighborhood", "label number",
+    )),
+    Rule("latitude", "number", (r"\b(lat\w*|breite\w*)\b", r"\b(y|north\w*|nord|norte|hochwert)\b")),
+    Rule("longitude", "number", (
+        r"\b(lon\w*|lng|lange\w*)\b", r"\b(x|east\w*|ost|este|rechtswert)\b",
+    )),
+    Rule("location_type", "label number id", (PLACE_TYPE,)),
+    Rule("beat", "label number", (r"\bbeat\b", r"patrol area|rpt dist|reporting area|cuadrante")),
+    Rule("zone", "label number", (
+        r"\bzone\b", r"precinct|revier\w*|comisaria|commissariat", r"\b(district|division|distrito)\b",
+    )),
+    Rule("neighborhood", "label number", (
         r"neighbou?rhood|nhood|\bhood\b|barrio|stadtteil|ortsteil|quartier|colonia|mcpp",
         r"ward|community area|area name|viertel|bezirk|\bboro|comuna|arrondissement|gemeinde",
-    ),
-    rule("npu", "label number", r"\bnpu\b|planning unit", r"community (area|board|council)|\bward\b"),
-    rule(
-        "firearm_involved", "flag", r"fire ?arm\w*|\bgun\b|schusswaffe\w*|arme a feu|arma de fuego"
-    ),
-    rule("weekday", "weekday", r"\b(occ\w*|avg)\b", r"day|dow|week", r""),
-    rule("shift", "label", r"\b(shift|watch|schicht|turno|equipe)\b"),
+    )),
+    Rule("npu", "label number", (
+        r"\bnpu\b|planning unit", r"community (area|board|council)|\bward\b",
+    )),
+    Rule("firearm_involved", "flag", (
+        r"fire ?arm\w*|\bgun\b|schusswaffe\w*|arme a feu|arma de fuego",
+    )),
+    Rule("weekday", "weekday", (r"\b(occ\w*|avg)\b", r"day|dow|week", r"")),
+    Rule("shift", "label", (r"\b(shift|watch|schicht|turno|equipe)\b",)),
 )  # fmt: skip
 
 

@@ -60,7 +60,6 @@ def find_out(path: Path, name: str) -> Finding:
     find_shifts(finding)
     find_null_spellings(finding)
     finding.beat_pattern = find_beat_pattern(finding)
-    check_lacks(finding)
     return finding
 
 
@@ -86,12 +85,6 @@ def find_beat_pattern(finding: Finding) -> str | None:
     pattern = f"([0-9]{{{zone}}})[0-9]{{{max(1, beat - zone)}}}"
     is_zone = beats[told].str.extract(f"^{pattern}$")[0] == zones[told]
     return pattern if is_zone.mean() > 0.9 else None
-
-
-def check_lacks(finding: Finding) -> None:
-    """Doubt what no layout can do without."""
-    if not {"nibrs_code", "offense_literal"} & set(finding.guess.fields):
-        finding.guess.doubts.append("no offense was found: map nibrs_code or offense_literal")
 
 
 def describe(finding: Finding) -> str:
