@@ -25,7 +25,9 @@ CLOCKS = (
 )  # fmt: skip
 FORMATS = (*DATES, *map("".join, product(DATES, (" ", "T", ", "), CLOCKS)))
 
-ZONE_SUFFIX = r"(?<=\d)( ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))$"
+ZONE_SUFFIX = r"(?<=[:.\d]\d\d)( ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))$"
+"""An offset stands behind a clock: the end of 2021-03-05 is none."""
+
 FIRST_YEAR = "TIMESTAMP '1950-01-01'"
 
 ODD_SHARE = 0.005
@@ -77,8 +79,14 @@ def plain_dates(texts: pd.Series, months: dict[str, int]) -> list[str]:
     """Return date texts with English months and without a UTC offset, as formats are tried on them."""
     if months:
         pattern = r"\b(" + "|".join(map(re.escape, months)) + r")\b"
-        texts = texts.str.replace(pattern, lambda match: MONTHS[months[match[1]] - 1], regex=True)
+        texts = texts.str.replace(pattern, lambda match: name_month(match[1], months), regex=True)
     return list(texts.str.replace(ZONE_SUFFIX, "", regex=True))
+
+
+def name_month(word: str, months: dict[str, int]) -> str:
+    """Return the English name of a month, cut where the word is."""
+    name = MONTHS[months[word] - 1]
+    return name[:3] if len(word) == 3 else name
 
 
 def count_read(texts: Sequence[str], formats: Sequence[str]) -> dict[str, int]:

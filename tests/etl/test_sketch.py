@@ -20,6 +20,7 @@ from etl.__main__ import main
 from etl.city import City, load_city
 from etl.clock import CITY_PROFILE
 from etl.guess_clock import derive_shifts
+from etl.guess_dates import DATES, find_months, guess_formats
 from etl.guess_place import guess_zone
 from etl.guess_words import MONTH_NAMES
 from etl.layout import Layout, load_layout
@@ -321,6 +322,16 @@ def test_encoding_and_separator(
     assert layout.get("encoding") == found
     assert layout.get("separator", ",") == separator
     assert layout["fields"]["neighborhood"] == "Barrio"
+
+
+@pytest.mark.parametrize("suffix", ["", " %H:%M", "T%H:%M:%SZ", " %H:%M%z", " %H:%M:%S %Z"])
+@pytest.mark.parametrize("form", DATES)
+def test_format_is_guessed_from_what_it_writes(form: str, suffix: str) -> None:
+    texts = pd.Series(MOMENTS.tz_localize("UTC").strftime(form + suffix))
+    guess = guess_formats(texts, find_months(texts), lambda formats: form + suffix[:6])
+    assert guess.formats == [form + suffix]
+    assert guess.is_utc == suffix.endswith(("z", "Z"))
+    assert not guess.doubts
 
 
 def test_day_and_month_are_ordered_by_values_by_weekdays_or_doubted(tmp_path: Path) -> None:
