@@ -213,7 +213,22 @@ def test_five_moved_reports_move_no_edge_by_more_than_a_day(
 def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Path, city: City) -> None:
     raw = write_raw(tmp_path / "raw.csv", daily("2090-01-01", 40))
     with (
-        pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*median is 2090-01-20"),
+        pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*newest is 2090-02-09"),
         open_build("test", tmp_path / "b.duckdb") as build,
     ):
         clean_files(build, [raw], city)
+
+
+@pytest.mark.parametrize("year", ["21", "1821"])
+def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: City, year: str) -> None:
+    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}]
+    with (
+        pytest.raises(ShieldError) as caught,
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [write_raw(tmp_path / "raw.csv", rows)], city)
+    assert str(caught.value) == (
+        "raw.csv: no date of the last 100 years can be read; expected %m/%d/%Y %H:%M, "
+        "%m/%d/%Y %H:%M:%S, %m/%d/%Y %I:%M:%S %p of layout nibrs, "
+        f"found row 1: 'soon', '6/1/{year} 16:00', ''"
+    )
