@@ -1,6 +1,7 @@
 """What is found out about an unknown file, and the file staged by it as far as it is.
 
-Enters: a sample and what was guessed of it. Leaves: `staged`, as a refresh would have it.
+Enters: a sample and what was guessed of it. Leaves: `staged` and `sampled_time`, as a
+refresh would have them.
 """
 
 import datetime as dt
@@ -14,11 +15,13 @@ import duckdb
 import pandas as pd
 
 from etl.city import City
+from etl.clock import sample_times
 from etl.fields import select_fields
 from etl.guess import Guess
 from etl.layout import Layout
 from etl.moments import MACROS
 from etl.raw_file import RawFile
+from etl.reader import blank_unreadable
 from etl.sample import Sample
 
 Trial = tuple[duckdb.DuckDBPyConnection, RawFile, City]
@@ -70,7 +73,9 @@ def stage_sample(finding: Finding, *names: str, **changes: object) -> Iterator[T
     with duckdb.connect() as connection:
         connection.execute(f"SET TimeZone = 'UTC'; {MACROS}")
         connection.register("sample", finding.sample.frame.set_axis(places, axis=1))
-        connection.execute(
-            f"CREATE TABLE staged AS SELECT 0 AS file_number, {select_fields(file, city)} FROM sample"
-        )
+        connection.execute(f"""
+            CREATE TABLE staged AS SELECT 0 AS file_number, row_number() OVER () AS row_number,
+                   {select_fields(file, city)} FROM sample""")
+        blank_unreadable(connection)
+        sample_times(connection, file, city)
         yield connection, file, city

@@ -5,6 +5,7 @@ Enters: a `Finding` whose columns and place are guessed. Leaves: it with what it
 
 from functools import partial
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -19,7 +20,7 @@ from etl.clock import (
     find_clock_doubts,
     measure_distance,
 )
-from etl.finding import Finding, Trial, stage_sample
+from etl.finding import Finding, stage_sample
 from etl.guess_dates import find_months, guess_formats, spell_months
 from etl.layout_values import EPOCHS
 
@@ -56,11 +57,12 @@ def choose_order(finding: Finding, formats: list[str]) -> str:
     """Return the format whose weekdays fit, or that gives more days than months and is in doubt."""
     ranks = {}
     for form in formats:
-        with stage_sample(finding, "occurred", "weekday", datetime_formats=[form]) as trial:
-            (share, _), told = count_contradicted(*trial)
-            spread = "SELECT count(DISTINCT day(occurred)) - count(DISTINCT month(occurred)) FROM staged"
-            fits = told >= MIN_TOLD and share < FITTING_WEEKDAYS
-            ranks[form] = (fits, trial[0].execute(spread).fetchall()[0][0])
+        with stage_sample(finding, "occurred", "weekday", datetime_formats=[form]) as (connection, *_):
+            (share, _), told = count_contradicted(connection)
+            spread = connection.execute("""
+                SELECT count(DISTINCT day(occurred)) - count(DISTINCT month(occurred))
+                FROM sampled_time""").fetchall()[0][0]
+            ranks[form] = (told >= MIN_TOLD and share < FITTING_WEEKDAYS, spread)
     best = max(formats, key=ranks.__getitem__)
     if not ranks[best][0]:
         orders = " or ".join(formats)
@@ -77,7 +79,7 @@ def find_clock(finding: Finding) -> None:
     told = {"occurred_clock", "occurred_hour"} & set(finding.guess.fields)
     with stage_sample(finding, "occurred", time_zone="local") as (connection, *_):
         found = connection.execute(
-            "SELECT DISTINCT strftime(occurred, '%H:%M') FROM staged WHERE occurred IS NOT NULL LIMIT 3"
+            "SELECT DISTINCT strftime(occurred, '%H:%M') FROM sampled_time LIMIT 3"
         )
         times = sorted(time for (time,) in found.fetchall())
     if len(times) > 2 and not told:
@@ -93,8 +95,8 @@ def judge_zone(finding: Finding) -> None:
     if finding.time_zone is None:
         finding.guess.doubts.append("UTC or local is open without the city's time zone")
         return
-    with stage_sample(finding, time_zone="local") as trial:
-        verdicts = judge_clock(trial)
+    with stage_sample(finding, time_zone="local") as (connection, *_):
+        verdicts = judge_clock(connection)
     if next(iter(verdicts.values()), False):
         finding.facts["time_zone"] = "UTC"
     if set(verdicts.values()) != {finding.facts["time_zone"] == "UTC"}:
@@ -103,17 +105,17 @@ def judge_zone(finding: Finding) -> None:
     finding.evidence += verdicts
 
 
-def judge_clock(trial: Trial) -> dict[str, bool]:
+def judge_clock(connection: duckdb.DuckDBPyConnection) -> dict[str, bool]:
     """Return whether times are UTC by each kind of evidence that says it, with words, the best first.
 
     The sample is staged as local.
     """
     verdicts = {}
-    (local, utc), told = count_contradicted(*trial)
+    (local, utc), told = count_contradicted(connection)
     if told >= MIN_TOLD and abs(local - utc) > MIN_DIFFERENCE:
         words = f"weekdays contradict {local:.1%} of the dates read as local, {utc:.1%} as UTC"
         verdicts[words] = utc < local
-    hours = count_hours(*trial)
+    hours = count_hours(connection)
     if hours.count >= MIN_TIMES:
         local, utc = (measure_distance(counts, CITY_PROFILE) for counts in (hours.read, hours.other))
         if min(local, utc) < BETTER_FACTOR * max(local, utc):
@@ -131,9 +133,8 @@ def find_shifts(finding: Finding) -> None:
     """
     with stage_sample(finding) as (connection, *_):
         times = connection.execute("""
-            SELECT hour(occurred) AS hour, told_shift AS shift FROM staged
-            WHERE occurred IS NOT NULL AND told_shift IS NOT NULL
-              AND coalesce(occurred_until::DATE, occurred::DATE) = occurred::DATE""").df()
+            SELECT hour(occurred) AS hour, told_shift AS shift FROM sampled_time
+            WHERE told_shift IS NOT NULL AND is_one_day""").df()
     finding.shifts = derive_shifts(times) if len(times) else {}
     with stage_sample(finding) as (connection, file, city):
         doubts = [*doubt_shifts(connection, file)]

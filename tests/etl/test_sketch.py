@@ -462,10 +462,12 @@ def test_drafts_that_are_there_are_not_overwritten(
 
 def test_hostile_names_and_literals_stay_within_their_strings(tmp_path: Path) -> None:
     evil = 'a"\n[fields]\x7f\\'
-    rows = made_up(Offense=lambda n: f"{evil}{n % 2}", **{evil: lambda n: "x"})
+    watch = {"Watch": lambda n: evil if MOMENTS[n].hour < 12 else "Day"}
+    rows = made_up(Offense=lambda n: f"{evil}{n % 2}", **{evil: lambda n: "x"}, **watch)
     layout, _, _ = sketch(write(tmp_path / "f.csv", rows))
     assert evil in layout["columns"]
     assert layout["offense_codes"] == {}
+    assert layout["shifts"] == {evil: [0, 12], "Day": [12, 24]}
 
 
 def test_shift_hours_may_wrap_and_must_be_runs() -> None:
