@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
 
-import holidays
-
 from etl.finding import Finding
 from etl.layout_values import read_table
 from warehouse import settings
@@ -106,21 +104,20 @@ def suggest_code(literal: str, names: Mapping[str, str]) -> tuple[str, float]:
 
 
 def render_city(finding: Finding) -> str:
-    """Return the city file; what only a person can know is "?" or left out."""
-    zone, country = finding.time_zone, finding.country
+    """Return the city file; what only a person can know is "?" or empty, which is refused."""
     kinds = [kind for kind in DISTRICT_KINDS if kind in finding.guess.fields]
-    known = {"country": country} if country in holidays.list_supported_countries() else {}
     pattern = [doubt("beats begin with their zone"), f"beat_pattern = {quote(finding.beat_pattern)}"]
     return "\n".join([
         doubt("name and publisher; the name is from the file's"),
         f"name = {quote(finding.name.replace('_', ' ').title())}",
-        'publisher = "?"',
-        doubt("time zone of the nearest principal city" if zone else "no time zone can be guessed"),
-        f"time_zone = {quote(zone or '?')}",
+        'publisher = ""',
+        doubt("time zone of the nearest city that names one: one in seven is an hour off"),
+        f"time_zone = {quote(finding.time_zone or '?')}",
         f"layouts = {quote([finding.name])}",
         *(pattern if finding.beat_pattern else ()),
         *render_table("bounding_box", draw_box(finding.edges), BOX_DOUBT),
-        *render_table("holidays", known, "whose holidays; a subdivision can be named too"),
+        "", doubt("whose holidays; a subdivision can be named too"),
+        "# [holidays]", f"# country = {quote(finding.country or '?')}",
         *render_table(
             "districts", {kind: finding.guess.fields[kind] for kind in kinds}, "what the city calls them"
         ),

@@ -65,9 +65,8 @@ def find_out(path: Path, name: str) -> Finding:
 
 def find_null_spellings(finding: Finding) -> None:
     """Note spellings of a missing value that the file has and not every layout knows."""
-    guess, frame = finding.guess, finding.sample.frame
-    texts = frame[frame.columns.difference(guess.private)]
-    found = {text for name in texts for text in texts[name].unique() if fold(text) in MISSING_WORDS}
+    frame = finding.sample.frame
+    found = {text for name in frame for text in frame[name].unique() if fold(text) in MISSING_WORDS}
     numeric = [*COORDINATES, *DATE_FIELDS, *(f"{name}_clock" for name in DATE_FIELDS)]
     for column in (column for name in numeric if (column := finding.column(name)) is not None):
         words = column[(column != "") & ~column.str.contains(r"\d")].value_counts()

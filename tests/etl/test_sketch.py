@@ -146,8 +146,10 @@ def sketch(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
 
 
 def draft_and_load(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Layout, City]:
-    """The drafts of a file as the ETL loads them, as they are."""
+    """The drafts of a file as the ETL loads them, with nothing settled but the publisher."""
     sketch(path)
+    city = path.parent / "out" / "cities" / "town.toml"
+    city.write_text(city.read_text().replace('publisher = ""', 'publisher = "Town Police"'))
     monkeypatch.setattr(settings, "LAYOUTS_DIR", path.parent / "out" / "layouts")
     monkeypatch.setattr(settings, "CITIES_DIR", path.parent / "out" / "cities")
     return load_layout("town"), load_city("town")
@@ -243,11 +245,12 @@ def test_unknown_city_is_published_from_its_settled_drafts(
     answers = {
         "layouts": {"EPSG:?": "EPSG:25833", r'# doubt: "RAUB" = "\w+"': '"RAUB" = "120"'},
         "cities": {
+            'publisher = ""': 'publisher = "Polizei"',
             '"\\?"(?=\nlayouts)': '"Europe/Berlin"',
             '_min = "\\?"': "_min = -1.0", '_max = "\\?"': "_max = 89.0",
         },
     }  # fmt: skip
-    for key in ("coordinate_system", "time_zone", "longitude_min", "latitude_max"):
+    for key in ("coordinate_system", "publisher", "time_zone", "longitude_min", "latitude_max"):
         assert f"to be settled: town.toml: {key}" in told.replace("bounding_box.", "")
     for room, lines in answers.items():
         draft = tmp_path / "out" / room / "town.toml"
@@ -392,14 +395,15 @@ def test_no_address_no_victim_and_no_exact_coordinate_is_written_or_told(
         Where=lambda n: f"{n % 5} SECRET ST",
         Victim=lambda n: "JANE DOE",
         Address=lambda n: "SECRET LANE",
+        SuspectZone=lambda n: "AB"[n % 2],
     )
     layout, city, text = sketch(write(tmp_path / "f.csv", rows))
     said = text + "".join(capsys.readouterr())
     for secret in ("SECRET", "JANE", "45678"):
         assert secret not in said
-    assert '# private (addresses or people), never to be mapped: ["Where", "Victim", "Address"]' in text
+    assert 'people), never to be mapped: ["Where", "Victim", "Address", "SuspectZone"]' in text
     assert all(edge == round(edge, 2) for edge in city["bounding_box"].values())
-    assert not {"Where", "Victim", "Address"} & set(layout["fields"].values())
+    assert not {"Where", "Victim", "Address", "SuspectZone"} & set(layout["fields"].values())
 
 
 def zipped() -> bytes:
@@ -470,6 +474,19 @@ def test_hostile_names_and_literals_stay_within_their_strings(tmp_path: Path) ->
     assert layout["shifts"] == {evil: [0, 12], "Day": [12, 24]}
 
 
+def test_beats_that_begin_with_their_zone_and_shifts_that_the_times_contradict(tmp_path: Path) -> None:
+    rows = made_up(
+        Beat=lambda n: f"{n % 6 + 1}0{n % 4}",
+        Zone=lambda n: f"{n % 6 + 1}",
+        Watch=lambda n: "Day" if (MOMENTS[n].hour < 12) == (n % 10 > 2) else "Eve",
+    )
+    layout, city, text = sketch(write(tmp_path / "f.csv", rows))
+    assert city["beat_pattern"] == "([0-9]{1})[0-9]{2}"
+    assert city["districts"] == {"zone": "Zone", "beat": "Beat"}
+    assert "shift" not in layout["fields"]
+    assert "# doubt: 'Watch' is not mapped as shift: 30% of 600 times lie outside the shift" in text
+
+
 def test_shift_hours_may_wrap_and_must_be_runs() -> None:
     hours = [*range(24)] * 2
 
@@ -487,6 +504,8 @@ def test_shift_hours_may_wrap_and_must_be_runs() -> None:
         (-84.39, 33.75, ("US", "America/New_York")),
         (-123.1, 49.26, ("CA", "America/Vancouver")),
         (13.4, 52.5, ("DE", "Europe/Berlin")),
+        (10.75, 59.9, ("NO", "Europe/Oslo")),
+        (-73.6, 45.5, ("CA", "America/Toronto")),  # nearer to New York on a flat map
         (151.2, -33.87, ("AU", "Australia/Sydney")),
     ],
 )
