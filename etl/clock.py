@@ -51,6 +51,21 @@ BETTER_FACTOR = 0.65
 """The other reading must be nearer by this factor: Atlanta's files read in the wrong clock are at 0.12
 to 0.25, and at 0.03 to 0.09 in the right one."""
 
+MAX_MINUTE_SHARE = 0.2
+"""Share of the times that one minute of the day may hold, such as 00:01 or 12:00 for an hour that is not
+known: 2 to 4 % in the department's files."""
+
+MIN_SHIFT_HOURS, MIN_SHIFTED_DISTANCE = 3, 0.15
+"""Hours from which on a shifted day is told, and the distance that it must have as it is read."""
+
+PERIODS, MIN_PERIOD_TIMES, MAX_PERIOD_DISTANCE = 4, 600, 0.15
+"""A file is cut into so many periods of as many times; each may lie so far from the rest. Periods of the
+department's files are within 0.09, chance alone makes 0.05."""
+
+MAX_BACKWARD_SHARE = 0.1
+"""Share of the windows that may end before they begin, or of the reports before the day of the
+occurrence: under 2 % in the department's files."""
+
 MIN_FLAT_DISTANCE = 0.04
 """A profile nearer than this to a flat one is no city's; the flattest known is at 0.10."""
 
@@ -84,10 +99,13 @@ def find_clock_doubts(connection: duckdb.DuckDBPyConnection, file: RawFile, city
             f" dates{other}"
         )
     yield from doubt_shifts(connection, file)
-    hours = count_hours(connection)
-    # Weekdays that fit prove the clock better than any profile.
-    is_proven = told >= MIN_TOLD and contradicted[0] <= MAX_CONTRADICTED_SHARE / 2
-    yield from doubt_hours(hours, file, is_proven=is_proven)
+    yield from doubt_order(connection)
+    yield from doubt_minutes(connection)
+    # Weekdays that fit prove a clock better than any profile, where day and clock are one moment.
+    is_one_moment = not (file.has("occurred_clock") or file.has("occurred_hour"))
+    is_proven = is_one_moment and told >= MIN_TOLD and contradicted[0] <= MAX_CONTRADICTED_SHARE / 2
+    yield from doubt_hours(count_hours(connection), file, is_proven=is_proven)
+    yield from doubt_periods(connection)
 
 
 def name_other(file: RawFile) -> str:
@@ -112,6 +130,8 @@ def sample_times(connection: duckdb.DuckDBPyConnection, file: RawFile, city: Cit
         f"""
         CREATE OR REPLACE TEMP TABLE sampled_time AS
         SELECT occurred, {render_other(file, city)} AS other, told_weekday, told_shift,
+               occurred_until < occurred AS ends_before,
+               reported::DATE < occurred::DATE AS is_reported_before,
                coalesce(occurred_until::DATE, occurred::DATE) = occurred::DATE AS is_one_day
         FROM staged
         WHERE file_number = $number AND occurred IS NOT NULL AND row_number % (
@@ -154,6 +174,54 @@ def doubt_shifts(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterat
         yield f"{outside:.0%} of {told:,} times lie outside the shift that the file names for them"
 
 
+def doubt_order(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Yield a sentence if too many windows end before they begin, or reports come before occurrences."""
+    ended, ending, early, reporting = connection.execute("""
+        SELECT avg(ends_before::INTEGER), count(ends_before),
+               avg(is_reported_before::INTEGER), count(is_reported_before) FROM sampled_time
+        """).fetchall()[0]
+    if ending >= MIN_TOLD and ended > MAX_BACKWARD_SHARE:
+        yield f"{ended:.0%} of {ending:,} occurrences end before they begin"
+    if reporting >= MIN_TOLD and early > MAX_BACKWARD_SHARE:
+        yield f"{early:.0%} of {reporting:,} reports come before the day of the occurrence"
+
+
+def doubt_minutes(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Yield a sentence if one minute of the day holds too many times."""
+    minute, share, times = connection.execute("""
+        SELECT strftime(occurred, '%H:%M') AS minute, count(*) / sum(count(*)) OVER () AS share,
+               sum(count(*)) OVER () FROM sampled_time
+        GROUP BY minute ORDER BY share DESC, minute LIMIT 1""").fetchone() or ("", 0, 0)
+    if times >= MIN_TIMES and MAX_MINUTE_SHARE < share <= MAX_HOUR_SHARE:
+        yield (
+            f"{share:.0%} of {times:,} times are exactly {minute}: it stands for an hour that is not"
+            " known"
+        )
+
+
+def doubt_periods(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Yield a sentence for each quarter of the times whose day is not that of the others."""
+    rows = connection.execute(f"""
+        SELECT period, hour(occurred) AS hour, count(*) AS times,
+               min(occurred)::DATE::VARCHAR AS first, max(occurred)::DATE::VARCHAR AS last
+        FROM (SELECT occurred, ntile({PERIODS}) OVER (ORDER BY occurred) - 1 AS period
+              FROM sampled_time)
+        GROUP BY ALL""").df()
+    counts = np.zeros((PERIODS, 24))
+    np.add.at(counts, (rows["period"], rows["hour"]), rows["times"])
+    for period, hours in enumerate(counts):
+        others = counts.sum(axis=0) - hours
+        if min(hours.sum(), others.sum()) < MIN_PERIOD_TIMES:
+            continue
+        distance = measure_distance(hours, sum_blocks(others))
+        if distance > MAX_PERIOD_DISTANCE:
+            days = rows[rows["period"] == period]
+            yield (
+                f"from {days['first'].min()} to {days['last'].max()} a share of {distance:.0%} of the"
+                " times lies in other hours than in the rest of the file: another clock"
+            )
+
+
 def count_hours(connection: duckdb.DuckDBPyConnection) -> Hours:
     """Return the times by hour in both clocks."""
     rows = connection.execute("""
@@ -183,20 +251,43 @@ def doubt_hours(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str
             " without its AM and PM"
         )
         return
-    if hours.count < MIN_PROFILE_TIMES:
-        return
+    if hours.count >= MIN_PROFILE_TIMES:
+        yield from doubt_profile(hours, file, is_proven=is_proven)
+
+
+def doubt_profile(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str]:
+    """Yield a sentence if the profile is no city's, or is one in another clock only."""
     if measure_distance(hours.read, np.full(8, 1 / 8)) < MIN_FLAT_DISTANCE:
         yield f"{hours.count:,} times spread evenly over the day, as no city's crime does"
     read, other = (measure_distance(counts, CITY_PROFILE) for counts in (hours.read, hours.other))
     is_better = read > LARGE_DISTANCE and other < min(SMALL_DISTANCE, BETTER_FACTOR * read)
-    if is_better and not is_proven:
+    shift, shifted = find_shift(hours.read)
+    if is_proven:
+        return
+    if is_better:
         yield (
             f"its hours fit a city's day better when read {name_other(file)}: a share of {other:.0%}"
             f" of the times lies in other hours then, {read:.0%} as the layout says"
         )
+    elif read > MIN_SHIFTED_DISTANCE and shifted < SMALL_DISTANCE and abs(shift) >= MIN_SHIFT_HOURS:
+        yield f"its hours fit a city's day only when moved by {shift:+d} hours"
+
+
+def find_shift(counts: Floats) -> tuple[int, float]:
+    """Return by how many hours counts must be moved to come nearest to a city's day, and how near."""
+    distances = {
+        hours: measure_distance(np.roll(counts, hours), CITY_PROFILE) for hours in range(-11, 13)
+    }
+    best = min(distances, key=lambda hours: (distances[hours], abs(hours)))
+    return best, distances[best]
+
+
+def sum_blocks(counts: Floats) -> Floats:
+    """Return the shares (8) of counts by hour (24) in each three hours."""
+    shares: Floats = counts.reshape(8, 3).sum(axis=1) / counts.sum()
+    return shares
 
 
 def measure_distance(counts: Floats, profile: Floats) -> float:
     """Return the total variation distance of counts by hour (24) from a profile by three hours (8)."""
-    shares = counts.reshape(8, 3).sum(axis=1) / counts.sum()
-    return float(np.abs(shares - profile).sum() / 2)
+    return float(np.abs(sum_blocks(counts) - profile).sum() / 2)

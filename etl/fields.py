@@ -11,7 +11,8 @@ from warehouse.table import quote_text
 
 MISSING = (
     "", "null", "(null)", "nil", "none", "n/a", "#n/a", "na", "nan", "<na>", "-", "--", "?", ".",
-    "unknown", "unk", "missing", "not available", "not applicable", "undefined",
+    "unknown", "unk", "missing", "not available", "not applicable", "undefined", "blank", "(blank)",
+    "#ref!", "#value!", "#name?", "#null!", "#div/0!",
 )  # fmt: skip
 """What a missing value is called in every layout, whatever the case."""
 
@@ -31,7 +32,7 @@ def select_fields(file: RawFile, city: City) -> str:
     """Return the SELECT list that turns a file's text columns into those of `staged`."""
     text, when = TextColumns(file, city), Moments(file, city)
     expressions = {
-        "report_number": text("report_number"),
+        "report_number": text.identity(),
         "reported": when.moment("reported"),
         "occurred": when.moment("occurred"),
         "occurred_until": when.moment("occurred_until"),
@@ -61,6 +62,10 @@ class TextColumns(RawColumns):
         text = self.raw(field)
         missing = list_lower([*MISSING, *self.layout.null_spellings])
         return f"CASE WHEN NOT list_contains({missing}, lower({text})) THEN {text} END"
+
+    def identity(self) -> str:
+        """Return the report number, without what programs add to one: an apostrophe, a final .0."""
+        return f"regexp_replace({self('report_number')}, '^''|[.]0$', '', 'g')"
 
     def offense_code(self) -> str:
         """Return the NIBRS code that is told, or that of the literal."""

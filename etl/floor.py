@@ -53,9 +53,8 @@ def find_floor_doubts(
     Rows outside the days that were asked for (`first` to `last`) are neither kept nor lost.
     """
     for file in files:
-        lost = count_lost(connection, file, first, last)
-        rows = sum(lost.values())
-        kept = lost.pop(None, 0)
+        lost, kept = count_lost(connection, file, first, last)
+        rows = sum(lost.values()) + kept
         for rule, count in lost.items():
             limit = settings.FLOOR_RULE_SHARES.get(str(rule), 1.0)
             if count > limit * rows:
@@ -68,6 +67,8 @@ def find_floor_doubts(
                 f"{file.path.name}: {kept:,} of {rows:,} rows are kept, less than"
                 f" {settings.FLOOR_KEPT_SHARE:.0%}"
             )
+    yield from doubt_places(connection, files)
+    yield from doubt_identity(connection, files)
     incidents, days = connection.execute("""
         SELECT (SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)),
                (SELECT count(*) FROM covered_day)""").fetchall()[0]
@@ -80,31 +81,82 @@ def find_floor_doubts(
 
 def count_lost(
     connection: duckdb.DuckDBPyConnection, file: RawFile, first: dt.date | None, last: dt.date | None
-) -> dict[str | None, int]:
-    """Return a file's rows by the rule that rejected them, those that are kept under None.
+) -> tuple[dict[str, int], int]:
+    """Return a file's rows by the rule that rejected them, and how many are kept.
 
-    Duplicates count only beyond those of other files: files may overlap on purpose.
+    Rows of days that were not asked for are neither. A row that another file has too is kept: files may
+    overlap on purpose.
     """
     counts = connection.execute(
         """
-        SELECT rule, count(*) FROM staged LEFT JOIN rejected USING (row_id)
-        WHERE file_number = $number AND NOT coalesce(
-            rule = 'outside_window' AND (occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE
-                                         OR reported::DATE > $last::DATE), false)
-        GROUP BY rule""",
+        SELECT coalesce(rule, ''), count(*), count(DISTINCT hash(report_number, nibrs_code))
+        FROM staged LEFT JOIN rejected USING (row_id)
+        WHERE file_number = $number
+          AND NOT coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE
+                           OR rule = 'outside_window' AND reported::DATE > $last::DATE, false)
+        GROUP BY ALL""",
         {"number": file.number, "first": first, "last": last},
     ).fetchall()
-    lost: dict[str | None, int] = {rule: int(count) for rule, count in counts}
+    lost = {str(rule): int(count) for rule, count, _ in counts}
+    kept = lost.pop("", 0) + lost.pop(DUPLICATE, 0)
     lost[MALFORMED] = file.rows_malformed
-    if lost.get(DUPLICATE):
-        lost[DUPLICATE] = int(connection.execute(
-            """
-            SELECT count(*) - count(DISTINCT hash(report_number, nibrs_code))
-            FROM staged LEFT JOIN rejected USING (row_id)
-            WHERE file_number = $number AND (rule IS NULL OR rule = 'duplicate')""",
-            {"number": file.number},
-        ).fetchall()[0][0])  # fmt: skip
-    return lost
+    passed = int(connection.execute(
+        """
+        SELECT count(DISTINCT hash(report_number, nibrs_code))
+        FROM staged LEFT JOIN rejected USING (row_id)
+        WHERE file_number = $number AND coalesce(rule, 'duplicate') = 'duplicate'
+          AND NOT coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE, false)""",
+        {"number": file.number, "first": first, "last": last},
+    ).fetchall()[0][0])  # fmt: skip
+    return {**lost, DUPLICATE: kept - passed}, passed
+
+
+def doubt_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:
+    """Yield a sentence for each file whose neighborhoods its coordinates or zones contradict."""
+    rows = connection.execute("""
+        WITH vote AS (
+            SELECT file_number, neighborhood, zone, count(*) AS rows,
+                   count(*) FILTER (polygon_neighborhood <> neighborhood) AS elsewhere
+            FROM staged WHERE neighborhood IS NOT NULL GROUP BY ALL
+        ), place AS (
+            SELECT file_number, sum(rows) AS rows, sum(elsewhere) AS elsewhere,
+                   sum(rows) FILTER (zone IS NOT NULL) AS zoned,
+                   max(rows) FILTER (zone IS NOT NULL) AS commonest
+            FROM vote GROUP BY file_number, neighborhood
+        )
+        SELECT file_number, sum(elsewhere) / sum(rows), 1 - sum(commonest) / sum(zoned)
+        FROM place GROUP BY file_number ORDER BY file_number""").fetchall()
+    for number, elsewhere, other_zone in rows:
+        for share, what in ((elsewhere, "polygon"), (other_zone, "zone")):
+            if share and share > settings.FLOOR_OTHER_PLACE_SHARE:
+                yield (
+                    f"{files[number].path.name}: {share:.0%} of the rows lie in another {what} than"
+                    " their neighborhood's; likely cause: a column that was sorted or moved alone"
+                )
+
+
+def doubt_identity(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:
+    """Yield a sentence for each file whose crimes stand in another file under other report numbers."""
+    if len(files) < 2:
+        return
+    rows = connection.execute("""
+        WITH told AS (
+            SELECT file_number, CASE WHEN rule IS NULL THEN
+                       hash(occurred, occurred_until, latitude, longitude, neighborhood, nibrs_code)
+                   END AS crime
+            FROM staged LEFT JOIN rejected USING (row_id) WHERE coalesce(rule, 'duplicate') = 'duplicate'
+        ), shared AS (
+            SELECT crime FROM told WHERE crime IS NOT NULL
+            GROUP BY crime HAVING count(DISTINCT file_number) > 1
+        )
+        SELECT file_number, count(shared.crime) / count(*) AS share
+        FROM told LEFT JOIN shared USING (crime) GROUP BY file_number ORDER BY file_number""").fetchall()
+    for number, share in rows:
+        if share > settings.FLOOR_REPEATED_SHARE:
+            yield (
+                f"{files[number].path.name}: {share:.0%} of its crimes stand in another file under"
+                " another report number, at the same time and place"
+            )
 
 
 def describe_cause(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, rule: str) -> str:

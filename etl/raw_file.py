@@ -112,6 +112,8 @@ def check_path(path: Path) -> None:
     except UnicodeEncodeError as error:
         shown = str(path).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         raise ShieldError(f"{shown}: the name of the file is not UTF-8; rename it") from error
+    if not str(path).isprintable():
+        raise ShieldError(f"{str(path)!r}: the name of the file has characters that print nothing")
     if not path.is_file():
         found = "not a file" if path.exists() else "no such file"
         found = "a folder" if path.is_dir() else found

@@ -42,8 +42,8 @@ MIN_GAP_DAYS = 3
 its own days."""
 
 MIN_GAP_COUNT = 5.0
-"""A gap must lack this much of `FLOW_SHARE` of the level, 15 of all of it, so that chance makes none in a
-thin feed."""
+"""A gap must lack this much of `FLOW_SHARE` of the level, 15 of all of it, so that chance makes none in
+a thin feed."""
 
 MAX_PAUSE_DAYS = 92
 """More days than this without anything are a gap, however thin the feed."""

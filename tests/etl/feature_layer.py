@@ -66,7 +66,7 @@ FROM range($count) AS numbers(i)
 FILL_BOUNDARIES = f"""
 INSERT INTO boundaries
 SELECT i, 'Place ' || 9 * i % 250, 'M', '{SECRET}',
-       '{{"type": "Polygon", "coordinates": [[[-84.4, 33.7], [-84.3, 33.7], [-84.3, 33.8], [-84.4, 33.7]]]}}'
+       '{{"type": "Polygon", "coordinates": [[[-84.4, 33.7], [-84.36, 33.7], [-84.36, 33.72], [-84.4, 33.7]]]}}'
 FROM range($count) AS numbers(i)
 """  # noqa: E501
 

@@ -12,7 +12,7 @@ from etl.clean import clean_files
 from etl.clock import CITY_PROFILE, Floats, Hours, doubt_hours, measure_distance
 from etl.layout import load_layout
 from etl.raw_file import RawFile
-from tests.raw import write_raw
+from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import open_build
 
 CITY_HOURS = np.repeat(CITY_PROFILE / 3, 3) * 6000
@@ -55,11 +55,70 @@ def test_other_clock_is_named_where_it_fits_better(layout: str, shift: int, cloc
     assert list(doubt_hours(Hours(CITY_HOURS, hours.read), make_file(layout), is_proven=False)) == []
 
 
-def test_neither_clock_is_doubted_where_neither_fits() -> None:
-    night = np.roll(CITY_HOURS, 8)
-    assert measure_distance(night, CITY_PROFILE) > 0.2
-    hours = Hours(night, np.roll(CITY_HOURS, 6))
+def test_day_that_fits_when_moved_is_doubted() -> None:
+    hours = Hours(np.roll(CITY_HOURS, 12), np.roll(CITY_HOURS, 7))
+    (sentence,) = doubt_hours(hours, make_file("cobra_2019"), is_proven=False)
+    assert sentence == "its hours fit a city's day only when moved by +12 hours"
+    near = Hours(np.roll(CITY_HOURS, 2), np.roll(CITY_HOURS, 7))
+    assert list(doubt_hours(near, make_file("cobra_2019"), is_proven=False)) == []
+
+
+def test_day_of_its_own_that_fits_nowhere_is_not_doubted() -> None:
+    own = np.full(24, 100.0)
+    own[8:12] = 900
+    assert measure_distance(own, CITY_PROFILE) > 0.2
+    hours = Hours(own, np.roll(own, -5))
     assert list(doubt_hours(hours, make_file("nibrs"), is_proven=False)) == []
+
+
+def clean_times(tmp_path: Path, city: City, *, changes: list[dict[str, str]]) -> list[str]:
+    """Return the doubts about a COBRA file of as many rows, one every three hours of a city's day."""
+    random = np.random.default_rng(5)
+    day = np.sort(random.integers(0, 300, len(changes)))
+    hours = random.choice(24, len(changes), p=np.repeat(CITY_PROFILE / 3, 3) / CITY_PROFILE.sum())
+    rows = []
+    for number, (change, days, hour) in enumerate(zip(changes, day, hours, strict=True)):
+        date = f"{dt.date(2013, 1, 1) + dt.timedelta(days=int(days)):%m/%d/%Y}"
+        clock = f"{hour:02}:{random.integers(60):02}:00"
+        rows.append(
+            {"offense_id": str(number), "rpt_date": date, "occur_date": date, "poss_date": date,
+             "occur_time": clock, "poss_time": clock, **change}
+        )  # fmt: skip
+    raw = write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        return list(clean_files(build, [raw], city).doubts)
+
+
+MANY = 3200
+
+
+def test_city_day_raises_no_doubt(tmp_path: Path, city: City) -> None:
+    assert clean_times(tmp_path, city, changes=[{}] * MANY) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "share", "words"),
+    [
+        ({"occur_time": "00:01:00", "poss_time": "23:59:00"}, 0.3, "times are exactly 00:01: it stands"),
+        ({"poss_time": "00:00:00"}, 0.2, "occurrences end before they begin"),
+        ({"rpt_date": "01/01/2013"}, 0.2, "reports come before the day of the occurrence"),
+    ],
+)
+def test_defaults_and_backward_windows_are_doubted(
+    tmp_path: Path, city: City, change: dict[str, str], share: float, words: str
+) -> None:
+    changes = [change if number % 100 < 100 * share else {} for number in range(MANY)]
+    (doubt,) = clean_times(tmp_path, city, changes=changes)
+    assert words in doubt
+
+
+def test_period_on_another_clock_is_doubted(tmp_path: Path, city: City) -> None:
+    random = np.random.default_rng(6)
+    mornings = [{"occur_time": f"{hour:02}:30:00", "poss_time": f"{hour:02}:30:00"}
+                for hour in random.integers(1, 13, MANY // 4)]  # fmt: skip
+    doubts = clean_times(tmp_path, city, changes=[{}] * (MANY - len(mornings)) + mornings)
+    doubt = next(text for text in doubts if text.startswith("raw.csv: from 2013-08-"))
+    assert "lies in other hours than in the rest of the file: another clock" in doubt
 
 
 def write_days(path: Path, names: list[str], shift: str = "Day Watch", hour: int = 16) -> Path:
