@@ -14,7 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from etl.layout import DATE_PARTS
 from etl.raw_file import RawFile
+from etl.reader import read_texts
 from warehouse.errors import ShieldError
 
 Integers = npt.NDArray[np.int64]
@@ -69,7 +71,7 @@ def find_covered_days(
     """
     create_read_days(connection, files)
     check_not_ahead(connection, files)
-    start, reports, occurrences = count_days(connection)
+    start, reports, occurrences = count_days(connection, files)
     covered = np.zeros(len(reports), dtype=bool)
     for begin, end in find_spans(reports):
         covered[begin : end + 1] = True
@@ -119,10 +121,13 @@ def check_not_ahead(connection: duckdb.DuckDBPyConnection, files: Sequence[RawFi
         )
 
 
-def count_days(connection: duckdb.DuckDBPyConnection) -> tuple[dt.date, Integers, Integers]:
+def count_days(
+    connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile]
+) -> tuple[dt.date, Integers, Integers]:
     """Return the first day, and reports and occurrences on each day from it on.
 
-    A row without a report date counts on its day of occurrence in files that have none at all.
+    A row without a report date counts on its day of occurrence in files that have none at all. Raises
+    `ShieldError` with what the files say when no date is left.
     """
     counts = connection.execute(f"""
         WITH dated AS (
@@ -138,13 +143,25 @@ def count_days(connection: duckdb.DuckDBPyConnection) -> tuple[dt.date, Integers
         WHERE day BETWEEN read_date - INTERVAL {EARLIEST_YEARS} YEAR AND read_date GROUP BY day
         """).df()
     if not counts["reports"].sum():
-        raise ShieldError("no raw row has a report date that can be read")
+        found = "; ".join(describe_dates(connection, file) for file in files)
+        raise ShieldError(f"no row has a date that can be read: {found}")
     start = counts["day"].min()
     place = (counts["day"] - start).dt.days.to_numpy()
     reports, occurrences = np.zeros((2, int(place.max()) + 1), dtype=np.int64)
     reports[place] = counts["reports"]
     occurrences[place] = counts["occurrences"]
     return start.date(), reports, occurrences
+
+
+def describe_dates(connection: duckdb.DuckDBPyConnection, file: RawFile) -> str:
+    """Return what a file says for the dates of its first row, and what its layout expects."""
+    fields = [field for field in ("reported", "occurred", *DATE_PARTS) if file.has(field)]
+    texts = read_texts(connection, file, fields, [1]).get(1)
+    if texts is None:
+        return f"{file.path.name}: {file.rows_malformed:,} malformed rows, the first among them"
+    found = ", ".join(f"{field} {text!r}" for field, text in texts.items())
+    formats = ", ".join(file.layout.datetime_formats) or "year, month and day"
+    return f"{file.path.name}: found {found}, expected {formats} of layout {file.layout.name}"
 
 
 def find_spans(counts: Integers) -> list[Span]:
