@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import openpyxl
+from openpyxl.utils.exceptions import IllegalCharacterError
 
 from tests.good import FIRST_DAY, Draft, Incident, Row, UnfitError, tell
 
@@ -25,6 +27,7 @@ Write = str | Callable[[str], str]
 DAYS = 100
 LONG_DAYS = 300
 LAST_DAY = FIRST_DAY + dt.timedelta(days=DAYS - 1)
+SPOILERS = (b"", b'"', b'""', b",", b"\n", b"\r", b"\0", b"\xff", b"\x1a", b"\xe2\x80\xa8", b"9" * 30)
 GAP_FIRST, GAP_DAYS = dt.date(2021, 7, 1), 105
 
 
@@ -99,7 +102,7 @@ def reported_later(days: int, count: int = 1) -> ChangeRows:
     return retell(count, lambda _: {"reported": day})
 
 
-def misread(name: str, spellings: tuple[str, str], rows: int = 3) -> ChangeRows:
+def rename_place(name: str, spellings: tuple[str, str], rows: int = 3) -> ChangeRows:
     """Call one neighborhood otherwise, and spell it in the second way in some rows."""
 
     def change(draft: Draft) -> None:
@@ -115,21 +118,21 @@ def misread(name: str, spellings: tuple[str, str], rows: int = 3) -> ChangeRows:
     return change
 
 
-def leave_gap(moment: str, edge: int = 0) -> ChangeRows:
-    """Take out the rows of some weeks by one of their dates; what still occurred in them is touched.
+def leave_gap(moment: str) -> ChangeRows:
+    """Take out the rows of some weeks by one of their dates.
 
-    So is what occurred on so many days after them, whose reports are thin: those of what occurred before
-    are missing.
+    Touched is also what occurred then, or on the day before or after: by the other date these are thin.
     """
 
-    def in_gap(date: dt.datetime, edge: int = 0) -> bool:
-        return 0 <= (date.date() - GAP_FIRST).days < GAP_DAYS + edge
+    def is_near(date: dt.datetime, days: int = 0) -> bool:
+        return -days <= (date.date() - GAP_FIRST).days < GAP_DAYS + days
 
     def change(draft: Draft) -> None:
-        gone = [row for row in draft.rows if in_gap(getattr(row.told, moment))]
+        gone = [row for row in draft.rows if is_near(getattr(row.told, moment))]
         draft.touch(gone)
-        draft.rows = [row for row in draft.rows if row.told.number not in draft.touched]
-        draft.touch(row for row in draft.rows if in_gap(row.told.occurred, edge))
+        numbers = {row.told.number for row in gone}
+        draft.rows = [row for row in draft.rows if row.told.number not in numbers]
+        draft.touch(row for row in draft.rows if is_near(row.told.occurred, 1))
 
     return change
 
@@ -281,10 +284,33 @@ def make_workbook(path: Path) -> list[Path]:
     """Write an xlsx file, every cell text."""
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()
-    for line in path.read_text().splitlines():
-        sheet.append(line.split(","))
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            sheet.append(line.split(","))
+    except (UnicodeDecodeError, IllegalCharacterError) as error:
+        raise UnfitError("a workbook holds text only") from error
     book.save(path)
     return [path]
+
+
+def break_snapshot(how: Callable[[bytes], bytes]) -> ChangeFile:
+    """Write other bytes into a Parquet file."""
+
+    def change(path: Path) -> list[Path]:
+        if not path.read_bytes().startswith(b"PAR1"):
+            raise UnfitError("no snapshot")
+        return pack(how)(path)
+
+    return change
+
+
+def spoil_bytes(path: Path, rng: np.random.Generator) -> None:
+    """Overwrite, insert and take out bytes at random places."""
+    data = bytearray(path.read_bytes() or b"?")
+    for _ in range(int(rng.integers(1, 12))):
+        place = int(rng.integers(len(data) + 1))
+        data[place : place + int(rng.integers(3))] = SPOILERS[rng.integers(len(SPOILERS))]
+    path.write_bytes(data)
 
 
 def make_zip(path: Path) -> list[Path]:

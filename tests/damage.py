@@ -1,9 +1,10 @@
 """Raw files broken in many ways: `python -m tests.damage [SEED] [ROUNDS]`.
 
 Enters: a seed and how many rounds. Leaves: a line per fault and one line of figures; the exit code is 1
-if there was a fault. Each round breaks a good file of some layout in two or three ways at once, and
-holds that nothing but `ShieldError` is raised, that rows in are rows kept and rows rejected, and that
-the incidents of the rows that nothing touched are those of the good file.
+if there was a fault. Each round breaks a good file of some layout in two or three ways at once, half
+of them with wrong bytes anywhere besides. It holds that nothing but `ShieldError` is raised, that rows
+in are rows kept and rows rejected, and that the incidents of the rows that nothing touched are those of
+the good file.
 """
 
 import datetime as dt
@@ -15,7 +16,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ import numpy as np
 from etl.city import load_city
 from etl.clean import clean_files
 from etl.layout import load_layout
+from tests.changes import spoil_bytes
 from tests.good import Draft, UnfitError, draft_good, write_csv, write_parquet
 from tests.ways import WAYS, Way
 from warehouse.build import open_build
@@ -74,7 +76,7 @@ def clean(paths: Sequence[Path], last: dt.date | None = None) -> Result:
         )
 
 
-@cache
+@lru_cache(maxsize=32)
 def draft_once(layout: str, days: int, seed: int) -> Draft:
     """Return a good draft that must not be changed."""
     return draft_good(load_layout(layout), days, seed)
@@ -95,20 +97,27 @@ def write_draft(draft: Draft, ways: Sequence[Way], folder: Path) -> list[Path]:
         for way in ways:
             data = way.data(data, draft) if way.data else data
         path.write_bytes(data)
-    paths = [path]
-    for way in ways:
-        paths = way.file(path) if way.file else paths
-    return paths
+    changes = [way.file for way in ways if way.file]
+    if len(changes) > 1:
+        raise UnfitError("one file is changed as a whole once")
+    return changes[0](path) if changes else [path]
 
 
-def damage(ways: Sequence[Way], layout: str, seed: int, folder: Path) -> tuple[Draft, Result]:
+def damage(
+    ways: Sequence[Way], layout: str, seed: int, folder: Path, *, is_spoilt: bool = False
+) -> tuple[Draft, Result]:
     """Return the draft of a good file as it was broken, and what cleaning made of it.
 
-    Raises `UnfitError` where a way is none for the layout, or none after another way.
+    A file that is spoilt has wrong bytes anywhere besides: every row counts as touched. Raises
+    `UnfitError` where a way is none for the layout, or none after another way.
     """
     words = zlib.crc32(" ".join(way.name for way in ways).encode())
-    draft = draft_once(layout, count_days(ways), seed).copy(np.random.default_rng([seed, words]))
+    good = draft_once(layout, count_days(ways), seed)
+    draft = good.copy(np.random.default_rng([seed, words]))
     paths = write_draft(draft, ways, folder)
+    if is_spoilt and paths[0].is_file():
+        spoil_bytes(paths[0], draft.rng)
+        draft.touch(good.rows)
     return draft, clean(paths, next((way.last for way in ways if way.last), None))
 
 
@@ -117,7 +126,7 @@ def count_days(ways: Sequence[Way]) -> int:
     return max(way.days for way in ways)
 
 
-@cache
+@lru_cache(maxsize=32)
 def clean_good(layout: str, days: int, seed: int) -> Result:
     """Return what cleaning makes of the good file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -145,10 +154,11 @@ def run_round(rng: np.random.Generator, seed: int) -> tuple[str, list[str]]:
     """Break a random file in random ways; return what happened in a word, and every fault."""
     names = rng.choice(list(WAYS), rng.integers(2, 4), replace=False)
     ways, layout = [WAYS[name] for name in names], str(rng.choice(load_city().layouts))
-    told = f"{layout}, seed {seed}: {', '.join(names)}"
+    is_spoilt = bool(rng.integers(2))
+    told = f"{layout}, seed {seed}: {', '.join(names)}{', spoilt' if is_spoilt else ''}"
     with tempfile.TemporaryDirectory() as folder:
         try:
-            draft, result = damage(ways, layout, seed, Path(folder))
+            draft, result = damage(ways, layout, seed, Path(folder), is_spoilt=is_spoilt)
         except UnfitError:
             return "unfit", []
         except Exception:  # whatever it is, it is what is looked for

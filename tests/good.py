@@ -11,6 +11,7 @@ import datetime as dt
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -97,16 +98,16 @@ class Draft:
 
 def draft_good(layout: Layout, days: int, seed: int) -> Draft:
     """Return the draft of a good file: 12 to 20 reports a day over so many days."""
+    rows = [Row(told, tell(layout, told)) for told in draw_incidents(days, seed)]
+    return Draft(layout, list(layout.columns), rows, np.random.default_rng(seed))
+
+
+@lru_cache(maxsize=4)
+def draw_incidents(days: int, seed: int) -> tuple[Incident, ...]:
+    """Return incidents in the order of their reports."""
     rng = np.random.default_rng(seed)
     with (settings.REFERENCE_DIR / "neighborhood.csv").open(newline="", encoding="utf-8") as stream:
         places = list(csv.DictReader(stream))[:PLACES]
-    incidents = draw_incidents(rng, places, days)
-    rows = [Row(told, tell(layout, told)) for told in incidents]
-    return Draft(layout, list(layout.columns), rows, rng)
-
-
-def draw_incidents(rng: np.random.Generator, places: list[dict[str, str]], days: int) -> list[Incident]:
-    """Return incidents in the order of their reports."""
     incidents = []
     for day in range(days):
         is_prompt = not PROMPT_DAYS <= day < days - PROMPT_DAYS
@@ -114,7 +115,7 @@ def draw_incidents(rng: np.random.Generator, places: list[dict[str, str]], days:
             delay = 0 if is_prompt else int(rng.choice([0, 0, 0, 1, 2, 4]))
             begin = FIRST_DAY + dt.timedelta(days=day - delay)
             incidents.append(draw_incident(rng, places, begin, delay, f"21{day:03}{serial:04}"))
-    return incidents
+    return tuple(incidents)
 
 
 def draw_incident(

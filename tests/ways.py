@@ -21,6 +21,7 @@ from tests.changes import (
     ChangeFile,
     ChangeRows,
     add_rows,
+    break_snapshot,
     copy,
     cut_last_row,
     divide,
@@ -31,9 +32,9 @@ from tests.changes import (
     make_folder,
     make_workbook,
     make_zip,
-    misread,
     mix_line_ends,
     pack,
+    rename_place,
     reorder,
     repeat_header,
     repeat_rows,
@@ -50,34 +51,22 @@ from tests.good import AUTUMN_DAY, FIRST_DAY, SPRING_DAY
 DAY = dt.timedelta(days=1)
 MIDNIGHT = dt.datetime.combine(FIRST_DAY + 30 * DAY, dt.time())
 YEAR = 365 * DAY
-ALL_TOUCHED = -1
-"""Stands for as many rows as were touched and are still there."""
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What must come of a way: rows by rule and by repair, or words with which it is refused.
 
-    A share stands for as many of the good file's rows. `values` are what the incidents of touched rows
-    then say, `uncovered` how many days less are covered.
+    `values` are what the incidents of touched rows then say. `uncovered` says how many days less are
+    covered, whose rows are rejected, and `repeated` which share of the rows two files tell.
     """
 
-    rejected: dict[str, int | Fraction] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
     mended: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     values: dict[str, object] = field(default_factory=dict)
     uncovered: int = 0
-
-    def count_rejected(self, rows: int, touched: int) -> dict[str, int]:
-        """Return the rows by rule, of a good file of so many and so many touched ones."""
-        return {
-            rule: touched
-            if count == ALL_TOUCHED
-            else int(count * rows)
-            if isinstance(count, Fraction)
-            else count
-            for rule, count in self.rejected.items()
-        }
+    repeated: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True)
@@ -147,11 +136,11 @@ DATES = [
         retell(3, lambda told: {"until": told.until + 4 * YEAR})),
     Way("window that ends before it begins", mended("window_end_replaced", 4),
         retell(4, lambda told: {"until": told.occurred - DAY})),
-    Way("gap of 15 weeks by report", Outcome({"outside_window": ALL_TOUCHED}, uncovered=GAP_DAYS),
+    Way("gap of 15 weeks by report", Outcome(uncovered=GAP_DAYS),
         leave_gap("reported"), days=LONG_DAYS),
     Way("gap of 15 weeks by occurrence",
-        Outcome({"outside_window": ALL_TOUCHED}, uncovered=GAP_DAYS + 1),
-        leave_gap("occurred", edge=1), days=LONG_DAYS, layout="cobra_2019"),
+        Outcome(uncovered=GAP_DAYS + 1),
+        leave_gap("occurred"), days=LONG_DAYS, layout="cobra_2021"),
     Way("all dates in 2090", refused("dates lie after 2023-01-01"),
         retell(how=lambda told: {name: getattr(told, name).replace(year=2090)
                                  for name in ("occurred", "until", "reported")})),
@@ -234,11 +223,11 @@ PLACES = [
     Way("names with no-break spaces round them", kept(),
         write("neighborhood", lambda text: f"\xa0{text}\u2003", 9, is_same=True), layout="cobra_2013"),
     Way("names with no-break spaces in them", mended("neighborhood_renamed", 3, neighborhood="New End"),
-        misread("neighborhood", ("New End", "New\xa0End"))),
+        rename_place("neighborhood", ("New End", "New\xa0End"))),
     Way("accents in two parts", mended("neighborhood_renamed", 3, neighborhood="Café Row"),
-        misread("neighborhood", ("Café Row", unicodedata.normalize("NFD", "Café Row")))),
+        rename_place("neighborhood", ("Café Row", unicodedata.normalize("NFD", "Café Row")))),
     Way("numbers for names, some with .0", mended("neighborhood_renamed", 3, neighborhood="14"),
-        misread("neighborhood", ("14", "14.0"))),
+        rename_place("neighborhood", ("14", "14.0"))),
     Way("no neighborhood, in every spelling", rejected("missing_neighborhood", len(MISSING)),
         write_each("neighborhood", [word.title() for word in MISSING])),
     Way("beats with .0", mended("district_renamed", 9),
@@ -344,7 +333,10 @@ FILES = [
         file=pack(lambda data: gzip.compress(data) + b"the end")),
     Way("gz in gz", refused("within a gz"), file=pack(lambda data: gzip.compress(gzip.compress(data)))),
     Way("Parquet broken off", refused("damaged Parquet file"),
-        file=pack(lambda data: data[:-99]), layout="nibrs_portal"),
+        file=break_snapshot(lambda data: data[:-99]), layout="nibrs_portal"),
+    Way("Parquet damaged within", refused("damaged Parquet file"),
+        file=break_snapshot(lambda data: data[:999] + b"\xff" * 2000 + data[2999:]),
+        layout="nibrs_portal"),
     Way("workbook", kept(), file=make_workbook),
     Way("zip", refused("a zip file"), file=make_zip),
     Way("folder", refused("a folder"), file=make_folder),
@@ -352,9 +344,9 @@ FILES = [
         file=pack(lambda data: b"\xd0\xcf\x11\xe0" + data)),
     Way("two files", kept(), file=divide(slice(0, 2), slice(2, 3))),
     Way("two files, the later first", kept(), file=divide(slice(0, 2), slice(2, 3), is_reversed=True)),
-    Way("two files that overlap", Outcome({"duplicate": Fraction(1, 3)}),
+    Way("two files that overlap", Outcome(repeated=Fraction(1, 3)),
         file=divide(slice(0, 2), slice(1, 3))),
-    Way("same file by two names", Outcome({"duplicate": Fraction(1)}), file=copy("other.csv")),
+    Way("same file by two names", Outcome(repeated=Fraction(1)), file=copy("other.csv")),
     Way("two files of one name", refused("two raw files have the name"), file=copy("more/raw.csv")),
 ]  # fmt: skip
 
