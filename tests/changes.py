@@ -250,19 +250,28 @@ def pack(how: Callable[[bytes], bytes]) -> ChangeFile:
     return change
 
 
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file, one for each row; raises `UnfitError` where that is not so."""
+    try:
+        text = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise UnfitError("no text") from error
+    if '"' in text:
+        raise UnfitError("a row may have several lines")
+    return text.replace("\r\n", "\n").rstrip("\n").split("\n")
+
+
 def divide(first: slice, second: slice, *, is_reversed: bool = False) -> ChangeFile:
     """Write parts of the rows, in thirds, into two files."""
 
     def change(path: Path) -> list[Path]:
-        header, *lines = path.read_bytes().rstrip(b"\n").split(b"\n")
-        if b'"' in path.read_bytes():
-            raise UnfitError("a row may have several lines")
+        header, *lines = read_lines(path)
         third = len(lines) // 3
         thirds = [0, third, 2 * third, len(lines)]
         other = path.with_name("other.csv")
         for target, part in ((path, first), (other, second)):
             rows = lines[thirds[part.start] : thirds[part.stop]]
-            target.write_bytes(b"\n".join([header, *rows, b""]))
+            target.write_bytes("\n".join([header, *rows, ""]).encode())
         return [other, path] if is_reversed else [path, other]
 
     return change
@@ -285,9 +294,9 @@ def make_workbook(path: Path) -> list[Path]:
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet()
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_lines(path):
             sheet.append(line.split(","))
-    except (UnicodeDecodeError, IllegalCharacterError) as error:
+    except IllegalCharacterError as error:
         raise UnfitError("a workbook holds text only") from error
     book.save(path)
     return [path]
