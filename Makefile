@@ -41,7 +41,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
 
-.PHONY: refresh fetch profile serve test check bench backtest card export rollback shell docs lock clean
+.PHONY: refresh fetch profile serve test test-all check bench backtest card export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -57,6 +57,9 @@ serve: .venv/runtime
 
 test: .venv/dev
 	$(RUN) pytest -n auto
+
+test-all: .venv/dev
+	$(RUN) pytest -n auto -m 'slow or not slow'
 
 check: .venv/dev
 	$(RUN) ruff format --check .

@@ -83,16 +83,13 @@ class TextColumns(RawColumns):
         text = self.raw(field)
         if self.layout.decimal_comma:
             text = f"if(contains({text}, ','), replace(replace({text}, '.', ''), ',', '.'), {text})"
-        number = f"try_cast({text} AS DOUBLE)"
-        return f"CASE WHEN isfinite({number}) AND {number} <> 0 THEN {number} END"
+        return f"nullif(try_cast({text} AS DOUBLE), 0)"
 
     def flag(self, field: str) -> str:
         """Return a yes or no; NULL for any other word."""
-        text = f"lower({self.raw(field)})"
-        return (
-            f"CASE WHEN list_contains({list_texts(YES)}, {text}) THEN true "
-            f"WHEN list_contains({list_texts(NO)}, {text}) THEN false END"
-        )
+        values = [*(["true"] * len(YES)), *(["false"] * len(NO))]
+        words = list_texts((*YES, *NO))
+        return f"[{', '.join(values)}][list_position({words}, lower({self.raw(field)}))]"
 
     def weekday(self) -> str:
         """Return the ISO number of an English weekday, written out or cut after three letters."""

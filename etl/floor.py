@@ -130,7 +130,7 @@ def describe_cause(connection: duckdb.DuckDBPyConnection, file: RawFile, city: C
 
 def show_text(field: str, text: str | None) -> str:
     """Return a field's text for people, without what may not be told."""
-    if text is None:
+    if not text or not text.strip():
         return f"no {field}"
     short = re.sub(r"[0-9]", "9", text) if field in PRIVATE_FIELDS else text
     return f"{field} {short[:40]!r}"

@@ -18,9 +18,6 @@ MONTHS = (
     "November", "December",
 )  # fmt: skip
 
-EARLIEST = "TIMESTAMP '1000-01-01'"
-"""%Y reads `21` as the year 21: an earlier date was written with two digits, and is unreadable."""
-
 # Clock texts are HH:MM[:SS], H:MM, 3:05 PM or an integer hhmm; 24:00 ends the day. Seconds are dropped.
 MACROS = """
 CREATE TEMP MACRO whole_number(text) AS
@@ -126,8 +123,7 @@ class Moments(RawColumns):
             unit = EPOCHS[formats[0]]
             return f"TRY(make_timestamp(try_cast({value} AS BIGINT) * {unit}))"
         reads = [self.read_date(value, *kind, texts) for kind, texts in self.group_formats().items()]
-        read = reads[0] if len(reads) == 1 else f"coalesce({', '.join(reads)})"
-        return f"CASE WHEN {read} >= {EARLIEST} THEN {read} END"
+        return reads[0] if len(reads) == 1 else f"coalesce({', '.join(reads)})"
 
     def group_formats(self) -> dict[tuple[bool, str], list[str]]:
         """Return the formats by whether they read an offset, and by how they spell a month to translate.
@@ -135,7 +131,8 @@ class Moments(RawColumns):
         Formats with an offset give instants, others do not: the engine reads a list of one kind.
         """
         groups: dict[tuple[bool, str], list[str]] = {}
-        for text in self.layout.datetime_formats:
+        # %Y would read two digits too.
+        for text in sorted(self.layout.datetime_formats, key=lambda text: "%Y" in text):
             month = next((code for code in ("%B", "%b") if code in text), "")
             kind = (has_offset(text), month if self.layout.month_names else "")
             groups.setdefault(kind, []).append(text)
@@ -175,5 +172,4 @@ class Moments(RawColumns):
         name = f"nullif(list_position({short}, lower({month})), 0)"
         number = f"coalesce(whole_number({month}), {self.find_month(month)}, {name})"
         text = f"concat_ws('-', whole_number({year}), {number}, whole_number({day}))"
-        read = f"try_strptime({text}, '%Y-%m-%d')"
-        return f"CASE WHEN {read} >= {EARLIEST} THEN {read} END"
+        return f"try_strptime({text}, '%Y-%m-%d')"

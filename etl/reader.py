@@ -16,6 +16,7 @@ import duckdb
 from etl.careful import LONGEST_RECORD_LINES, split_records, write_careful_copy
 from etl.city import City
 from etl.fields import select_fields
+from etl.layout import COORDINATES
 from etl.moments import MACROS
 from etl.projection import project_coordinates
 from etl.raw_file import RawFile, check_unchanged
@@ -38,6 +39,9 @@ CREATE TEMP TABLE staged (
 
 ROWS_PER_FILE = 1 << 40
 """`row_id` counts on from here for each file, so that it orders rows by file, then by place in it."""
+
+EARLIEST = "TIMESTAMP '1000-01-01'"
+"""%Y reads `21` as the year 21: an earlier date was written with two digits, and is unreadable."""
 
 OPTIONAL_FIELDS = ("npu", "location_type", "firearm_involved")
 """Fields without which a row is still an incident; left out of a file where mostly missing."""
@@ -63,6 +67,7 @@ def stage_files(
         check_unchanged(file)
         if not file.rows_malformed and not count_staged(connection, file):
             raise ShieldError(f"{file.path.name}: the file has a header and no data rows")
+        blank_unreadable(connection)
         project_coordinates(connection, file)
         number_reports(connection, file)
         file.fields_left_out = leave_out_thin_fields(connection, file)
@@ -196,6 +201,14 @@ def read_texts(
         for row, texts in records
         if texts and row in set(rows)
     }
+
+
+def blank_unreadable(connection: duckdb.DuckDBPyConnection) -> None:
+    """Set to NULL what could be read and cannot be meant: years of two digits, endless coordinates."""
+    for column in ("reported", "occurred", "occurred_until"):
+        connection.execute(f"UPDATE staged SET {column} = NULL WHERE {column} < {EARLIEST}")
+    for column in COORDINATES:
+        connection.execute(f"UPDATE staged SET {column} = NULL WHERE NOT isfinite({column})")
 
 
 def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:

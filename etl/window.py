@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from etl.layout import DATE_PARTS
 from etl.raw_file import RawFile
 from etl.reader import read_texts
 from warehouse.errors import ShieldError
@@ -57,6 +56,23 @@ EARLIEST_YEARS = 100
 """Years before the day of reading from which on a date can be meant."""
 
 
+# Files without report dates are taken by their days of occurrence.
+DAY_COUNT = """
+CREATE TEMP TABLE day_count AS
+WITH report AS (
+    SELECT file_number, reported::DATE AS day, count(*) AS reports FROM staged
+    WHERE reported IS NOT NULL GROUP BY ALL
+), occurrence AS (
+    SELECT file_number, occurred::DATE AS day, count(*) AS occurrences FROM staged
+    WHERE occurred IS NOT NULL GROUP BY ALL
+)
+SELECT file_number, day, read_date, coalesce(occurrences, 0)::BIGINT AS occurrences,
+       CASE WHEN file_number IN (SELECT file_number FROM report) THEN coalesce(reports, 0)
+            ELSE occurrences END::BIGINT AS reports
+FROM report FULL JOIN occurrence USING (file_number, day) JOIN read_day USING (file_number)
+"""
+
+
 def find_covered_days(
     connection: duckdb.DuckDBPyConnection,
     files: Sequence[RawFile],
@@ -66,10 +82,11 @@ def find_covered_days(
     """Create `covered_day` from the flow of reports, within `first` to `last` where given.
 
     A gap in the days of occurrence is a gap as well: rows can be missing by either date. Files without
-    report dates are covered by their days of occurrence. Raises `ShieldError` when no day is left, or
-    when most dates lie after the day on which their file was read.
+    report dates are covered by their days of occurrence. Raises `ShieldError` when no day is left, when
+    no date can be read, or when most dates lie after the day on which their file was read.
     """
     create_read_days(connection, files)
+    connection.execute(DAY_COUNT)
     check_not_ahead(connection, files)
     start, reports, occurrences = count_days(connection, files)
     covered = np.zeros(len(reports), dtype=bool)
@@ -105,17 +122,17 @@ def create_read_days(connection: duckdb.DuckDBPyConnection, files: Sequence[RawF
 def check_not_ahead(connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile]) -> None:
     """Raise `ShieldError` for the first file whose dates mostly lie after the day it was read."""
     ahead = connection.execute("""
-        SELECT file_number, read_date, count(*) FILTER (day > read_date), count(*), median(day)::DATE
-        FROM (SELECT file_number, coalesce(reported, occurred)::DATE AS day FROM staged)
-             JOIN read_day USING (file_number)
-        WHERE day IS NOT NULL GROUP BY ALL
-        HAVING count(*) FILTER (day > read_date) > count(*) / 2 ORDER BY file_number""").fetchone()
+        SELECT file_number, any_value(read_date), sum(reports) FILTER (day > read_date), sum(reports),
+               max(day)
+        FROM day_count GROUP BY file_number
+        HAVING sum(reports) FILTER (day > read_date) > sum(reports) / 2 ORDER BY file_number
+        """).fetchone()
     if ahead is not None:
-        number, read_date, later, dated, typical = ahead
+        number, read_date, later, dated, newest = ahead
         path, formats = files[number].path, ", ".join(files[number].layout.datetime_formats)
         raise ShieldError(
             f"{path.name}: {later:,} of {dated:,} dates lie after {read_date}, the day the file was"
-            f" last changed; their median is {typical}. Expected dates of the past: check"
+            f" last changed; the newest is {newest}. Expected dates of the past: check"
             f" datetime_formats ({formats}) of layout {files[number].layout.name}, or, if the dates"
             " are right, the file's modification time"
         )
@@ -126,25 +143,15 @@ def count_days(
 ) -> tuple[dt.date, Integers, Integers]:
     """Return the first day, and reports and occurrences on each day from it on.
 
-    A row without a report date counts on its day of occurrence in files that have none at all. Raises
-    `ShieldError` with what the files say when no date is left.
+    Raises `ShieldError` with what the first rows say when no day is left.
     """
     counts = connection.execute(f"""
-        WITH dated AS (
-            SELECT CASE WHEN bool_or(reported IS NOT NULL) OVER (PARTITION BY file_number)
-                        THEN reported ELSE occurred END::DATE AS report_day,
-                   occurred::DATE AS occurrence_day, read_date
-            FROM staged JOIN read_day USING (file_number)
-        ), day AS (
-            SELECT report_day AS day, 1 AS reports, 0 AS occurrences, read_date FROM dated
-            UNION ALL SELECT occurrence_day, 0, 1, read_date FROM dated
-        )
-        SELECT day, sum(reports)::BIGINT AS reports, sum(occurrences)::BIGINT AS occurrences FROM day
+        SELECT day, sum(reports)::BIGINT AS reports, sum(occurrences)::BIGINT AS occurrences
+        FROM day_count
         WHERE day BETWEEN read_date - INTERVAL {EARLIEST_YEARS} YEAR AND read_date GROUP BY day
         """).df()
     if not counts["reports"].sum():
-        found = "; ".join(describe_dates(connection, file) for file in files)
-        raise ShieldError(f"no row has a date that can be read: {found}")
+        raise ShieldError(describe_undated(connection, files[0]))
     start = counts["day"].min()
     place = (counts["day"] - start).dt.days.to_numpy()
     reports, occurrences = np.zeros((2, int(place.max()) + 1), dtype=np.int64)
@@ -153,15 +160,16 @@ def count_days(
     return start.date(), reports, occurrences
 
 
-def describe_dates(connection: duckdb.DuckDBPyConnection, file: RawFile) -> str:
-    """Return what a file says for the dates of its first row, and what its layout expects."""
-    fields = [field for field in ("reported", "occurred", *DATE_PARTS) if file.has(field)]
-    texts = read_texts(connection, file, fields, [1]).get(1)
-    if texts is None:
-        return f"{file.path.name}: {file.rows_malformed:,} malformed rows, the first among them"
-    found = ", ".join(f"{field} {text!r}" for field, text in texts.items())
-    formats = ", ".join(file.layout.datetime_formats) or "year, month and day"
-    return f"{file.path.name}: found {found}, expected {formats} of layout {file.layout.name}"
+def describe_undated(connection: duckdb.DuckDBPyConnection, file: RawFile) -> str:
+    """Return words for a file without a day of the last `EARLIEST_YEARS`."""
+    fields = [name for name in file.layout.fields if name.startswith(("reported", "occurred"))]
+    told = read_texts(connection, file, fields, [1, 2, 3])
+    rows = [f"row {row}: {', '.join(map(repr, texts.values()))}" for row, texts in told.items()]
+    return (
+        f"{file.path.name}: no date of the last {EARLIEST_YEARS} years can be read; expected"
+        f" {', '.join(file.layout.datetime_formats)} of layout {file.layout.name},"
+        f" found {'; '.join(rows) or f'{file.rows_malformed:,} malformed rows'}"
+    )
 
 
 def find_spans(counts: Integers) -> list[Span]:

@@ -102,11 +102,11 @@ def reported_later(days: int, count: int = 1) -> ChangeRows:
     return retell(count, lambda _: {"reported": day})
 
 
-def rename_place(name: str, spellings: tuple[str, str], rows: int = 3) -> ChangeRows:
+def rename_place(spellings: tuple[str, str], rows: int = 3) -> ChangeRows:
     """Call one neighborhood otherwise, and spell it in the second way in some rows."""
 
     def change(draft: Draft) -> None:
-        column = draft.column(name)
+        column = draft.column("neighborhood")
         first = draft.choose(1)[0].texts[column]
         chosen = [row for row in draft.rows if row.texts[column] == first]
         if len(chosen) < 3 * rows:

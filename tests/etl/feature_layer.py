@@ -42,7 +42,8 @@ TABLES = {"incidents": INCIDENT_COLUMNS, "history": HISTORY_COLUMNS, "boundaries
 Fault = str
 """`none`, an HTTP status, `error-<code>` inside a 200, `html`, `slow`, or `cut` in mid-body."""
 
-# Ids have gaps; one report in 97 has a junk year, one in 151 none; every 501st offense stands twice.
+# Most happen in the afternoon. Ids have gaps; one report in 97 has a junk year, one in 151 none; every
+# 501st offense stands twice.
 FILL_INCIDENTS = f"""
 INSERT INTO incidents
 SELECT 3 * i + 1, (210000000 + i // 2 - (i % 501 = 0)::INTEGER)::VARCHAR, if(i % 9 = 0, 'yes', 'no'),
@@ -53,7 +54,8 @@ SELECT 3 * i + 1, (210000000 + i // 2 - (i % 501 = 0)::INTEGER)::VARCHAR, if(i %
        (ARRAY['23F', '240', '13A', '220'])[1 + i % 2], '{SECRET}', 1,
        if(i % 11 = 0, NULL, 'RESIDENCE_HOME'), -84.4 + (hash(i) % 1000) / 7919, 33.7 + (i % 1000) / 7919,
        '509', 'M', if(i % 8 = 0, NULL, 'O''Hern "Hills"' || chr(233) || i % 40)
-FROM (SELECT i, TIMESTAMP '2021-01-01' + to_minutes((hash(i + 3) % 2100000)::BIGINT) AS occurred
+FROM (SELECT i, TIMESTAMP '2021-01-01' + to_days((hash(i + 3) % 1458)::INTEGER)
+                + to_minutes(((600 + hash(i + 5) % 720 + hash(i + 6) % 720) % 1440)::BIGINT) AS occurred
       FROM range($count) AS numbers(i))
 """
 FILL_HISTORY = f"""

@@ -7,7 +7,8 @@ import pytest
 
 from etl.city import City
 from etl.clean import clean_files
-from etl.rules import list_rules
+from etl.report import describe_cleaning
+from etl.rules import list_rules, list_unmapped
 from tests.conftest import CleanFiles
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
@@ -319,6 +320,14 @@ def test_zone_and_npu_are_those_of_recent_incidents(clean: CleanFiles, tmp_path:
     build = clean([old, new])
     assert fetch(build, "SELECT zone, npu, incident_count FROM neighborhood") == [("6", "B", 10)]
     assert fetch(build, "SELECT DISTINCT zone FROM incident ORDER BY zone") == [("1",), ("6",)]
+
+
+def test_offenses_without_a_code_are_listed_with_their_counts(clean: CleanFiles, tmp_path: Path) -> None:
+    words = ["JAYWALKING", "Jaywalking", "LOITERING", "AUTO THEFT", ""]
+    rows = [{"offense_id": str(n), "UC2 Literal": word} for n, word in enumerate(words)]
+    build = clean([write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)])
+    assert list_unmapped(build.connection) == [("JAYWALKING", 2), ("LOITERING", 1)]
+    assert any("'JAYWALKING' 2, 'LOITERING' 1" in line for line in describe_cleaning(build))
 
 
 def test_every_rule_has_its_own_name(city: City) -> None:

@@ -174,6 +174,11 @@ def test_two_digit_year_is_no_year_of_antiquity(tmp_path: Path) -> None:
         tmp_path, "day", ["01.03.21"], {"occurred": "day"}, datetime_formats=["%d.%m.%y"]
     )
     assert found == ["2021-03-01 00:00"]
+    cells = ["01.03.21", "01.03.2021"]
+    found = read_moments(
+        tmp_path, "day", cells, {"occurred": "day"}, datetime_formats=["%d.%m.%Y", "%d.%m.%y"]
+    )
+    assert found == ["2021-03-01 00:00"] * 2
 
 
 def test_no_report_date_is_no_date(tmp_path: Path) -> None:

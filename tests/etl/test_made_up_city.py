@@ -212,7 +212,10 @@ def test_parts_of_dates_month_names_hours_semicolons_latin_1_projection_and_xlsx
         ).fetchall()
     good = [row for row in expected if row[5] != "Falschparken" and row[7] != "unbekannt"]
     doubles = sum(draw_faelle(year)[0] in good for year in (2021, 2022))
+    left_out = [row for row in expected if row[5] == "Falschparken" and row[7] != "unbekannt"]
     assert dict(rules)["duplicate"] == doubles
+    assert dict(rules)["left_out_offense"] >= len(left_out)
+    assert "unknown_offense" not in dict(rules)
     assert kept == (len(good), 13.379, 52.519)
     assert hours == sorted(Counter(row[4] for row in good).items())
     client = create_app(builds).test_client()

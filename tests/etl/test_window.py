@@ -126,8 +126,11 @@ def test_reports_before_the_flow_cover_nothing(clean: CleanFiles, tmp_path: Path
     assert window_rows(build)[0] == 5
 
 
-def test_broken_off_last_day_is_not_covered(clean: CleanFiles, tmp_path: Path) -> None:
-    rows = [*daily("2021-01-01", 60, 16), *daily("2021-03-02", 1, 5, "1")]
+@pytest.mark.parametrize("edge", ["2020-12-31", "2021-03-02"])
+def test_broken_off_first_and_last_days_are_not_covered(
+    clean: CleanFiles, tmp_path: Path, edge: str
+) -> None:
+    rows = [*daily("2021-01-01", 60, 16), *daily(edge, 1, 5, "1")]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
     assert calendar(build) == ("2021-01-01", "2021-03-01", 60)
 
@@ -213,7 +216,22 @@ def test_five_moved_reports_move_no_edge_by_more_than_a_day(
 def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Path, city: City) -> None:
     raw = write_raw(tmp_path / "raw.csv", daily("2090-01-01", 40))
     with (
-        pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*median is 2090-01-20"),
+        pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*newest is 2090-02-09"),
         open_build("test", tmp_path / "b.duckdb") as build,
     ):
         clean_files(build, [raw], city)
+
+
+@pytest.mark.parametrize("year", ["21", "1821"])
+def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: City, year: str) -> None:
+    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}]
+    with (
+        pytest.raises(ShieldError) as caught,
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [write_raw(tmp_path / "raw.csv", rows)], city)
+    assert str(caught.value) == (
+        "raw.csv: no date of the last 100 years can be read; expected %m/%d/%Y %H:%M, "
+        "%m/%d/%Y %H:%M:%S, %m/%d/%Y %I:%M:%S %p of layout nibrs, "
+        f"found row 1: 'soon', '6/1/{year} 16:00', ''"
+    )
