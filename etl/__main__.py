@@ -6,7 +6,7 @@ from pathlib import Path
 
 from etl.city import DEFAULT_CITY, load_city
 from etl.profile import draw_profile
-from etl.sketch import describe, write_sketch
+from etl.sketch import describe, list_refusals, write_sketch
 from etl.source import WINDOW_DAYS, fetch_city
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
@@ -55,6 +55,8 @@ def run_sketch(options: Namespace) -> None:
     """Write the drafts and tell what they guess."""
     finding = write_sketch(options.file, options.out, options.name)
     print(describe(finding))
+    for line in list_refusals(options.out, finding.name):
+        print(f"  to be settled: {line}")
     print(f"drafts written: {options.out}/layouts and cities, {finding.name}.toml; check every line")
 
 

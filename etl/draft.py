@@ -4,21 +4,22 @@ Enters: a `Finding`. Leaves: TOML.
 """
 
 import json
+import math
 import re
+from collections.abc import Iterator, Mapping
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
-from etl.guess import read_reference
-from etl.sample import printable
-
-if TYPE_CHECKING:
-    from etl.sketch import Finding
+from etl.finding import Finding
+from etl.layout_values import read_table
+from warehouse import settings
+from warehouse.columns import DISTRICT_KINDS
 
 SURE_SIMILARITY = 0.95
 MAX_LITERALS = 500
-PLAIN_WORDS = (
-    r"(crimes?|incidents?|data|export|offen[sc]es?|police|open|sample|reports?|csv|from|to|until)"
-)
+
+BOX_KEYS = ("longitude_min", "longitude_max", "latitude_min", "latitude_max")
+MARGIN_DEGREES = 0.02
+BOX_DOUBT = "round the city, in degrees; drafted from 99 % of the coordinates of the sample"
 
 
 def quote(value: object) -> str:
@@ -26,140 +27,107 @@ def quote(value: object) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def escape(text: str) -> str:
+    """Return a text on one line."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def doubt(text: str) -> str:
-    """Return a doubt as a comment of one line."""
-    return f"# doubt: {printable(text)}"
+    """Return a doubt as a comment."""
+    return f"# doubt: {escape(text)}"
 
 
-def render_layout(finding: "Finding") -> str:
+def render_layout(finding: Finding) -> str:
     """Return the layout file; what is in doubt stands commented out or says so."""
-    dates, sample, why = finding.dates, finding.sample, finding.guess.why
-    doubts = [*finding.doubts, *dates.doubts]
-    settings: list[tuple[str, object, bool]] = [
-        ("time_zone", dates.zone, True),
-        ("clock_time_zone", "local", finding.clock_is_local),
-        ("datetime_formats", dates.formats, bool(dates.formats)),
-        ("month_names", dates.month_names, bool(dates.month_names)),
-        ("null_spellings", finding.null_spellings, bool(finding.null_spellings)),
-        ("separator", sample.separator, sample.separator in {";", "\t", "|"}),
-        ("encoding", sample.encoding, sample.encoding != "utf-8"),
-        ("decimal_comma", True, finding.decimal_comma),
-        ("sheet", sample.sheet, sample.sheet is not None),
-    ]
-    lines = [
-        f"# Draft from the first {len(sample.frame):,} rows of {finding.file_name}: check every line.",
-        *map(doubt, doubts),
-        *(f"# clock: {text}" for text in dates.evidence),
-        *(f"{key} = {quote(value)}" for key, value, is_said in settings if is_said),
-        *render_projection(finding),
-        f"columns = {quote([str(name) for name in sample.frame.columns])}",
-        *render_left_out(finding),
+    guess, sample = finding.guess, finding.sample
+    columns = [str(name) for name in sample.frame.columns]
+    rest = [name for name in columns if name not in {*guess.fields.values(), *guess.private}]
+    return "\n".join([
+        f"# From the first {len(sample.frame):,} rows of {quote(finding.file_name)}: check every line.",
+        *map(doubt, finding.doubts),
+        *(f"# clock: {text}" for text in finding.evidence),
+        *(f"{key} = {quote(value)}" for key, value in finding.facts.items()),
+        f"columns = {quote(columns)}",
+        f"# private (addresses or people), never to be mapped: {quote(guess.private)}",
+        f"# not mapped: {quote(rest)}",
         "", "[fields]",
-        *(f"{name} = {quote(column)}  # {why[name]}" for name, column in finding.guess.fields.items()),
-        *render_offenses(finding), *render_shifts(finding),
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
+        *(f"{name} = {quote(column)}  # {guess.why[name]}" for name, column in guess.fields.items()),
+        *render_offenses(finding),
+        *render_table("shifts", finding.shifts, "hours as most rows of a shift lie"),
+    ]) + "\n"  # fmt: skip
 
 
-def render_projection(finding: "Finding") -> list[str]:
-    """Return the coordinate system of coordinates that are no degrees, which a person has to find."""
-    if not finding.is_projected:
-        return []
-    return [
-        doubt(
-            "coordinates are no degrees; the publisher tells their EPSG code. Metres of a UTM zone nn"
-        ),
-        "# have EPSG:326nn in the north and EPSG:327nn in the south; US cities often use feet of a",
-        "# state plane, such as EPSG:2240 (Georgia West) or EPSG:3435 (Illinois East).",
-        'coordinate_system = "EPSG:?"',
+def render_table(name: str, values: Mapping[str, object], why: str) -> list[str]:
+    """Return a table of settings with the doubt about it; nothing where it is empty."""
+    lines = [
+        f"{key if key.isidentifier() and key.isascii() else quote(key)} = {quote(value)}"
+        for key, value in values.items()
     ]
+    return ["", doubt(why), f"[{name}]", *lines] if lines else []
 
 
-def render_left_out(finding: "Finding") -> list[str]:
-    """Return comments that name the columns that are not mapped, private ones apart."""
-    guess = finding.guess
-    used = {*guess.fields.values(), *guess.private}
-    rest = [str(name) for name in finding.sample.frame.columns if name not in used]
-    lines = [f"# private (addresses or people), never to be mapped: {quote(guess.private)}"] * bool(
-        guess.private
-    )
-    lines += [f"# not mapped: {quote(rest)}"] * bool(rest)
-    return lines + [f"# {printable(note)}" for note in guess.notes]
-
-
-def render_offenses(finding: "Finding") -> list[str]:
-    """Return the literals with their counts and codes, commented out where a code is not sure."""
-    literals = finding.column("offense_literal")
+def render_offenses(finding: Finding) -> Iterator[str]:
+    """Yield the literals of rows without a NIBRS code, commented out where their code is not sure."""
+    literals, codes = finding.column("offense_literal"), finding.column("nibrs_code")
     if literals is None:
-        return []
-    counts = literals[literals != ""].str.upper().value_counts().head(MAX_LITERALS)
-    lines = ["", "[offense_codes]"]
+        return
+    names, told = name_codes(), literals != ""
+    if codes is not None:
+        told &= ~codes.str.upper().isin(set(names.values()))
+    counts = literals[told].str.upper().value_counts().head(MAX_LITERALS)
+    yield from ("", "[offense_codes]")
     for literal, count in counts.items():
-        code, similarity = suggest_code(str(literal))
+        code, similarity = suggest_code(str(literal), names)
         entry = f"{quote(literal)} = {quote(code)}  # {count:,} rows"
         is_sure = similarity >= SURE_SIMILARITY
-        lines.append(entry if is_sure else f"# doubt: {entry}, similarity {similarity:.2f}")
-    return lines
+        yield entry if is_sure else f"# doubt: {entry}, similarity {similarity:.2f}"
 
 
-def suggest_code(literal: str) -> tuple[str, float]:
-    """Return the NIBRS code whose name, or COBRA literal, is most similar, and how similar, 0 to 1."""
-    names = {name: code for code, name in read_reference("offense.csv", "nibrs_code").items()}
+def name_codes() -> dict[str, str]:
+    """Return the NIBRS code of each name of an offense, of parts of such names, of COBRA literals."""
+    rows = read_table(settings.REFERENCE_DIR / "offense.csv")
+    names = {row["offense"]: row["nibrs_code"] for row in rows}
     parts = {part: code for name, code in names.items() for part in name.split("/") if len(part) > 4}
-    names = {**parts, **names, **read_reference("cobra_literal.csv", "offense_literal")}
-
-    def similarity(name: str) -> float:
-        words, others = (re.findall(r"\w+", text.upper()) for text in (literal, name))
-        orders = ((words, others), (sorted(words), sorted(others)))
-        return max(SequenceMatcher(None, " ".join(a), " ".join(b)).ratio() for a, b in orders)
-
-    best = max(names, key=similarity)
-    return names[best], similarity(best)
+    literals = read_table(settings.REFERENCE_DIR / "cobra_literal.csv")
+    return {**parts, **names, **{row["offense_literal"]: row["nibrs_code"] for row in literals}}
 
 
-def render_shifts(finding: "Finding") -> list[str]:
-    """Return the hours of each shift, as most of its rows lie."""
-    if not finding.shifts:
-        return []
-    spans = (f"{quote(name)} = {quote(list(hours))}" for name, hours in finding.shifts.items())
-    return ["", "[shifts]", doubt("hours as most rows of a shift lie"), *spans]
+def suggest_code(literal: str, names: Mapping[str, str]) -> tuple[str, float]:
+    """Return the code of the name that is most similar, whatever the order of words, and how similar."""
+
+    def measure(name: str) -> float:
+        told, known = (" ".join(sorted(re.findall(r"\w+", text.upper()))) for text in (literal, name))
+        return SequenceMatcher(None, told, known).ratio()
+
+    best = max(names, key=measure)
+    return names[best], measure(best)
 
 
-def render_city(finding: "Finding") -> str:
-    """Return the city file; what only a person can know is commented out or is "?"."""
-    words = [w for w in finding.name.split("_") if not re.fullmatch(rf"{PLAIN_WORDS}|\d*", w)]
-    lines = [
+def render_city(finding: Finding) -> str:
+    """Return the city file; what only a person can know is "?" or empty, which is refused."""
+    kinds = [kind for kind in DISTRICT_KINDS if kind in finding.guess.fields]
+    pattern = [doubt("beats begin with their zone"), f"beat_pattern = {quote(finding.beat_pattern)}"]
+    return "\n".join([
         doubt("name and publisher; the name is from the file's"),
-        f"name = {quote(' '.join(words).title() or finding.name)}",
-        'publisher = "?"',
-        doubt(
-            "the time zone is that of the nearest principal city" if finding.time_zone else "time zone"
-        ),
+        f"name = {quote(finding.name.replace('_', ' ').title())}",
+        'publisher = ""',
+        doubt("time zone of the nearest city that names one: one in seven is an hour off"),
         f"time_zone = {quote(finding.time_zone or '?')}",
         f"layouts = {quote([finding.name])}",
-    ]
-    if finding.beat_pattern:
-        lines += [doubt("beats begin with their zone"), f"beat_pattern = {quote(finding.beat_pattern)}"]
-    lines += ['# boundary_name = "name"  # the property of polygons that holds the neighborhood', ""]
-    return "\n".join(lines + render_box(finding) + render_days_and_districts(finding)) + "\n"
+        *(pattern if finding.beat_pattern else ()),
+        *render_table("bounding_box", draw_box(finding.edges), BOX_DOUBT),
+        "", doubt("whose holidays; a subdivision can be named too"),
+        "# [holidays]", f"# country = {quote(finding.country or '?')}",
+        *render_table(
+            "districts", {kind: finding.guess.fields[kind] for kind in kinds}, "what the city calls them"
+        ),
+    ]) + "\n"  # fmt: skip
 
 
-def render_box(finding: "Finding") -> list[str]:
-    """Return the bounding box, commented out where coordinates do not tell it."""
-    edges = finding.box or ("?",) * 4
-    keys = ("longitude_min", "longitude_max", "latitude_min", "latitude_max")
-    box = ["[bounding_box]", *(f"{key} = {edge}" for key, edge in zip(keys, edges, strict=True))]
-    if finding.box is None:
-        return [doubt("degrees of a box round the city are needed"), *(f"# {line}" for line in box)]
-    return [doubt("holds 99 % of the coordinates of the sample, with a margin"), *box]
-
-
-def render_days_and_districts(finding: "Finding") -> list[str]:
-    """Return holidays and districts as comments."""
-    kinds = [kind for kind in ("npu", "zone", "beat") if kind in finding.guess.fields]
-    return [
-        "", doubt("country and subdivision of the holidays, as the package `holidays` knows them"),
-        "# [holidays]", f"# country = {quote(finding.country or '?')}", '# subdivision = "?"',
-        "", doubt("what the city calls its districts; delete those that it lacks"),
-        "# [districts]", *(f"# {kind} = {quote(finding.guess.fields[kind])}" for kind in kinds),
-    ]  # fmt: skip
+def draw_box(edges: list[float] | None) -> dict[str, object]:
+    """Return a box round the edges, with a margin, in hundredths of a degree; "?" without edges."""
+    if edges is None:
+        return dict.fromkeys(BOX_KEYS, "?")
+    ways = ((math.floor, -MARGIN_DEGREES), (math.ceil, MARGIN_DEGREES)) * 2
+    hundredths = (cut(100 * (edge + margin)) for edge, (cut, margin) in zip(edges, ways, strict=True))
+    return {key: value / 100 for key, value in zip(BOX_KEYS, hundredths, strict=True)}

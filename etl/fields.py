@@ -17,7 +17,14 @@ MISSING = (
 
 YES, NO = ("yes", "y", "true", "t", "1"), ("no", "n", "false", "f", "0")
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+WEEKDAYS = {
+    day[:end]: number
+    for number, day in enumerate(
+        ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"), 1
+    )
+    for end in range(3, len(day) + 1)
+}
+"""ISO numbers of English weekdays, written out or cut after three letters or later."""
 
 
 def select_fields(file: RawFile, city: City) -> str:
@@ -92,7 +99,6 @@ class TextColumns(RawColumns):
         return f"[{', '.join(values)}][list_position({words}, lower({self.raw(field)}))]"
 
     def weekday(self) -> str:
-        """Return the ISO number of an English weekday, written out or cut after three letters."""
+        """Return the ISO number of an English weekday; NULL for any other word."""
         text = f"lower({self.raw('weekday')})"
-        prefixes = {day[:end]: n for n, day in enumerate(WEEKDAYS, 1) for end in range(3, len(day) + 1)}
-        return f"{list(prefixes.values())}[list_position({list_texts(prefixes)}, {text})]"
+        return f"{list(WEEKDAYS.values())}[list_position({list_texts(WEEKDAYS)}, {text})]"

@@ -1,163 +1,161 @@
-"""Guesses about the clock of moments: weekdays told, UTC or local, hours of shifts, time zone.
+"""Guesses about the clock: formats of dates, UTC or local, hours of shifts.
 
-Enters: moments, columns of weekdays and shifts, coordinates. Leaves: what each kind of evidence says.
+Enters: a `Finding` whose columns and place are guessed. Leaves: it with what its times tell.
 """
 
-import re
-import zoneinfo
-from importlib import resources
-from typing import cast
+from functools import partial
 
+import duckdb
 import numpy as np
 import pandas as pd
 
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+from etl.clock import (
+    BETTER_FACTOR,
+    CITY_PROFILE,
+    MIN_TIMES,
+    MIN_TOLD,
+    count_contradicted,
+    count_hours,
+    doubt_shifts,
+    find_clock_doubts,
+    measure_distance,
+)
+from etl.finding import Finding, stage_sample
+from etl.guess_dates import find_months, guess_formats, spell_months
+from etl.layout_values import EPOCHS
 
-LOW_HOUR = 4.5
-"""Crime is at its low around 5 in the morning, local time (Felson and Poulsen, "Simple indicators of
-crime by time of day", International Journal of Forecasting 19, 2003); Atlanta's at 4 to 5."""
+FITTING_WEEKDAYS = 0.1
+"""Share of weekdays that an order of day and month may contradict."""
 
-SHIFT_HOURS = {"day": 11, "eve": 19, "night": 3}
-"""Middle hour of police shifts by their usual names. A morning watch is the night in one city and the
-forenoon in another."""
-
-
-def read_weekdays(column: pd.Series) -> pd.Series:
-    """Return ISO weekdays 1-7 of English names or abbreviations; NaN for other values."""
-    return column.str.lower().map(
-        {name[:length]: n for n, name in enumerate(WEEKDAYS, 1) for length in range(3, len(name) + 1)}
-    )
-
-
-def agree_weekdays(moments: pd.Series, weekdays: pd.Series) -> float:
-    """Return the share of rows whose told weekday is that of their moment; 0 without any."""
-    told = weekdays.notna() & moments.notna()
-    return float((moments[told].dt.dayofweek + 1 == weekdays[told]).mean()) if told.any() else 0.0
+MIN_DIFFERENCE = 0.02
+"""Shares of contradicted weekdays nearer than this decide nothing."""
 
 
-def read_hours(column: pd.Series | None, is_hour_only: bool) -> pd.Series | None:
-    """Return hours 0-23 of clock texts, integers hhmm or hours; None without a column, NaN unread."""
-    if column is None:
-        return None
-    text = column.str.lower()
-    digits = text.str.extract(r"^(\d+)")[0]
-    is_packed = ~text.str.contains(":") & (not is_hour_only) & (digits.str.len() > 2)
-    hours = pd.to_numeric(digits.where(~is_packed, digits.str[:-2]), errors="coerce")
-    if not is_hour_only and is_packed.any():
-        hours = hours.where(is_packed | text.str.contains(":"), 0)  # 45 is 00:45 among 1145
-    afternoon = text.str.contains("p") & (hours < 12)
-    midnight = text.str.contains("a") & (hours == 12)
-    return (hours + 12 * afternoon - 12 * midnight) % 24
+def find_formats(finding: Finding) -> None:
+    """Guess formats of all date columns together; those in a unit of time since 1970 have none."""
+    facts, fields = finding.facts, finding.guess.fields
+    names = [name for name in ("occurred", "reported", "occurred_until") if name in fields]
+    told = [finding.column(name) for name in (*names, *({"occurred_month"} & fields.keys()))]
+    if not told:
+        return
+    kinds = {column.name: column.kinds for column in finding.guess.columns}
+    if names and (units := kinds[fields[names[0]]] & set(EPOCHS)):
+        facts |= {"time_zone": "UTC", "datetime_formats": sorted(units)}
+        return
+    months = find_months(pd.concat(told).drop_duplicates())
+    texts = pd.concat(told[: len(names)]).drop_duplicates() if names else pd.Series(dtype=str)
+    dates = guess_formats(texts[texts != ""], months, partial(choose_order, finding))
+    for name in names if not dates.formats else ():
+        finding.guess.drop(name, "no format reads it")
+    finding.guess.doubts += dates.doubts
+    found = {"datetime_formats": dates.formats, "month_names": spell_months(months)}
+    facts |= {key: value for key, value in found.items() if value}
+    facts |= {"time_zone": "UTC"} if dates.is_utc else {}
 
 
-def to_local(moments: pd.Series, time_zone: str) -> pd.Series:
-    """Return UTC moments on the wall clock of a time zone."""
-    told = moments.dt.tz_localize("UTC").dt.tz_convert(time_zone)
-    return cast("pd.Series", told.dt.tz_localize(None))
+def choose_order(finding: Finding, formats: list[str]) -> str:
+    """Return the format whose weekdays fit, or that gives more days than months and is in doubt."""
+    ranks = {}
+    for form in formats:
+        with stage_sample(finding, "occurred", "weekday", datetime_formats=[form]) as (connection, *_):
+            (share, _), told = count_contradicted(connection)
+            spread = connection.execute("""
+                SELECT count(DISTINCT day(occurred)) - count(DISTINCT month(occurred))
+                FROM sampled_time""").fetchall()[0][0]
+            ranks[form] = (told >= MIN_TOLD and share < FITTING_WEEKDAYS, spread)
+    best = max(formats, key=ranks.__getitem__)
+    if not ranks[best][0]:
+        orders = " or ".join(formats)
+        finding.guess.doubts.append(
+            f"day and month can be read in both orders ({orders}): no value is over 12"
+        )
+    return best
 
 
-def judge_clock(
-    moments: pd.Series, time_zone: str, weekdays: pd.Series | None, shifts: pd.Series | None
-) -> dict[str, int]:
-    """Return what each kind of evidence says of moments with a time of day: 1 UTC, -1 local, 0 open."""
-    readings = (moments, to_local(moments, time_zone))
+def find_clock(finding: Finding) -> None:
+    """Guess whether dates are UTC; without a time zone of the city that cannot be."""
+    if "occurred" not in finding.guess.fields or "datetime_formats" not in finding.facts:
+        return
+    told = {"occurred_clock", "occurred_hour"} & set(finding.guess.fields)
+    with stage_sample(finding, "occurred", time_zone="local") as (connection, *_):
+        found = connection.execute(
+            "SELECT DISTINCT strftime(occurred, '%H:%M') FROM sampled_time LIMIT 3"
+        )
+        times = sorted(time for (time,) in found.fetchall())
+    if len(times) > 2 and not told:
+        judge_zone(finding)
+    elif len(times) <= 2 and set(times) - {"00:00"} and finding.time_zone:
+        # A local midnight in UTC is the same hour, or two of them where summer time is kept.
+        finding.facts |= {"time_zone": "UTC", **({"clock_time_zone": "local"} if told else {})}
+        finding.evidence.append(f"no time of day but {' or '.join(times)}: local midnight in UTC")
+
+
+def judge_zone(finding: Finding) -> None:
+    """Decide between UTC and local by the evidence there is, unless the dates tell it themselves."""
+    if finding.time_zone is None:
+        finding.guess.doubts.append("UTC or local is open without the city's time zone")
+        return
+    with stage_sample(finding, time_zone="local") as (connection, *_):
+        verdicts = judge_clock(connection)
+    if next(iter(verdicts.values()), False):
+        finding.facts["time_zone"] = "UTC"
+    if set(verdicts.values()) != {finding.facts["time_zone"] == "UTC"}:
+        words = "; ".join(verdicts) or "too few rows tell it"
+        finding.guess.doubts.append(f"UTC or local is not clear: {words}")
+    finding.evidence += verdicts
+
+
+def judge_clock(connection: duckdb.DuckDBPyConnection) -> dict[str, bool]:
+    """Return whether times are UTC by each kind of evidence that says it, with words, the best first.
+
+    The sample is staged as local.
+    """
     verdicts = {}
-    if weekdays is not None:
-        local, utc = (agree_weekdays(reading, weekdays) for reading in readings)
-        verdicts[f"weekday column agrees with {local:.1%} as local, {utc:.1%} as UTC"] = (
-            int(np.sign(utc - local)) if abs(utc - local) > 0.02 else 0
-        )
-    if shifts is not None:
-        local, utc = (distance_from_shifts(reading, shifts) for reading in readings)
-        verdicts[f"middle of the shifts lies {local:.1f} h off as local, {utc:.1f} h as UTC"] = (
-            int(np.sign(local - utc)) if abs(local - utc) > 1 else 0
-        )
-    lows = [lowest_hour(reading) for reading in readings]
-    local, utc = (circular_distance(low, LOW_HOUR) for low in lows)
-    verdicts[f"fewest incidents at {lows[0]}:00 as local, {lows[1]}:00 as UTC"] = (
-        int(np.sign(local - utc)) if abs(local - utc) > 1 else 0
-    )
+    (local, utc), told = count_contradicted(connection)
+    if told >= MIN_TOLD and abs(local - utc) > MIN_DIFFERENCE:
+        words = f"weekdays contradict {local:.1%} of the dates read as local, {utc:.1%} as UTC"
+        verdicts[words] = utc < local
+    hours = count_hours(connection)
+    if hours.count >= MIN_TIMES:
+        local, utc = (measure_distance(counts, CITY_PROFILE) for counts in (hours.read, hours.other))
+        if min(local, utc) < BETTER_FACTOR * max(local, utc):
+            words = (
+                f"distance of the hours from a city's day: {local:.2f} read as local, {utc:.2f} as UTC"
+            )
+            verdicts[words] = utc < local
     return verdicts
 
 
-def circular_distance(hour: float, other: float) -> float:
-    """Return how far two hours of the day lie apart, at most 12."""
-    return min((hour - other) % 24, (other - hour) % 24)
+def find_shifts(finding: Finding) -> None:
+    """Derive the hours of shifts, and ask of the sample what a refresh will ask of the file.
 
-
-def lowest_hour(moments: pd.Series) -> int:
-    """Return the middle of the three hours with fewest incidents; midnight and noon sharp left out.
-
-    Those stand for an unknown time in many files.
+    Shifts that a refresh would doubt are no evidence: they tell who took the report.
     """
-    minutes = moments.dt.hour * 60 + moments.dt.minute
-    counts = moments[~minutes.isin([0, 720])].dt.hour.value_counts().reindex(range(24), fill_value=0)
-    three = sum(np.roll(counts.to_numpy(), shift) for shift in (-1, 0, 1))
-    return int(np.argmin(three))
+    with stage_sample(finding) as (connection, *_):
+        times = connection.execute("""
+            SELECT hour(occurred) AS hour, told_shift AS shift FROM sampled_time
+            WHERE told_shift IS NOT NULL AND is_one_day""").df()
+    finding.shifts = derive_shifts(times) if len(times) else {}
+    with stage_sample(finding) as (connection, file, city):
+        doubts = [*doubt_shifts(connection, file)]
+        if "shift" in finding.guess.fields and (doubts or not finding.shifts):
+            finding.guess.drop("shift", next(iter(doubts), "its values are no runs of hours"))
+            finding.shifts = {}
+        others = find_clock_doubts(connection, file, city)
+        finding.guess.doubts += [text for text in others if text not in doubts]
 
 
-def distance_from_shifts(moments: pd.Series, shifts: pd.Series) -> float:
-    """Return the mean distance of the middle hour of shifts' rows from that of their name; 0 without."""
-    distances = []
-    for name in shifts[shifts != ""].unique():
-        expected = next((hour for word, hour in SHIFT_HOURS.items() if word in name.lower()), None)
-        angles = moments[shifts == name].dropna().dt.hour * (2 * np.pi / 24)
-        if expected is not None and len(angles):
-            middle = np.angle(np.exp(1j * angles.to_numpy()).mean()) * 24 / (2 * np.pi)
-            distances.append(circular_distance(float(middle), expected))
-    return float(np.mean(distances)) if distances else 0.0
-
-
-def derive_shifts(hours: pd.Series, shifts: pd.Series) -> tuple[dict[str, tuple[int, int]], float]:
-    """Return each shift's first and last hour, the last exclusive, and the share of rows within them.
+def derive_shifts(times: pd.DataFrame) -> dict[str, list[int]]:
+    """Return each shift's first and last hour, the last exclusive; `times` has `shift` and `hour`.
 
     An hour belongs to the shift that most of its rows tell. Empty where shifts are no runs of hours.
     """
-    told = (shifts != "") & hours.notna()
-    counts = pd.crosstab(hours[told].astype(int), shifts[told]).reindex(range(24), fill_value=0)
-    owners = counts.idxmax(axis=1)
+    counts = pd.crosstab(times["hour"], times["shift"]).reindex(range(24), fill_value=0)
+    owners = counts.idxmax(axis=1).to_numpy()
     spans = {}
-    for name in map(str, counts.columns):
-        mine = [hour for hour in range(24) if str(owners[hour]) == name]
-        firsts = [hour for hour in mine if (hour - 1) % 24 not in mine]
-        if len(firsts) != 1:
-            return {}, 0.0
-        spans[name] = (firsts[0], (firsts[0] + len(mine)) % 24 or 24)
-    return spans, float(counts.max(axis=1).sum() / counts.to_numpy().sum())
-
-
-def guess_zone(longitude: float, latitude: float) -> tuple[str, str]:
-    """Return country and time zone of the nearest principal city in the time zone database.
-
-    A name of three parts is that of a region whose past differs, such as America/Kentucky/Louisville:
-    the country's first zone of the same offsets in recent winters and summers stands for it.
-    """
-    lines = (resources.files("tzdata") / "zoneinfo" / "zone1970.tab").read_text().splitlines()
-    rows = [line.split("\t") for line in lines if not line.startswith("#")]
-    places = [(row[0].split(",")[0], row[2], *read_place(row[1])) for row in rows]
-
-    def distance(place: tuple[str, str, float, float]) -> float:
-        east = (place[3] - longitude) * np.cos(np.radians(latitude))
-        return float((place[2] - latitude) ** 2 + east**2)
-
-    country, zone, *_ = min(places, key=distance)
-    if zone.count("/") == 1:
-        return country, zone
-    names = (name for code, name, *_ in places if code == country and name.count("/") == 1)
-    return country, next((name for name in names if offsets(name) == offsets(zone)), zone)
-
-
-def read_place(text: str) -> tuple[float, float]:
-    """Return latitude and longitude of ISO 6709 text such as +404251-0740023."""
-    parts = re.findall(r"[+-]\d+", text)
-    degrees = []
-    for part, digits in zip(parts, (2, 3), strict=True):
-        whole, minutes = part[1 : 1 + digits], part[1 + digits : 3 + digits]
-        degrees.append((int(whole) + int(minutes) / 60) * (-1 if part[0] == "-" else 1))
-    return degrees[0], degrees[1]
-
-
-def offsets(zone: str) -> list[object]:
-    """Return a zone's offsets from UTC in the winter and summer of two recent years."""
-    moments = [pd.Timestamp(year, month, 15) for year in (2015, 2023) for month in (1, 7)]
-    return [moment.tz_localize(zoneinfo.ZoneInfo(zone)).utcoffset() for moment in moments]
+    for name in counts.columns:
+        starts = np.flatnonzero((owners == name) & (np.roll(owners, 1) != name))
+        if len(starts) != 1:
+            return {}
+        spans[str(name)] = [int(starts[0]), int(starts[0] + (owners == name).sum()) % 24 or 24]
+    return spans if len(spans) > 1 else {}

@@ -38,6 +38,20 @@ def read_sheet_header(path: Path, sheet: str | None) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
+def find_largest_sheet(path: Path) -> str | None:
+    """Return the name of the sheet with most cells, None where it is the first.
+
+    Raises `ShieldError` when the file is damaged.
+    """
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+        sheets = [workbook.get_sheet_by_name(name) for name in workbook.sheet_names]
+    except CalamineError as error:
+        raise ShieldError(f"{path.name}: damaged xlsx file: {error}") from error
+    largest = max(sheets, key=lambda sheet: sheet.height * sheet.width).name
+    return None if largest == workbook.sheet_names[0] else largest
+
+
 def read_sheet(path: Path, sheet: str | None) -> Iterator[list[str]]:
     """Yield the rows of a sheet, the first one where none is named, without rows that are empty.
 

@@ -2,7 +2,7 @@
 
 Enters: `staged` and the day the files were read. Leaves: the temporary tables
 `covered_day (calendar_date)`, whose last day is the cutoff, and `read_day (file_number, read_date)`.
-Days are covered where reports really flow, by their daily counts; a report beyond the flow covers
+Days are covered where rows really flow, by their daily counts; a report beyond the flow covers
 nothing, however many days it lies beyond. Nothing here asks what day it is today.
 """
 
@@ -37,20 +37,23 @@ MIN_LEVEL_SHARE = 0.1
 """The level is nowhere taken to be less than this share of its highest: scattered reports in years
 without a file are not a flow of their own."""
 
-MIN_GAP_DAYS = 14
-"""Fewer days without reports are a pause of the office, not a gap: what happened is reported later."""
+MIN_GAP_DAYS = 3
+"""Fewer days without an occurrence are left alone, such as the weekends of an office that records only
+its own days."""
 
-MIN_GAP_REPORTS = 5.0
-"""A gap must lack this many reports of `FLOW_SHARE` of the level, 15 of all of it, so that chance makes
-none in a thin feed."""
+MIN_GAP_COUNT = 5.0
+"""A gap must lack this much of `FLOW_SHARE` of the level, 15 of all of it, so that chance makes none in a
+thin feed."""
 
 MAX_PAUSE_DAYS = 92
-"""More days than this without any report are a gap, however thin the feed."""
+"""More days than this without anything are a gap, however thin the feed."""
 
 MIN_SPAN_REPORTS = 15
 MIN_SPAN_SHARE = 0.1
 """A span of the flow holds this many reports, or this share of all if those are few: less is a handful
 of mistyped dates."""
+
+TOLD_GAPS = 5
 
 EARLIEST_YEARS = 100
 """Years before the day of reading from which on a date can be meant."""
@@ -79,22 +82,25 @@ def find_covered_days(
     first: dt.date | None,
     last: dt.date | None,
 ) -> None:
-    """Create `covered_day` from the flow of reports, within `first` to `last` where given.
+    """Create `covered_day` from the flow of rows, within `first` to `last` where given.
 
-    A gap in the days of occurrence is a gap as well: rows can be missing by either date. Files without
-    report dates are covered by their days of occurrence. Raises `ShieldError` when no day is left, when
+    The flow of reports tells where the days begin and end. Between them a gap is where occurrences stop,
+    with the days round it on which reports do: of an office that pauses, reports come later and
+    occurrences go on. Files without report dates
+    are covered by their days of occurrence. Raises `ShieldError` when no day is left, when
     no date can be read, or when most dates lie after the day on which their file was read.
     """
     create_read_days(connection, files)
     connection.execute(DAY_COUNT)
     check_not_ahead(connection, files)
     start, reports, occurrences = count_days(connection, files)
+    spans = find_spans(reports)
     covered = np.zeros(len(reports), dtype=bool)
-    for begin, end in find_spans(reports):
-        covered[begin : end + 1] = True
-    spans = find_spans(occurrences)
-    for (_, end), (begin, _) in zip(spans, spans[1:], strict=False):
-        covered[end + 1 : begin] = False
+    covered[spans[0][0] : spans[-1][1] + 1] = True
+    gaps = find_gaps(find_spans(occurrences))
+    for begin, end in [*gaps, *find_gaps(spans)]:
+        if any(begin <= other_end and other_begin <= end for other_begin, other_end in gaps):
+            covered[begin : end + 1] = False
     days = pd.DataFrame({"place": np.flatnonzero(covered)})
     connection.register("flow_day", days)
     connection.execute(
@@ -184,12 +190,17 @@ def find_spans(counts: Integers) -> list[Span]:
         return []
     level = find_level(counts)
     worth = counts - FLOW_SHARE * level
-    cost = np.maximum(FLOW_SHARE * level * (MIN_GAP_DAYS - 0.5), MIN_GAP_REPORTS)
+    cost = np.maximum(FLOW_SHARE * level * (MIN_GAP_DAYS - 0.5), MIN_GAP_COUNT)
     spans = []
     for begin, end in split_at_pauses(counts):
         spans += scan_spans(worth[begin : end + 1], cost[begin : end + 1], begin)
     least = min(MIN_SPAN_REPORTS, MIN_SPAN_SHARE * counts.sum())
     return join_spans([(a, b) for a, b in spans if counts[a : b + 1].sum() >= least], counts)
+
+
+def find_gaps(spans: list[Span]) -> list[Span]:
+    """Return the spans between spans."""
+    return [(end + 1, begin - 1) for (_, end), (begin, _) in zip(spans, spans[1:], strict=False)]
 
 
 def find_level(counts: Integers) -> Floats:
@@ -278,14 +289,19 @@ def narrow_window(
 
 
 def describe_gaps(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return a sentence per gap between covered days."""
+    """Return a sentence per gap between covered days, the longest `TOLD_GAPS` and one for the others."""
     gaps = connection.execute("""
         SELECT calendar_date + 1, following - 1, following - calendar_date - 1
         FROM (SELECT calendar_date, lead(calendar_date) OVER (ORDER BY calendar_date) AS following
               FROM covered_day)
         WHERE following - calendar_date > 1 ORDER BY calendar_date""").fetchall()
-    return [
+    longest = sorted(sorted(gaps, key=lambda gap: -gap[2])[:TOLD_GAPS])
+    sentences = [
         f"{first} to {last} ({days:,} days) are not covered by any file: "
         "a gap of exposure, not days without crime"
-        for first, last, days in gaps
+        for first, last, days in longest
     ]
+    if len(gaps) > TOLD_GAPS:
+        days = sum(gap[2] for gap in gaps) - sum(gap[2] for gap in longest)
+        sentences.append(f"{len(gaps) - TOLD_GAPS:,} shorter gaps of {days:,} days in all")
+    return sentences

@@ -86,3 +86,10 @@ def test_every_make_target_is_one_line_of_python_m() -> None:
         recipe = re.search(rf"^{target}:.*\n\t(.*)$", MAKEFILE, flags=re.MULTILINE)
         assert recipe is not None
         assert recipe[1].startswith("$(RUN) ")
+
+
+def test_contributing_lists_every_file_of_etl() -> None:
+    page = (settings.ROOT / "CONTRIBUTING.md").read_text()
+    listed = re.findall(r"`(\w+)`", page.partition("## The files of `etl/`")[2].partition("\n## ")[0])
+    files = {path.stem for path in (settings.ROOT / "etl").glob("[!_]*.py")}
+    assert files <= set(listed)

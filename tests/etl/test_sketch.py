@@ -3,21 +3,28 @@
 import csv
 import gzip
 import io
+import re
 import tomllib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
 
 from etl.__main__ import main
-from etl.guess_clock import derive_shifts, guess_zone
-from etl.guess_dates import MONTHS
-from etl.layout import load_layout
+from etl.city import City, load_city
+from etl.clock import CITY_PROFILE
+from etl.guess_clock import derive_shifts
+from etl.guess_dates import DATES, find_months, guess_formats
+from etl.guess_place import guess_zone
+from etl.guess_words import MONTH_NAMES
+from etl.layout import Layout, load_layout
+from refresh import Request, refresh
 from tests.etl.test_layout import REAL_LAYOUTS
 from warehouse import settings
 
@@ -27,9 +34,9 @@ Row = dict[str, str]
 
 
 def draw_moments() -> pd.DatetimeIndex:
-    """Local moments of two years, fewest at 4 in the morning."""
+    """Local moments of two years, by hours as a city has them."""
     rng = np.random.default_rng(1)
-    weights = np.array([6, 6, 2, 1, 0, 1, 2, *[6] * 17])
+    weights = np.repeat(CITY_PROFILE, 3)
     hours = rng.choice(24, ROWS, p=weights / weights.sum())
     days = pd.date_range("2021-01-01", periods=ROWS, freq="29h").normalize()
     return days + pd.to_timedelta(hours * 60 + rng.integers(1, 60, ROWS), unit="m")
@@ -43,9 +50,14 @@ def spell(form: str, moments: pd.DatetimeIndex = MOMENTS) -> list[str]:
     return list(moments.strftime(form))
 
 
-def rows_of(layout: str) -> list[Row]:
+def name_shift(layout: Layout, hour: int) -> str:
+    """The shift that an hour lies in."""
+    spans = layout.shifts.items()
+    return next(name for name, (first, last) in spans if (hour - first) % 24 < (last - first) % 24)
+
+
+def rows_of(facts: Layout) -> list[Row]:
     """Rows of a known layout, with other columns that could be mistaken for its fields."""
-    facts = load_layout(layout)
     moments = MOMENTS
     if facts.is_utc:
         told = moments.tz_localize(
@@ -72,6 +84,8 @@ def rows_of(layout: str) -> list[Row]:
         "longitude": lambda n: f"-84.3{n % 9}12",
         "location_type": lambda n: ("18", "20")[n % 2],
         "firearm_involved": lambda n: ("yes", "no", "no")[n % 3],
+        "weekday": lambda n: f"{MOMENTS[n]:%A}",
+        "shift": lambda n: name_shift(facts, MOMENTS[n].hour),
     }
     fields = {column: values[name] for name, column in facts.fields.items()}
     others: dict[str, Callable[[int], str]] = {
@@ -83,7 +97,6 @@ def rows_of(layout: str) -> list[Row]:
         "Vic_Count": lambda n: str(n % 3),
         "x": lambda n: f"-84.3{n % 9}12",
         "y": lambda n: f"33.7{n % 9}12",
-        "Day_of_the_week": lambda n: f"{MOMENTS[n]:%A}",
         "Crime_Against": lambda n: ("Person", "Property")[n % 2],
     }
     return [
@@ -132,32 +145,55 @@ def sketch(path: Path) -> tuple[dict[str, Any], dict[str, Any], str]:
     return layout, city, "".join(texts)
 
 
+def draft_and_load(path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Layout, City]:
+    """The drafts of a file as the ETL loads them, with nothing settled but the publisher."""
+    sketch(path)
+    city = path.parent / "out" / "cities" / "town.toml"
+    city.write_text(city.read_text().replace('publisher = ""', 'publisher = "Town Police"'))
+    monkeypatch.setattr(settings, "LAYOUTS_DIR", path.parent / "out" / "layouts")
+    monkeypatch.setattr(settings, "CITIES_DIR", path.parent / "out" / "cities")
+    return load_layout("town"), load_city("town")
+
+
+def check_draft(draft: Layout, known: Layout) -> None:
+    """Assert that a draft says what the layout written by hand says."""
+    assert draft.fields.items() >= known.fields.items()
+    assert draft.time_zone == known.time_zone
+    assert set(draft.datetime_formats) <= set(known.datetime_formats)
+    assert set(draft.columns) <= set(known.columns)
+    assert draft.shifts.keys() == known.shifts.keys()
+    for name, hours in known.shifts.items():
+        # Most rows of the hour in which a shift changes can tell either.
+        assert np.abs(np.subtract(draft.shifts[name], hours)).max() <= 1
+    assert draft.offense_codes.items() <= known.offense_codes.items()
+
+
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_every_field_of_a_known_layout_is_guessed(tmp_path: Path, name: str) -> None:
-    layout, city, text = sketch(write(tmp_path / "f.csv", rows_of(name)))
+def test_draft_of_a_known_layout_loads_and_says_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     known = load_layout(name)
-    assert layout["fields"].items() >= known.fields.items()
-    assert layout["time_zone"] == known.time_zone
-    assert layout["datetime_formats"] == [known.datetime_formats[0]]
-    assert layout["columns"] == list(known.columns)
-    assert city["time_zone"] == "America/New_York"
-    assert "SECRET" not in text
+    path = write(tmp_path / "f.csv", rows_of(known))
+    draft, city = draft_and_load(path, monkeypatch)
+    check_draft(draft, known)
+    assert city.time_zone.key == "America/New_York"
+    assert not [text for text in tmp_path.glob("out/*/*.toml") if "SECRET" in text.read_text()]
 
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("name", sorted(REAL_LAYOUTS))
-def test_every_field_of_a_real_file_is_guessed(tmp_path: Path, real_data: Path, name: str) -> None:
+def test_draft_of_a_real_file_loads_and_says_the_same(
+    tmp_path: Path, real_data: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    known = load_layout(REAL_LAYOUTS[name])
     path = tmp_path / "f.csv.gz"
     path.symlink_to(real_data / f"{name}.csv.gz")
-    layout, city, _ = sketch(path)
-    known = load_layout(REAL_LAYOUTS[name])
-    assert layout["fields"].items() >= known.fields.items()
-    assert layout["time_zone"] == known.time_zone
-    assert set(layout["datetime_formats"]) <= set(known.datetime_formats)
-    assert city["time_zone"] == "America/New_York"
+    draft, city = draft_and_load(path, monkeypatch)
+    check_draft(draft, known)
+    assert city.time_zone.key == "America/New_York"
 
 
-GERMAN_MONTHS = list(MONTHS["German"].split())
+GERMAN_MONTHS = list(MONTH_NAMES[1])
 GERMAN: dict[str, Callable[[int], str]] = {
     "Vorgangsnummer": lambda n: f"{n + 1000}",
     "Jahr": lambda n: f"{MOMENTS[n].year}",
@@ -197,6 +233,43 @@ def test_city_with_its_own_ways_is_understood(tmp_path: Path, file: str) -> None
     assert layout.get("encoding", "utf-8") == ("utf-8" if file.endswith("xlsx") else "latin-1")
     assert "Geheimweg" not in text
     assert '# doubt: "RAUB" = ' in text
+
+
+def test_unknown_city_is_published_from_its_settled_drafts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{name: column(n) for name, column in GERMAN.items()} for n in range(ROWS)]
+    raw = write(tmp_path / "taten.csv", rows, ";", "latin-1")
+    sketch(raw)
+    told = capsys.readouterr().out
+    answers = {
+        "layouts": {"EPSG:?": "EPSG:25833", r'# doubt: "RAUB" = "\w+"': '"RAUB" = "120"'},
+        "cities": {
+            'publisher = ""': 'publisher = "Polizei"',
+            '"\\?"(?=\nlayouts)': '"Europe/Berlin"',
+            '_min = "\\?"': "_min = -1.0", '_max = "\\?"': "_max = 89.0",
+        },
+    }  # fmt: skip
+    for key in ("coordinate_system", "publisher", "time_zone", "longitude_min", "latitude_max"):
+        assert f"to be settled: town.toml: {key}" in told.replace("bounding_box.", "")
+    for room, lines in answers.items():
+        draft = tmp_path / "out" / room / "town.toml"
+        for found, answer in lines.items():
+            draft.write_text(re.sub(found.replace("EPSG:?", "EPSG:\\?"), answer, draft.read_text()))
+    monkeypatch.setattr(settings, "LAYOUTS_DIR", tmp_path / "out" / "layouts")
+    monkeypatch.setattr(settings, "CITIES_DIR", tmp_path / "out" / "cities")
+    builds = tmp_path / "builds"
+    refresh(Request("files", builds, raw=(raw,), city="town", with_backtest=False))
+    with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
+        run = connection.execute("SELECT city, rows_kept FROM refresh_run").fetchall()
+        hours = connection.execute(
+            "SELECT count(*), sum(expected_crimes) > 0.1 FROM forecast_hourly"
+        ).fetchall()
+        told_hours = connection.execute("SELECT list(hour(occurred_at)) FROM incident").fetchall()
+    kept = [row for row in rows if row["Stadtteil"] != "k.A."]
+    assert run == [("Town", len(kept))]
+    assert hours == [(2 * 12 * 24, True)]
+    assert sorted(told_hours[0][0]) == sorted(int(row["Stunde"]) for row in kept)
 
 
 VALUES: dict[str, Callable[[int], str]] = {
@@ -252,6 +325,16 @@ def test_encoding_and_separator(
     assert layout.get("encoding") == found
     assert layout.get("separator", ",") == separator
     assert layout["fields"]["neighborhood"] == "Barrio"
+
+
+@pytest.mark.parametrize("suffix", ["", " %H:%M", "T%H:%M:%SZ", " %H:%M%z", " %H:%M:%S %Z"])
+@pytest.mark.parametrize("form", DATES)
+def test_format_is_guessed_from_what_it_writes(form: str, suffix: str) -> None:
+    texts = pd.Series(MOMENTS.tz_localize("UTC").strftime(form + suffix))
+    guess = guess_formats(texts, find_months(texts), lambda formats: form + suffix[:6])
+    assert guess.formats == [form + suffix]
+    assert guess.is_utc == suffix.endswith(("z", "Z"))
+    assert not guess.doubts
 
 
 def test_day_and_month_are_ordered_by_values_by_weekdays_or_doubted(tmp_path: Path) -> None:
@@ -312,14 +395,15 @@ def test_no_address_no_victim_and_no_exact_coordinate_is_written_or_told(
         Where=lambda n: f"{n % 5} SECRET ST",
         Victim=lambda n: "JANE DOE",
         Address=lambda n: "SECRET LANE",
+        SuspectZone=lambda n: "AB"[n % 2],
     )
     layout, city, text = sketch(write(tmp_path / "f.csv", rows))
     said = text + "".join(capsys.readouterr())
     for secret in ("SECRET", "JANE", "45678"):
         assert secret not in said
-    assert '# private (addresses or people), never to be mapped: ["Where", "Victim", "Address"]' in text
+    assert 'people), never to be mapped: ["Where", "Victim", "Address", "SuspectZone"]' in text
     assert all(edge == round(edge, 2) for edge in city["bounding_box"].values())
-    assert not {"Where", "Victim", "Address"} & set(layout["fields"].values())
+    assert not {"Where", "Victim", "Address", "SuspectZone"} & set(layout["fields"].values())
 
 
 def zipped() -> bytes:
@@ -332,17 +416,19 @@ def zipped() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "found an empty file"),
-        (b"\n\n", "found an empty file"),
+        (b"", "the file is empty"),
+        (b"\n\n", "the file is empty"),
         (bytes(range(256)) * 50, "found binary data"),
-        (zipped(), "found a zip archive"),
-        (gzip.compress(gzip.compress(b"a,b\n")), "found gz within gz"),
+        (zipped(), "a zip file (a.csv)"),
+        (gzip.compress(gzip.compress(b"a,b\n")), "holds a gzip file within a gz"),
         (gzip.compress(b"a,b\n" * 9000)[:-9], "truncated or damaged gz"),
         (b"PAR1rest", "found a Parquet file"),
         (b'{"type": "FeatureCollection"}', "found JSON"),
-        (b"a,b\n", "expected a header line and rows"),
+        (b"a,b\n", "found no rows of as many cells under a header line"),
         (b"just\nwords\n", "found one column"),
-        (b"1,2.5,2021-01-01\n" * 5, "expected a header line, found values in row 1"),
+        (b"a|b\n1|2\n", "found one column"),
+        (b"PK\3\4rest", "damaged xlsx or zip file"),
+        (b"1,2.5,2021-01-01\n" * 5, "found values instead of column names in row 1"),
     ],
     # Bytes of gz and zip tell the time; tests are shared out by their ids.
     ids=lambda value: value if isinstance(value, str) else "file",
@@ -360,12 +446,10 @@ def test_what_is_no_table_is_one_line(
     assert not (tmp_path / "out").exists()
 
 
-def test_missing_file_directory_and_bad_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([str(tmp_path / "none.csv")], [str(tmp_path)], ["f.csv", "--name", "../evil"]):
-        assert main(["sketch", *arguments, "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr().err.splitlines()
-    assert ["found no file" in said[0], "found no plain file" in said[1]] == [True, True]
-    assert said[2].startswith("error: --name: expected small letters")
+def test_missing_file_and_directory(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path, message in ((tmp_path / "none.csv", "no such file"), (tmp_path, "a folder")):
+        assert main(["sketch", str(path), "--out", str(tmp_path / "out")]) == 1
+        assert message in capsys.readouterr().err
 
 
 def test_drafts_that_are_there_are_not_overwritten(
@@ -382,17 +466,36 @@ def test_drafts_that_are_there_are_not_overwritten(
 
 def test_hostile_names_and_literals_stay_within_their_strings(tmp_path: Path) -> None:
     evil = 'a"\n[fields]\x7f\\'
-    rows = made_up(Offense=lambda n: f"{evil}{n % 2}", **{evil: lambda n: "x"})
+    watch = {"Watch": lambda n: evil if MOMENTS[n].hour < 12 else "Day"}
+    rows = made_up(Offense=lambda n: f"{evil}{n % 2}", **{evil: lambda n: "x"}, **watch)
     layout, _, _ = sketch(write(tmp_path / "f.csv", rows))
     assert evil in layout["columns"]
     assert layout["offense_codes"] == {}
+    assert layout["shifts"] == {evil: [0, 12], "Day": [12, 24]}
+
+
+def test_beats_that_begin_with_their_zone_and_shifts_that_the_times_contradict(tmp_path: Path) -> None:
+    rows = made_up(
+        Beat=lambda n: f"{n % 6 + 1}0{n % 4}",
+        Zone=lambda n: f"{n % 6 + 1}",
+        Watch=lambda n: "Day" if (MOMENTS[n].hour < 12) == (n % 10 > 2) else "Eve",
+    )
+    layout, city, text = sketch(write(tmp_path / "f.csv", rows))
+    assert city["beat_pattern"] == "([0-9]{1})[0-9]{2}"
+    assert city["districts"] == {"zone": "Zone", "beat": "Beat"}
+    assert "shift" not in layout["fields"]
+    assert "# doubt: 'Watch' is not mapped as shift: 30% of 600 times lie outside the shift" in text
 
 
 def test_shift_hours_may_wrap_and_must_be_runs() -> None:
-    hours = pd.Series([*range(24)] * 2)
-    shifts = pd.Series(["Night" if hour < 6 or hour >= 22 else "Day" for hour in hours])
-    assert derive_shifts(hours, shifts) == ({"Day": (6, 22), "Night": (22, 6)}, 1.0)
-    assert derive_shifts(hours, pd.Series(["AB"[hour % 2] for hour in hours])) == ({}, 0.0)
+    hours = [*range(24)] * 2
+
+    def derive(names: list[str]) -> dict[str, list[int]]:
+        return derive_shifts(pd.DataFrame({"hour": hours, "shift": names}))
+
+    nights = ["Night" if hour < 6 or hour >= 22 else "Day" for hour in hours]
+    assert derive(nights) == {"Day": [6, 22], "Night": [22, 6]}
+    assert derive(["AB"[hour % 2] for hour in hours]) == {}
 
 
 @pytest.mark.parametrize(
@@ -401,6 +504,8 @@ def test_shift_hours_may_wrap_and_must_be_runs() -> None:
         (-84.39, 33.75, ("US", "America/New_York")),
         (-123.1, 49.26, ("CA", "America/Vancouver")),
         (13.4, 52.5, ("DE", "Europe/Berlin")),
+        (10.75, 59.9, ("NO", "Europe/Oslo")),
+        (-73.6, 45.5, ("CA", "America/Toronto")),  # nearer to New York on a flat map
         (151.2, -33.87, ("AU", "Australia/Sydney")),
     ],
 )

@@ -182,9 +182,32 @@ def test_scattered_reports_between_two_files_are_no_flow() -> None:
     assert find_spans(counts) == [(0, 299), (1200, 1499)]
 
 
-def test_days_without_reports_are_a_gap_from_two_weeks_on() -> None:
-    for pause, spans in ((13, [(0, 212)]), (14, [(0, 99), (114, 213)])):
+def test_days_without_anything_are_a_gap_from_three_on() -> None:
+    for pause, spans in ((2, [(0, 201)]), (3, [(0, 99), (103, 202)])):
         assert find_spans(np.concatenate([[20] * 100, [0] * pause, [20] * 100])) == spans
+
+
+def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = daily("2021-01-01", 120, 6)
+    for row in rows:  # all of February is reported on the first of March
+        if row["OccurredFromDate"].startswith("02/"):
+            row["ReportDate"] = "03/01/2021 16:00"
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-04-30", 120)
+    assert window_rows(build)[0] == 0
+
+
+def test_many_gaps_are_told_by_the_longest(tmp_path: Path, city: City) -> None:
+    rows = [row for row in daily("2021-01-01", 240, 20) if int(row["ReportDate"][3:5]) <= 18]
+    raw = write_raw(tmp_path / "raw.csv", rows)
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        summary = clean_files(build, [raw], city)
+        assert calendar(build) == ("2021-01-01", "2021-08-18", 8 * 18)
+    told = [text for text in summary.warnings if "gap" in text]
+    assert len(told) == 6
+    assert told[-1] == "2 shorter gaps of 22 days in all"
 
 
 def test_thin_feed_may_pause_for_longer() -> None:
