@@ -21,6 +21,7 @@ from etl.moments import MACROS
 from etl.projection import project_coordinates
 from etl.raw_file import RawFile, check_unchanged
 from etl.report_number import number_reports
+from etl.settings_file import first_line
 from warehouse.errors import ShieldError
 from warehouse.table import quote_text
 
@@ -59,7 +60,9 @@ def stage_files(
     connection.execute(MACROS)
     connection.execute(STAGED_DDL)
     for file in files:
-        if not (can_read_fast(file) and stage_fast(connection, file, city)):
+        if file.kind == "parquet":
+            stage_snapshot(connection, file, city)
+        elif not (can_read_fast(file) and stage_fast(connection, file, city)):
             stage_with_care(connection, file, city, scratch)
         check_unchanged(file)
         if not file.rows_malformed and not count_staged(connection, file):
@@ -72,7 +75,17 @@ def stage_files(
 
 def can_read_fast(file: RawFile) -> bool:
     """Return whether the engine's own reader may try the file."""
-    return file.kind == "parquet" or (file.text is not None and file.text.is_plain)
+    return file.text is not None and file.text.is_plain
+
+
+def stage_snapshot(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> None:
+    """Append a snapshot's rows. Raises `ShieldError` when it is damaged behind its header."""
+    try:
+        insert_staged(connection, file, city, select_records(file))
+    except duckdb.OperationalError:  # memory or disk: no fault of the file
+        raise
+    except duckdb.Error as error:
+        raise ShieldError(f"{file.path.name}: damaged Parquet file: {first_line(error)}") from error
 
 
 def stage_fast(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> bool:
@@ -81,16 +94,9 @@ def stage_fast(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City)
     An engine that meets an unclosed quote takes in what follows up to the next one and objects to one
     row, or to none: a field of many lines counts as an objection too.
     """
-    source = render_reader(file)
-    row_hash = "NULL" if file.has("report_number") else f"hash({list_columns(file)})"
     try:
-        insert_staged(
-            connection, file, city,
-            f"SELECT *, row_number() OVER () AS ordinal, {row_hash} AS row_hash FROM {source}",
-        )  # fmt: skip
-        is_accepted = file.kind == "parquet" or not (
-            count_rows(connection, "reject_errors") or count_swallowed(connection, file)
-        )
+        insert_staged(connection, file, city, select_records(file))
+        is_accepted = not (count_rows(connection, "reject_errors") or count_swallowed(connection, file))
     except (duckdb.InvalidInputException, duckdb.ConversionException):
         is_accepted = False
     connection.execute("DROP TABLE IF EXISTS reject_errors")
@@ -124,6 +130,14 @@ def stage_with_care(
         scratch.unlink(missing_ok=True)
     file.rows_malformed = damage.count
     file.malformed_examples = tuple(damage.examples)
+
+
+def select_records(file: RawFile) -> str:
+    """Return a SELECT of a file's records with their ordinal, and a hash where they have no number."""
+    row_hash = "NULL" if file.has("report_number") else f"hash({list_columns(file)})"
+    return (
+        f"SELECT *, row_number() OVER () AS ordinal, {row_hash} AS row_hash FROM {render_reader(file)}"
+    )
 
 
 def insert_staged(

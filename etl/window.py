@@ -170,11 +170,11 @@ def describe_undated(connection: duckdb.DuckDBPyConnection, file: RawFile) -> st
     """Return words for a file without a day of the last `EARLIEST_YEARS`."""
     fields = [name for name in file.layout.fields if name.startswith(("reported", "occurred"))]
     told = read_texts(connection, file, fields, [1, 2, 3])
-    rows = (f"row {row}: {', '.join(map(repr, texts.values()))}" for row, texts in told.items())
+    rows = [f"row {row}: {', '.join(map(repr, texts.values()))}" for row, texts in told.items()]
     return (
         f"{file.path.name}: no date of the last {EARLIEST_YEARS} years can be read; expected"
         f" {', '.join(file.layout.datetime_formats)} of layout {file.layout.name},"
-        f" found {'; '.join(rows)}"
+        f" found {'; '.join(rows) or f'{file.rows_malformed:,} malformed rows'}"
     )
 
 
