@@ -61,9 +61,10 @@ def write_daily(path: Path, days: int = 100, per_day: int = 4) -> Path:
     rows = [
         {
             "IncidentNumber": f"{day:05}{copy:04}",
-            "OccurredFromDate": f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:15",
-            "OccurredToDate": f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:45",
-            "ReportDate": f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:50",
+            **{
+                name: f"{1 + day // 28 % 12}/{1 + day % 28}/2021 {12 + copy % 8}:{minute + day % 30:02}"
+                for name, minute in (("OccurredFromDate", 0), ("OccurredToDate", 15), ("ReportDate", 20))
+            },
             "NhoodName": ("Downtown", "Midtown", "West End")[(day + copy) % 3],
             "NibrsUcrCode": ("23F", "240", "13A", "220")[copy % 4],
         }

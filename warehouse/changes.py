@@ -87,6 +87,11 @@ def find_last_build(build: Build, builds: Path, city: str, source: str) -> tuple
             is_same = same.fetchone() != (0,)
         if is_same:
             return path, warnings
+    if published and current:
+        warnings.append(
+            f"the published build {current.build_id}, cutoff {current.cutoff}, is of other files: this"
+            " one takes its place and is compared with nothing"
+        )
     return None, warnings
 
 

@@ -37,7 +37,24 @@ SELECT format('the cutoff was corrected from {{}} to {{}}: the last build held n
 FROM ({CUTOFFS}) WHERE after < before AND is_correction
 """
 
-# Each gives one row with a sentence where the guard fires, none where it does not.
+CELLS = """
+SELECT 'zone ' || zone AS cell, date_trunc('month', occurred_at)::DATE AS month, count(*) AS incidents
+FROM {name}incident WHERE zone IS NOT NULL GROUP BY ALL
+UNION ALL
+SELECT offense_category, date_trunc('month', occurred_at)::DATE, count(*) FROM {name}incident GROUP BY ALL
+"""
+
+# What the forecast says beside the newest year that was observed, for a first build too.
+YEAR_SELECT = """
+WITH newest AS (
+    SELECT calendar_date FROM calendar ORDER BY calendar_date DESC LIMIT 365
+)
+SELECT (SELECT sum(expected_month_crimes) FROM average_daily) AS expected,
+       365 * count(*) / (SELECT count(*) FROM newest) AS observed
+FROM incident WHERE occurred_at::DATE IN (FROM newest)
+"""
+
+# Each gives a row with a sentence where it fires, and none where it does not.
 GUARDS = (
     f"""
     SELECT format('rows kept fell from {{:,}} to {{:,}}, by more than {{:.0f}} %',
@@ -60,6 +77,31 @@ GUARDS = (
     FROM (SELECT (SELECT sum(expected_month_crimes) FROM {BEFORE}.average_daily) AS before,
                  (SELECT sum(expected_month_crimes) FROM average_daily) AS after)
     WHERE greatest(before, after) > {settings.GUARD_FORECAST_FACTOR} * least(before, after)""",
+    f"""
+    SELECT format('the forecast of {{}} neighborhoods of over {{}} crimes a year moved by more than a'
+                  ' factor of {{}}: {{}}', count(*), {settings.GUARD_PLACE_CRIMES},
+                  {settings.GUARD_PLACE_FACTOR},
+                  array_to_string(list(format('{{}} {{:,.0f}} to {{:,.0f}}', neighborhood, before, after)
+                                       ORDER BY before DESC)[:{NAMED}], ', '))
+    FROM (SELECT neighborhood, sum(expected_month_crimes) AS before
+          FROM {BEFORE}.average_daily GROUP BY ALL)
+         JOIN (SELECT neighborhood, sum(expected_month_crimes) AS after
+               FROM average_daily GROUP BY ALL) USING (neighborhood)
+    WHERE greatest(before, after) > {settings.GUARD_PLACE_CRIMES}
+      AND greatest(before, after) > {settings.GUARD_PLACE_FACTOR} * least(before, after)
+    HAVING count(*) > 0""",
+    f"""
+    SELECT format('{{}} lost more than {{:.0f}} % of its incidents in {{}} closed months, first in {{}}:'
+                  ' {{:,}} to {{:,}}', cell, 100 * (1 - {settings.GUARD_CELL_SHARE}), count(*),
+                  min(month), arg_min(before, month), arg_min(after, month))
+    FROM (SELECT cell, month, before.incidents AS before, coalesce(now.incidents, 0) AS after
+          FROM ({CELLS.format(name=BEFORE + ".")}) AS before
+          LEFT JOIN ({CELLS.format(name="")}) AS now USING (cell, month))
+    WHERE before >= {settings.GUARD_CELL_INCIDENTS} AND after < {settings.GUARD_CELL_SHARE} * before
+      AND month < (SELECT max(calendar_date) - INTERVAL {settings.GUARD_CLOSED_MONTHS} MONTH
+                   FROM {BEFORE}.calendar)
+      AND month >= (SELECT min(calendar_date) FROM calendar)
+    GROUP BY cell""",
 )
 
 
@@ -80,19 +122,32 @@ class Comparison:
 
 
 def compare_with_last(build: Build, builds: Path, city: str, source: str) -> Comparison:
-    """Fill `build_change` and ask every guard; both stay empty for the first build of a feed.
+    """Fill `build_change` and ask every guard; for the first build of a feed, the one on its own year.
 
     `build` must hold its clean tables, its forecasts and its scores.
     """
     last, warnings = find_last_build(build, builds, city, source)
+    sentence, factor = compare_with_year(build.connection)
+    fired = [sentence] if factor > settings.GUARD_YEAR_FACTOR else []
+    if settings.WARN_YEAR_FACTOR < factor <= settings.GUARD_YEAR_FACTOR:
+        warnings.append(sentence)
     if last is None:
-        return Comparison(None, (), tuple(warnings))
+        return Comparison(None, tuple(fired), tuple(warnings))
     last_build_id = name_id(last)
     with attach_build(build.connection, last, BEFORE):
         fill_changes(build, last_build_id)
-        fired = tuple(ask_guards(build.connection))
+        fired += ask_guards(build.connection)
         warnings += [str(text) for (text,) in build.connection.execute(CORRECTIONS).fetchall()]
-    return Comparison(last_build_id, fired, tuple(warnings))
+    return Comparison(last_build_id, tuple(fired), tuple(warnings))
+
+
+def compare_with_year(connection: duckdb.DuckDBPyConnection) -> tuple[str, float]:
+    """Return a sentence on the forecast beside the newest 365 covered days, and the factor between."""
+    expected, observed = map(float, connection.execute(YEAR_SELECT).fetchall()[0])
+    sentence = (
+        f"the forecast is {expected:,.0f} crimes a year, the newest observed days make {observed:,.0f}"
+    )
+    return sentence, max(expected, observed) / max(min(expected, observed), 1)
 
 
 def ask_guards(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 from refresh import main
 from tests.raw import write_daily
 from warehouse.changes import BEFORE, list_changes
-from warehouse.guards import ask_guards
+from warehouse.guards import ask_guards, compare_with_year
 from warehouse.history import find_build, read_lineage, roll_back
 from warehouse.publish import read_pointer
 
@@ -18,12 +18,13 @@ LAST = {"rows": 1000, "cutoff": "2025-06-30", "places": ("A", "B"), "forecast": 
 def fill_side(connection: duckdb.DuckDBPyConnection, database: str, facts: dict[str, object]) -> None:
     """Create what the guards look at in a database that is attached."""
     for table, select in {
-        "incident": f"SELECT DATE '{facts['cutoff']}' - n::INTEGER % 100 AS occurred_at"
+        "incident": f"SELECT DATE '{facts['cutoff']}' - n::INTEGER % 100 AS occurred_at,"
+        " '1' AS zone, 'Theft' AS offense_category"
         f" FROM range({facts['rows']}) AS r(n)",
         "calendar": f"SELECT DATE '{facts['cutoff']}' - n::INTEGER AS calendar_date"
         " FROM range(100) AS r(n)",
         "neighborhood": f"SELECT unnest({list(facts['places'])}) AS neighborhood",  # type: ignore[call-overload]
-        "average_daily": f"SELECT {facts['forecast']} AS expected_month_crimes",
+        "average_daily": f"SELECT 'A' AS neighborhood, {facts['forecast']} AS expected_month_crimes",
     }.items():
         connection.execute(f"CREATE TABLE {database}.{table} AS {select}")
 
@@ -58,6 +59,67 @@ def test_each_guard_fires_beyond_its_threshold_only(
         fill_side(connection, BEFORE, dict(LAST))
         fill_side(connection, "memory", LAST | change)
         assert ask_guards(connection) == sentences
+
+
+@pytest.mark.parametrize(
+    ("month", "before", "after", "sentences"),
+    [
+        ("2024-11-10", 50, 25, []),
+        ("2024-11-10", 50, 24, ["zone 1 lost more than 50 % of its incidents in 1 closed months, first"
+                                " in 2024-11-01: 50 to 24"]),
+        ("2024-11-10", 49, 0, []),
+        ("2025-01-10", 50, 0, []),  # not closed
+        ("2023-01-10", 50, 0, []),  # before the days of the new build
+    ],
+)  # fmt: skip
+def test_zone_that_loses_incidents_of_closed_months_is_told(
+    month: str, before: int, after: int, sentences: list[str]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        for database, incidents in ((BEFORE, before), ("memory", after)):
+            fill_side(connection, database, dict(LAST))
+            connection.execute(
+                f"INSERT INTO {database}.incident SELECT DATE '{month}', '1', 'Fraud' || n"
+                f" FROM range({incidents}) AS r(n)"
+            )
+        connection.execute("INSERT INTO memory.calendar VALUES ('2024-01-15')")
+        assert ask_guards(connection) == sentences
+
+
+@pytest.mark.parametrize(
+    ("after", "sentences"),
+    [
+        (300.0, []),
+        (299.0, ["the forecast of 1 neighborhoods of over 100 crimes a year moved by more than a factor"
+                 " of 3: B 900 to 299"]),
+    ],
+)  # fmt: skip
+def test_neighborhood_whose_forecast_collapses_is_told(after: float, sentences: list[str]) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        for database, crimes in ((BEFORE, 900.0), ("memory", after)):
+            fill_side(connection, database, {**LAST, "forecast": 5000.0})
+            connection.execute(f"INSERT INTO {database}.average_daily VALUES ('B', {crimes}), ('C', 99)")
+        connection.execute(f"UPDATE {BEFORE}.average_daily SET expected_month_crimes = 1"
+                           " WHERE neighborhood = 'C'")  # fmt: skip
+        assert ask_guards(connection) == sentences
+
+
+@pytest.mark.parametrize(
+    ("expected", "factor"), [(400.0, 1.0), (500.0, 1.25), (200.0, 2.0), (0.0, 400.0)]
+)
+def test_forecast_stands_beside_the_newest_observed_year(expected: float, factor: float) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE average_daily AS SELECT {expected} AS expected_month_crimes")
+        connection.execute("CREATE TABLE calendar AS SELECT DATE '2021-01-01' + n::INTEGER"
+                           " AS calendar_date FROM range(1000) AS r(n)")  # fmt: skip
+        connection.execute("CREATE TABLE incident AS SELECT DATE '2023-09-27' - n::INTEGER AS occurred_at"
+                           " FROM (FROM range(365) UNION ALL FROM range(35)"
+                           " UNION ALL FROM range(500, 900)) AS r(n)")  # fmt: skip
+        sentence, found = compare_with_year(connection)
+    assert found == pytest.approx(factor)
+    assert f"is {expected:,.0f} crimes a year, the newest observed days make 400" in sentence
 
 
 def run_daily(builds: Path, days: int, *options: str, name: str = "daily.csv") -> int:
