@@ -53,8 +53,18 @@ class VolumeModel:
         if self.forest is None:
             return np.ones_like(rates)
         ratio = self.forest.predict(make_features(past, origin, targets, rates))
-        corrected: Floats = np.maximum(ratio, SMALLEST_RATIO).reshape(rates.shape) ** self.share
-        return corrected
+        return keep_city(rates, np.maximum(ratio, SMALLEST_RATIO).reshape(rates.shape) ** self.share)
+
+
+def keep_city(rates: Floats, factors: Floats) -> Floats:
+    """Return factors (neighborhood, month, hour) on rates that leave the city's months as they are.
+
+    The forest learns with the city divided out, so that what it says of the city is chance: of how its
+    drawn rows differ from all, or of cells it never saw.
+    """
+    months = rates.sum(axis=(0, 2)) / (rates * factors).sum(axis=(0, 2))
+    kept: Floats = factors * months[None, :, None]
+    return kept
 
 
 def fit_volume(rehearsals: Sequence[Rehearsal], origin: int) -> VolumeModel:
@@ -82,7 +92,8 @@ def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
         ratio = np.maximum(ratio, SMALLEST_RATIO)
         expected = divide_city_out(rehearsal)
         for index, share in enumerate(SHARES):
-            deviance = poisson_deviance(rehearsal.future.counts, expected * ratio**share)
+            factors = keep_city(expected, ratio**share)
+            deviance = poisson_deviance(rehearsal.future.counts, expected * factors)
             losses[index] += deviance / 2 / GATE_DISPERSION
     return float(SHARES[losses.argmin()])
 

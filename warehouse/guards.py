@@ -41,7 +41,8 @@ CELLS = """
 SELECT 'zone ' || zone AS cell, date_trunc('month', occurred_at)::DATE AS month, count(*) AS incidents
 FROM {name}incident WHERE zone IS NOT NULL GROUP BY ALL
 UNION ALL
-SELECT offense_category, date_trunc('month', occurred_at)::DATE, count(*) FROM {name}incident GROUP BY ALL
+SELECT offense_category, date_trunc('month', occurred_at)::DATE, count(*)
+FROM {name}incident GROUP BY ALL
 """
 
 # What the forecast says beside the newest year that was observed, for a first build too.

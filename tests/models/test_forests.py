@@ -8,7 +8,7 @@ from models.base import estimate_base
 from models.panel import Panel
 from models.patrol import estimate_shares, fit_patrol, rank_patrols, share_out
 from models.rehearsal import rehearse
-from models.volume import USUAL_SHARE, choose_share, fit_volume
+from models.volume import USUAL_SHARE, choose_share, fit_volume, keep_city
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 
@@ -42,6 +42,20 @@ def test_volume_learns_places_whose_summers_differ() -> None:
     ratio = factors[:12, 5:8].mean() / factors[12:, 5:8].mean()
     assert applied > 0.3
     assert ratio > 1.1
+
+
+def test_correction_moves_crimes_between_cells_and_leaves_the_citys_months() -> None:
+    random = np.random.default_rng(3)
+    rates, factors = random.gamma(2.0, size=(2, 5, 12, 24))
+    kept = keep_city(rates, factors)
+    np.testing.assert_allclose((rates * kept).sum(axis=(0, 2)), rates.sum(axis=(0, 2)))
+    np.testing.assert_allclose(kept[1] / kept[0], factors[1] / factors[0])
+    panel = make_panel(places=24, months=48, rate=1.0)
+    panel.stratum_counts[:12, 40:] *= 4
+    origin, targets = FIRST_MONTH + 48, np.arange(FIRST_MONTH + 48, FIRST_MONTH + 60)
+    rates = estimate_base(panel, origin, targets).sum(axis=3)
+    applied, _ = correct(panel, 48)
+    np.testing.assert_allclose((rates * applied).sum(axis=(0, 2)), rates.sum(axis=(0, 2)), rtol=1e-6)
 
 
 def test_gate_closes_where_the_correction_misled() -> None:

@@ -114,8 +114,8 @@ def test_forecast_stands_beside_the_newest_observed_year(expected: float, factor
         connection.execute(f"CREATE TABLE average_daily AS SELECT {expected} AS expected_month_crimes")
         connection.execute("CREATE TABLE calendar AS SELECT DATE '2021-01-01' + n::INTEGER"
                            " AS calendar_date FROM range(1000) AS r(n)")  # fmt: skip
-        connection.execute("CREATE TABLE incident AS SELECT DATE '2023-09-27' - n::INTEGER AS occurred_at"
-                           " FROM (FROM range(365) UNION ALL FROM range(35)"
+        connection.execute("CREATE TABLE incident AS SELECT DATE '2023-09-27' - n::INTEGER"
+                           " AS occurred_at FROM (FROM range(365) UNION ALL FROM range(35)"
                            " UNION ALL FROM range(500, 900)) AS r(n)")  # fmt: skip
         sentence, found = compare_with_year(connection)
     assert found == pytest.approx(factor)
