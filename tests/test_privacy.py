@@ -36,7 +36,9 @@ def folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Path:
         }
         for number in range(60)
     ]
-    again = [{**row, "IncidentNumber": f"9{number}"} for number, row in enumerate(rows)]
+    again = [
+        {**row, "IncidentNumber": f"9{number}", "NibrsUcrCode": "240"} for number, row in enumerate(rows)
+    ]
     clean = write_raw(tmp_path / "clean.csv", rows)
     dirty = write_raw(tmp_path / "dirty.csv", again)
     dirty.write_text(dirty.read_text() + f'{ADDRESS},"{ADDRESS}\n{ADDRESS}\n')

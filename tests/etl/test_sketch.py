@@ -202,7 +202,7 @@ GERMAN: dict[str, Callable[[int], str]] = {
     "Stunde": lambda n: f"{MOMENTS[n].hour}",
     "Straße": lambda n: f"Geheimweg {n}",
     "Delikt": lambda n: ("RAUB", "ROBBERY")[n % 2],
-    "Stadtteil": lambda n: ("Nordstadt", "Südstadt", "k.A.")[n % 3],
+    "Stadtteil": lambda n: ("Nordstadt", "Südstadt", "Nordstadt", "Südstadt", "k.A.")[n % 5],
     "Rechtswert": lambda n: f"{550_000 + n},5",
     "Hochwert": lambda n: f"{5_800_000 + n},5",
 }
