@@ -29,7 +29,7 @@ def folder(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Path:
         {
             **private,
             "IncidentNumber": f"21{number:07}",
-            "NhoodName": "" if number % 7 == 0 else "Midtown",
+            "NhoodName": "" if number % 7 == 0 else "East",
             "ReportDate": f"1/{1 + number % 30}/2021 18:00",
             "OccurredFromDate": f"1/{1 + number % 30}/2021 16:00",
             "OccurredToDate": f"1/{1 + number % 30}/2021 16:00",

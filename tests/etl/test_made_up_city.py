@@ -165,8 +165,8 @@ def draw_faelle(year: int) -> list[list[object]]:
         quarter = ["Süd", "Nord", "unbekannt"][number % 10 // 4]
         offense = draw.choice(["Autodiebstahl", "Körperverletzung", "Falschparken"], p=[0.5, 0.4, 0.1])
         rows.append(
-            [day, day.day, months[day.month - 1], year, int(draw.integers(24)), str(offense), number % 10 // 4,
-             quarter, f"Weg {number}", 390_000.25 + number % 3, 5_820_000.5]
+            [day, day.day, months[day.month - 1], year, int(draw.integers(24)), str(offense),
+             number % 10 // 4, quarter, f"Weg {number}", 390_000.25 + number % 3, 5_820_000.5]
         )  # fmt: skip
     return [*rows, rows[0]]
 
