@@ -183,17 +183,21 @@ def refresh(request: Request) -> PublishedBuild:
             with open_build(build_id, partial) as build:
                 comparison = write_tables(build, request, city, created_at, watch)
             if comparison.fired and not request.force:
-                refused = refuse_build(request.builds, build_id, partial)
-                raise GuardError(
-                    f"not published, compared with build {comparison.last_build_id}: "
-                    f"{'; '.join(comparison.fired)}. It is kept as {refused}. Where this build is right"
-                    " and the published one was the mistake, the same command with FORCE=1 (--force)"
-                    " publishes it"
-                )
+                raise refuse(refuse_build(request.builds, build_id, partial), comparison)
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
         finally:
             sweep_leftovers(request.builds)
+
+
+def refuse(kept: Path, comparison: Comparison) -> GuardError:
+    """Return what is said of a build that is refused and kept aside."""
+    beside = f", compared with build {comparison.last_build_id}" if comparison.last_build_id else ""
+    return GuardError(
+        f"not published{beside}: {'; '.join(comparison.fired)}. It is kept as {kept}. Where this build"
+        " is right and the published one was the mistake, the same command with FORCE=1 (--force)"
+        " publishes it"
+    )
 
 
 def write_tables(
