@@ -17,7 +17,7 @@ from warehouse.table import quote_text
 
 Floats = npt.NDArray[np.float64]
 
-MAX_ROWS = 20_000
+MAX_ROWS = 10_000
 """Rows of a file that are looked at, evenly over its length: a share of them is off by 1 % at most."""
 
 MIN_TOLD = 50
