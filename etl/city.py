@@ -15,7 +15,7 @@ from warehouse import settings
 
 DEFAULT_CITY = "atlanta"
 
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Longitude = Annotated[StrictFloat, Field(ge=-180, le=180)]
 Latitude = Annotated[StrictFloat, Field(ge=-90, le=90)]
 
@@ -50,6 +50,15 @@ def check_zone(zone: ZoneInfo) -> ZoneInfo:
     except duckdb.Error as error:
         raise ValueError(f"found {zone.key!r}, expected an IANA time zone") from error
     return zone
+
+
+def check_publisher(name: str) -> str:
+    """Return a publisher's name; raises `ValueError` for the words by which synthetic data is called."""
+    if name.strip().casefold() == settings.SIMULATED:
+        raise ValueError(
+            f"found {name!r}, expected who publishes the data: these words mark simulations"
+        )
+    return name
 
 
 class BoundingBox(Settings):
@@ -94,6 +103,11 @@ class Holidays(Settings):
     @model_validator(mode="after")
     def check_known(self) -> Self:
         """Refuse a country or a subdivision that the package does not know."""
+        if self.country not in holidays.list_supported_countries():
+            raise ValueError(
+                f"found country {self.country!r}, expected a code that the package `holidays` knows,"
+                " in capitals, such as 'US'"
+            )
         try:
             holidays.country_holidays(self.country, subdiv=self.subdivision)
         except NotImplementedError as error:
@@ -118,7 +132,7 @@ class City(Settings):
     """
 
     name: Text
-    publisher: Text
+    publisher: Annotated[Text, AfterValidator(check_publisher)]
     time_zone: Annotated[ZoneInfo, AfterValidator(check_zone)]
     layouts: Annotated[tuple[Text, ...], Field(min_length=1)]
     bounding_box: BoundingBox

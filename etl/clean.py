@@ -17,7 +17,7 @@ from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
 from etl.clock import find_clock_doubts
 from etl.districts import check_districts
-from etl.floor import find_floor_doubts
+from etl.floor import find_floor_doubts, list_lost_offenses, list_unread
 from etl.health import fill_health
 from etl.holiday import fill_holidays
 from etl.ledger import fill_ledger
@@ -118,7 +118,12 @@ def clean_files(
         cutoff=cutoff,
         rows_in=int(build.fetch_value("SELECT sum(rows_in)::BIGINT FROM raw_file")),
         rows_kept=kept,
-        warnings=(*describe_gaps(connection), *fill_health(build, files)),
+        warnings=(
+            *describe_gaps(connection),
+            *list_unread(connection, files, city),
+            *list_lost_offenses(connection),
+            *fill_health(build, files),
+        ),
         doubts=doubts,
     )
 

@@ -27,7 +27,7 @@ MAX_CONTRADICTED_SHARE = 0.10
 """Share of named weekdays that the dates may contradict. In the department's files it is 0 to 7 %; its
 UTC times read as local contradict 16 %."""
 
-MAX_OUTSIDE_SHARE = 0.20
+MAX_OUTSIDE_SHARE = 0.15
 """Share of the times that may lie outside their shift: 0 to 9 % in the department's files. In the wrong
 clock half of them do."""
 
@@ -110,7 +110,9 @@ def find_clock_doubts(connection: duckdb.DuckDBPyConnection, file: RawFile, city
 
 def name_other(file: RawFile) -> str:
     """Return the clock that the layout does not say."""
-    return "as local" if file.layout.is_utc else "as UTC"
+    if not file.layout.is_utc:
+        return "as UTC"
+    return 'with clock_time_zone = "local"' if file.has("occurred_clock") else "as local"
 
 
 def render_other(file: RawFile, city: City) -> str:

@@ -23,7 +23,15 @@ PRIVATE_FIELDS = {"latitude", "longitude"}
 
 RULE_FIELDS = {
     "missing_report_number": ("report_number",),
-    "missing_date": ("occurred", "occurred_clock"),
+    "missing_date": (
+        "occurred",
+        "occurred_year",
+        "occurred_month",
+        "occurred_day",
+        "occurred_clock",
+        "occurred_hour",
+        "occurred_minute",
+    ),
     "missing_coordinates": ("latitude", "longitude"),
     "unknown_offense": ("nibrs_code", "offense_literal"),
     "outside_city": ("latitude", "longitude"),
@@ -67,6 +75,7 @@ def find_floor_doubts(
                 f"{file.path.name}: {kept:,} of {rows:,} rows are kept, less than"
                 f" {settings.FLOOR_KEPT_SHARE:.0%}"
             )
+        yield from doubt_numbers(connection, file)
     yield from doubt_places(connection, files)
     yield from doubt_identity(connection, files)
     incidents, days = connection.execute("""
@@ -89,15 +98,14 @@ def count_lost(
     """
     counts = connection.execute(
         """
-        SELECT coalesce(rule, ''), count(*), count(DISTINCT hash(report_number, nibrs_code))
-        FROM staged LEFT JOIN rejected USING (row_id)
+        SELECT coalesce(rule, ''), count(*) FROM staged LEFT JOIN rejected USING (row_id)
         WHERE file_number = $number
           AND NOT coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE
                            OR rule = 'outside_window' AND reported::DATE > $last::DATE, false)
         GROUP BY ALL""",
         {"number": file.number, "first": first, "last": last},
     ).fetchall()
-    lost = {str(rule): int(count) for rule, count, _ in counts}
+    lost = {str(rule): int(count) for rule, count in counts}
     kept = lost.pop("", 0) + lost.pop(DUPLICATE, 0)
     lost[MALFORMED] = file.rows_malformed
     passed = int(connection.execute(
@@ -109,6 +117,58 @@ def count_lost(
         {"number": file.number, "first": first, "last": last},
     ).fetchall()[0][0])  # fmt: skip
     return {**lost, DUPLICATE: kept - passed}, passed
+
+
+def doubt_numbers(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
+    """Yield a sentence if report numbers of a file are used again on other days."""
+    reused, rows = connection.execute(
+        """
+        SELECT count(DISTINCT hash(report_number, nibrs_code, occurred::DATE))
+               - count(DISTINCT hash(report_number, nibrs_code)), count(*)
+        FROM staged LEFT JOIN rejected USING (row_id)
+        WHERE file_number = $number AND coalesce(rule, 'duplicate') = 'duplicate'""",
+        {"number": file.number},
+    ).fetchall()[0]
+    if reused > settings.FLOOR_REUSED_SHARE * rows:
+        yield (
+            f"{file.path.name}: {reused:,} of {rows:,} rows have the report number and offense of a row"
+            " of another day; likely cause: numbers that restart, or another column"
+        )
+
+
+def list_lost_offenses(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return a sentence per offense of which hardly a row is kept: a class of crime that vanishes."""
+    rows = connection.execute(
+        """
+        SELECT offense, count(*) AS rows, count(*) FILTER (rule IS NULL) AS kept, mode(rule)
+        FROM staged JOIN offense USING (nibrs_code) LEFT JOIN rejected USING (row_id)
+        GROUP BY offense HAVING rows >= $least AND kept < $share * rows ORDER BY rows DESC""",
+        {"least": settings.WARN_OFFENSE_ROWS, "share": settings.WARN_OFFENSE_SHARE},
+    ).fetchall()
+    return [
+        f"of {offense} {kept:,} of {count:,} rows are kept; most fall to rule {rule}"
+        for offense, count, kept, rule in rows
+    ]
+
+
+def list_unread(connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City) -> list[str]:
+    """Return a sentence per file of which some dates or offenses, short of a doubt, cannot be read."""
+    sentences = []
+    for file in files:
+        counts = connection.execute(
+            """SELECT rule, count(*) FROM staged JOIN rejected USING (row_id)
+            WHERE file_number = $number AND list_contains($rules, rule) GROUP BY rule
+            HAVING count(*) > $share * (SELECT count(*) FROM staged WHERE file_number = $number)
+            ORDER BY rule""",
+            {"number": file.number, "rules": ["missing_date", "unknown_offense"],
+             "share": settings.WARN_UNREAD_SHARE},
+        ).fetchall()  # fmt: skip
+        sentences += [
+            f"{file.path.name}: {count:,} rows fall to rule {rule}"
+            f"{describe_cause(connection, file, city, str(rule))}"
+            for rule, count in counts
+        ]
+    return sentences
 
 
 def doubt_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:

@@ -88,6 +88,11 @@ def find_clock(finding: Finding) -> None:
         # A local midnight in UTC is the same hour, or two of them where summer time is kept.
         finding.facts |= {"time_zone": "UTC", **({"clock_time_zone": "local"} if told else {})}
         finding.evidence.append(f"no time of day but {' or '.join(times)}: local midnight in UTC")
+    if told and (len(times) > 2 or finding.facts.get("time_zone") == "UTC"):
+        finding.guess.doubts.append(
+            "dates have a time beside a clock of their own: look at a row, and say in time_zone and"
+            " clock_time_zone which of them is UTC"
+        )
 
 
 def judge_zone(finding: Finding) -> None:

@@ -4,6 +4,7 @@ Enters: `data/layouts/*.toml`, the header of a raw file. Leaves: the `Layout` th
 """
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Literal, Self
@@ -37,6 +38,7 @@ FIELDS = (
 DATE_FIELDS = ("reported", "occurred", "occurred_until")
 DATE_PARTS = ("occurred_year", "occurred_month", "occurred_day")
 COORDINATES = ("latitude", "longitude")
+CLOCKS = ("reported_clock", "occurred_clock", "occurred_hour", "occurred_until_clock")
 
 REQUIRES = {
     "reported_clock": "reported",
@@ -71,7 +73,7 @@ class Layout(Settings):
     fields: dict[str, Text]
     datetime_formats: tuple[Annotated[str, AfterValidator(check_format)], ...] = ()
     time_zone: Literal["UTC", "local"] = "local"
-    clock_time_zone: Literal["local"] | None = None
+    clock_time_zone: Literal["UTC", "local"] | None = None
     month_names: Annotated[tuple[Text, ...], Field(min_length=12, max_length=12)] | None = None
     null_spellings: tuple[str, ...] = ()
     optional_columns: tuple[Text, ...] = ()
@@ -153,6 +155,16 @@ class Layout(Settings):
             )
         if self.clock_time_zone and not self.is_utc:
             yield "clock_time_zone: expected only with time_zone 'UTC'"
+        if self.is_utc and not self.clock_time_zone and set(CLOCKS) & set(self.fields):
+            yield "clock_time_zone: missing, expected 'UTC' or 'local': a clock stands beside UTC dates"
+        orders = Counter(re.sub("%[dm]", "%?", text) for text in formats)
+        yield from (
+            f"datetime_formats: two of them differ in the order of day and month only, as {text!r}"
+            for text, times in orders.items()
+            if times > 1
+        )
+        if self.month_names and len({name.casefold() for name in self.month_names}) < 12:
+            yield "month_names: a name is there twice"
 
     def is_certain(self, field: str) -> bool:
         """Return whether every file of the layout tells the field."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from etl.city import City
 from etl.layout import DATE_PARTS
-from etl.layout_values import EPOCHS, has_offset
+from etl.layout_values import EPOCHS, has_clock, has_offset
 from etl.raw_file import RawFile
 from warehouse.table import quote_text
 
@@ -80,7 +80,11 @@ class Moments(RawColumns):
 
     def is_on_utc_clock(self, field: str) -> bool:
         """Return whether `parsed` gives the field as UTC."""
-        return self.layout.is_utc and not (self.layout.clock_time_zone and self.clock(field))
+        return self.layout.is_utc and not self.has_local_clock(field)
+
+    def has_local_clock(self, field: str) -> bool:
+        """Return whether a column of its own tells the field's clock on the city's wall."""
+        return self.layout.clock_time_zone == "local" and bool(self.clock(field))
 
     def to_local(self, moment: str) -> str:
         """Return a UTC moment on the city's clock."""
@@ -96,8 +100,6 @@ class Moments(RawColumns):
         day, clock = self.date(field), self.clock(field)
         if not clock:
             return day
-        if self.layout.clock_time_zone:
-            day = self.to_local(day)
         return f"({day})::DATE + to_minutes({clock})"
 
     def clock(self, field: str) -> str:
@@ -121,20 +123,25 @@ class Moments(RawColumns):
             return "NULL::TIMESTAMP"
         if formats[0] in EPOCHS:
             unit = EPOCHS[formats[0]]
-            return f"TRY(make_timestamp(try_cast({value} AS BIGINT) * {unit}))"
-        reads = [self.read_date(value, *kind, texts) for kind, texts in self.group_formats().items()]
+            read = f"TRY(make_timestamp(try_cast({value} AS BIGINT) * {unit}))"
+            return self.to_local(read) if self.has_local_clock(field) else read
+        reads = []
+        for (offset, month, is_instant), texts in self.group_formats().items():
+            read = self.read_date(value, offset, month, texts)
+            # A date without a clock is a day of the city's already; an instant must become one.
+            reads.append(self.to_local(read) if is_instant and self.has_local_clock(field) else read)
         return reads[0] if len(reads) == 1 else f"coalesce({', '.join(reads)})"
 
-    def group_formats(self) -> dict[tuple[bool, str], list[str]]:
-        """Return the formats by whether they read an offset, and by how they spell a month to translate.
+    def group_formats(self) -> dict[tuple[bool, str, bool], list[str]]:
+        """Return the formats by offset, by the spelling of a month to translate, and by clock.
 
         Formats with an offset give instants, others do not: the engine reads a list of one kind.
         """
-        groups: dict[tuple[bool, str], list[str]] = {}
+        groups: dict[tuple[bool, str, bool], list[str]] = {}
         # %Y would read two digits too.
         for text in sorted(self.layout.datetime_formats, key=lambda text: "%Y" in text):
             month = next((code for code in ("%B", "%b") if code in text), "")
-            kind = (has_offset(text), month if self.layout.month_names else "")
+            kind = (has_offset(text), month if self.layout.month_names else "", has_clock(text))
             groups.setdefault(kind, []).append(text)
         return groups
 

@@ -94,5 +94,5 @@ def tell_zone(city: City, column: str) -> list[str]:
     """Return the assignment of the zone that a renamed beat tells: as it was told, it told none."""
     if column != "beat" or not city.beat_pattern:
         return []
-    pattern = quote_text(f"^{city.beat_pattern}$")
+    pattern = quote_text(f"^(?:{city.beat_pattern})$")
     return [f"zone = coalesce(nullif(regexp_extract(name, {pattern}, 1), ''), zone)"]

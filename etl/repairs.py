@@ -47,14 +47,15 @@ def create_mended(
 ) -> None:
     """Create `mended`. `cutoff` is the last covered day, YYYY-MM-DD.
 
-    A report date without a clock is placed on its day, at the earliest time that is not before the end
-    of the occurrence.
+    A report date without a clock, or at exact midnight, which says the same, is placed on its day, at
+    the earliest time that is not before the end of the occurrence.
     """
     clocked = ", ".join(str(file.number) for file in files if file.layout.has_report_clock) or "-1"
     connection.execute(f"""
         CREATE TEMP VIEW mended AS
         WITH windowed AS (
-            SELECT staged.*, file_number IN ({clocked}) AS report_has_clock,
+            SELECT staged.*, file_number IN ({clocked})
+                       AND reported <> reported::DATE AS report_has_clock,
                    coalesce(occurred_until >= occurred
                             AND occurred_until::DATE <= DATE '{cutoff}', false) AS has_end
             FROM staged ANTI JOIN rejected USING (row_id)

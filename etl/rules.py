@@ -55,7 +55,7 @@ def list_rules(city: City) -> list[Rule]:
             "missing_beat",
             "No police beat or zone, or none of the city's.",
             "zone IS NULL",
-            fields=("beat", "zone"),
+            fields=("beat", "zone") if city.beat_pattern else ("zone",),
         ),
         Rule(
             "missing_location_type",

@@ -330,6 +330,19 @@ def test_offenses_without_a_code_are_listed_with_their_counts(clean: CleanFiles,
     assert any("'JAYWALKING' 2, 'LOITERING' 1" in line for line in describe_cleaning(build))
 
 
+def test_report_at_midnight_is_one_without_a_clock(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{"ReportDate": "6/1/2021 4:00"}])])
+    assert repairs(build) == {}
+    assert fetch(build, "SELECT reported_at::VARCHAR FROM incident") == [("2021-06-01 13:00:00",)]
+
+
+def test_beat_of_a_city_that_tells_no_zone_by_it_may_lack(city: City) -> None:
+    rules = {
+        rule.name: rule.fields for rule in list_rules(city.model_copy(update={"beat_pattern": None}))
+    }
+    assert rules["missing_beat"] == ("zone",)
+
+
 def test_every_rule_has_its_own_name(city: City) -> None:
     names = [rule.name for rule in list_rules(city)]
     assert len(set(names)) == len(names)

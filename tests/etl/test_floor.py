@@ -71,7 +71,8 @@ def find_doubts(
 def test_each_rule_may_take_its_share_and_no_row_more(
     tmp_path: Path, city: City, changes: Mapping[str, str], limit: int, words: str
 ) -> None:
-    assert find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit)) == []
+    doubts = find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit))
+    assert not [text for text in doubts if " rule " in text]
     doubts = find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit + 1))
     (doubt,) = (text for text in doubts if " rule " in text)
     assert f" of 400 rows fall to rule {words}" in doubt
@@ -131,6 +132,45 @@ def test_crimes_of_two_files_under_two_numbers_are_doubted(tmp_path: Path, city:
         "two.csv: 10% of its crimes stand in another file under another report number, at the same "
         "time and place"
     )
+
+
+def test_numbers_that_restart_are_doubted(tmp_path: Path, city: City) -> None:
+    for used_again, found in ((4, 0), (5, 1)):
+        told = [{"IncidentNumber": f"21{ROWS - 1 - n:06}"} for n in range(used_again)]
+        doubts = find_doubts(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        assert len(doubts) == found
+    assert doubts == [
+        "raw.csv: 5 of 400 rows have the report number and offense of a row of another day; likely"
+        " cause: numbers that restart, or another column"
+    ]
+
+
+def find_warnings(tmp_path: Path, city: City, raw: Path) -> list[str]:
+    """Return the warnings about a file."""
+    with open_build("test", tmp_path / f"{os.urandom(4).hex()}.duckdb") as build:
+        return list(clean_files(build, [raw], city).warnings)
+
+
+def test_offense_that_vanishes_is_warned_of(tmp_path: Path, city: City) -> None:
+    murders = [{"NibrsUcrCode": "09A", "LocationType": ""}] * 17
+    for kept, words in ((4, 1), (5, 0)):
+        told = [*murders, *[{"NibrsUcrCode": "09A"}] * kept]
+        warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        found = [text for text in warnings if "Murder" in text]
+        assert len(found) == words
+    warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told[:20]))
+    assert (
+        "of Murder and Nonnegligent Manslaughter 3 of 20 rows are kept; most fall to rule "
+        "missing_location_type"
+    ) in warnings
+
+
+def test_dates_that_cannot_be_read_are_shown_before_they_are_a_doubt(tmp_path: Path, city: City) -> None:
+    for unread, words in ((8, []), (9, ["raw.csv: 9 rows fall to rule missing_date (row 1: occurred"])):
+        told = [{"OccurredFromDate": "1. J\u00e4nner 2021 16:00"}] * unread
+        warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        assert [text[: len(words[0])] for text in warnings if "missing_date" in text] == words
+    assert "row 1: occurred '1. J\u00e4nner 2021 16:00'; row 2" in warnings[0]
 
 
 def test_neighborhoods_that_zones_contradict_are_doubted(tmp_path: Path, city: City) -> None:

@@ -147,6 +147,26 @@ def test_utc_date_beside_a_local_hour(tmp_path: Path) -> None:
     assert found == ["2022-07-01 23:00", "2022-01-01 01:00", "2021-12-31 01:00"]
 
 
+def test_day_that_is_local_already_stays_beside_a_local_clock(tmp_path: Path) -> None:
+    clocks = {"time_zone": "UTC", "clock_time_zone": "local"}
+    fields = {**PARTS, "occurred_hour": "h"}
+    assert read_moments(tmp_path, "y,m,d,h", ["2022,7,1,23"], fields, **clocks) == ["2022-07-01 23:00"]
+    found = read_moments(
+        tmp_path, "day,h", ["2022-07-01,23", "2022-07-01 04:00,23"],
+        {"occurred": "day", "occurred_hour": "h"},
+        datetime_formats=["%Y-%m-%d", "%Y-%m-%d %H:%M"], **clocks,
+    )  # fmt: skip
+    assert found == ["2022-07-01 23:00"] * 2
+
+
+def test_clock_beside_utc_dates_may_be_utc_too(tmp_path: Path) -> None:
+    found = read_moments(
+        tmp_path, "day,h", ["2022-07-01,3"], {"occurred": "day", "occurred_hour": "h"},
+        datetime_formats=["%Y-%m-%d"], time_zone="UTC", clock_time_zone="UTC",
+    )  # fmt: skip
+    assert found == ["2022-06-30 23:00"]
+
+
 def test_offsets_are_honoured_as_instants(tmp_path: Path) -> None:
     cells = ["2022-07-01 12:00 +00:00", "2022-07-01 12:00 -06:00", "2022-07-01 12:00"]
     found = read_moments(
