@@ -16,6 +16,7 @@ from etl.guess_words import (
     ADDRESS,
     DATE_WORDS,
     IGNORED,
+    NIBRS_WORDS,
     PLACE_TYPE,
     PRIVATE,
     ROLES,
@@ -56,6 +57,9 @@ SHARES = {"nibrs": 0.9, "weekday": 0.5}
 """Share of a column's values that must pass a check, where it is not `SHARE`."""
 
 SHARE = 0.95
+
+MIN_LETTERED = 0.2
+"""Share of the different codes that have a letter, from which on they are NIBRS's."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,9 @@ def describe_column(connection: duckdb.DuckDBPyConnection, name: str, column: pd
         kinds.add("month")
     # Numbers can be anything: 20210105 is a date only where the name says so.
     words = split_words(name)
+    # Other systems count in hundreds too: without a letter, values alone do not make a NIBRS code.
+    if texts.str.contains("[A-Za-z]").mean() < MIN_LETTERED and not re.search(NIBRS_WORDS, words):
+        kinds.discard("nibrs")
     if ("number" not in kinds or re.search(DATE_WORDS, words)) and is_date(texts):
         kinds.add("date")
     has_addresses = bool(texts.str.fullmatch(ADDRESS).mean() > 0.2)
@@ -169,7 +176,9 @@ def find_part(column: Column) -> str | None:
     if column.kinds & {"date", "epoch_s", "epoch_ms"} and is_told:
         return "date"
     hits = (u for u, words in UNITS.items() if u in column.kinds and re.search(words, column.words))
-    return next(hits, None)
+    unit = next(hits, None)
+    # Numbers up to 24 are hours, though a clock could read each of them as minutes after midnight.
+    return "hour" if unit == "clock" and "hour" in column.kinds else unit
 
 
 def drop_parts(guess: Guess) -> None:

@@ -70,8 +70,10 @@ class Rule(NamedTuple):
     names: tuple[str, ...]
 
 
+NIBRS_WORDS = r"\b(nibrs|ibr)\b"
+
 RULES = (
-    Rule("nibrs_code", "nibrs", (r"\b(nibrs|ibr)\b", r"code", r"")),
+    Rule("nibrs_code", "nibrs", (NIBRS_WORDS, r"code", r"")),
     Rule("report_number", "id", (
         r"\b(incident|offen[sc]e)\b.*\b(number|no|num|nr|id)\b",
         r"\b(case|report|complaint|cmplnt|event|record)\b.*\b(number|no|num|nr|id)\b|^dr no$"

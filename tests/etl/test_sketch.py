@@ -279,7 +279,7 @@ VALUES: dict[str, Callable[[int], str]] = {
     "minute": lambda n: f"{MOMENTS[n].minute}", "id": lambda n: f"GO-{n}", "few": lambda n: "ABC"[n % 3],
     "longitude": lambda n: f"-79.{380 + n % 9}", "latitude": lambda n: f"43.{650 + n % 9}",
     "metres": lambda n: str(490_000 + 7 * n), "offense": lambda n: ("ARSON", "ROBBERY")[n % 2],
-    "street": lambda n: f"{n} SECRET ST",
+    "street": lambda n: f"{n} SECRET ST", "extension": lambda n: ("100", "200", "210")[n % 3],
 }  # fmt: skip
 
 
@@ -291,9 +291,12 @@ VALUES: dict[str, Callable[[int], str]] = {
         "HUNDRED_BLOCK:street: NEIGHBOURHOOD:few:neighborhood X:metres:longitude Y:metres:latitude",
         "EVENT_UNIQUE_ID:id:report_number REPORT_DATE:date:reported OCC_DATE:date:occurred "
         "REPORT_YEAR:year: OCC_YEAR:year: OCC_MONTH:month: OCC_DAY:day: REPORT_HOUR:hour: "
+        "UCR_EXT:extension: "  # NIBRS codes by their values, and none
         "OCC_HOUR:hour:occurred_hour DIVISION:few:zone PREMISES_TYPE:few:location_type "
         "OFFENCE:offense:offense_literal NEIGHBOURHOOD_158:few:neighborhood "
         "LONG_WGS84:longitude:longitude LAT_WGS84:latitude:latitude",
+        "Fallnummer:id:report_number Tatdatum:date:occurred Tatzeit:hour:occurred_hour Delikt:offense:"
+        "offense_literal Stadtteil:few:neighborhood",
         "CMPLNT_NUM:id:report_number CMPLNT_FR_DT:date:occurred CMPLNT_FR_TM:clock:occurred_clock "
         "CMPLNT_TO_DT:date:occurred_until CMPLNT_TO_TM:clock:occurred_until_clock RPT_DT:date:reported "
         "OFNS_DESC:offense:offense_literal BORO_NM:few:neighborhood X_COORD_CD:metres: "
