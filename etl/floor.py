@@ -75,7 +75,8 @@ def find_floor_doubts(
                 f"{file.path.name}: {kept:,} of {rows:,} rows are kept, less than"
                 f" {settings.FLOOR_KEPT_SHARE:.0%}"
             )
-        yield from doubt_numbers(connection, file)
+        if lost.get(DUPLICATE):
+            yield from doubt_numbers(connection, file)
     yield from doubt_places(connection, files)
     yield from doubt_identity(connection, files)
     incidents, days = connection.execute("""
@@ -94,7 +95,7 @@ def count_lost(
     """Return a file's rows by the rule that rejected them, and how many are kept.
 
     Rows of days that were not asked for are neither. A row that another file has too is kept: files may
-    overlap on purpose.
+    overlap on purpose. Duplicates are counted where there are more than a few.
     """
     counts = connection.execute(
         """
@@ -106,8 +107,12 @@ def count_lost(
         {"number": file.number, "first": first, "last": last},
     ).fetchall()
     lost = {str(rule): int(count) for rule, count in counts}
-    kept = lost.pop("", 0) + lost.pop(DUPLICATE, 0)
+    duplicates = lost.pop(DUPLICATE, 0)
+    kept = lost.pop("", 0) + duplicates
     lost[MALFORMED] = file.rows_malformed
+    # So few are no doubt, whichever file they repeat.
+    if duplicates <= settings.FLOOR_REUSED_SHARE * kept:
+        return lost, kept
     passed = int(connection.execute(
         """
         SELECT count(DISTINCT hash(report_number, nibrs_code))
