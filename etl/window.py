@@ -45,9 +45,6 @@ MIN_GAP_COUNT = 5.0
 """A gap must lack this much of `FLOW_SHARE` of the level, 15 of all of it, so that chance makes none in
 a thin feed."""
 
-MAX_PAUSE_DAYS = 92
-"""More days than this without anything are a gap, however thin the feed."""
-
 MIN_SPAN_REPORTS = 15
 MIN_SPAN_SHARE = 0.1
 """A span of the flow holds this many reports, or this share of all if those are few: less is a handful
@@ -191,9 +188,7 @@ def find_spans(counts: Integers) -> list[Span]:
     level = find_level(counts)
     worth = counts - FLOW_SHARE * level
     cost = np.maximum(FLOW_SHARE * level * (MIN_GAP_DAYS - 0.5), MIN_GAP_COUNT)
-    spans = []
-    for begin, end in split_at_pauses(counts):
-        spans += scan_spans(worth[begin : end + 1], cost[begin : end + 1], begin)
+    spans = scan_spans(worth, cost)
     least = min(MIN_SPAN_REPORTS, MIN_SPAN_SHARE * counts.sum())
     return join_spans([(a, b) for a, b in spans if counts[a : b + 1].sum() >= least], counts)
 
@@ -215,17 +210,8 @@ def find_level(counts: Integers) -> Floats:
     return level
 
 
-def split_at_pauses(counts: Integers) -> list[Span]:
-    """Return the spans between pauses of more than `MAX_PAUSE_DAYS` without any report."""
-    days = np.flatnonzero(counts)
-    breaks = np.flatnonzero(np.diff(days) > MAX_PAUSE_DAYS)
-    begins = days[np.concatenate([[0], breaks + 1])]
-    ends = days[np.concatenate([breaks, [len(days) - 1]])]
-    return list(zip(begins.tolist(), ends.tolist(), strict=True))
-
-
-def scan_spans(worth: Floats, cost: Floats, offset: int) -> list[Span]:
-    """Return the spans of one stretch of days; `offset` is added to their places.
+def scan_spans(worth: Floats, cost: Floats) -> list[Span]:
+    """Return the spans of days that are worth something together.
 
     A span is over, too, when what follows it has used up all it was worth.
     """
@@ -238,11 +224,11 @@ def scan_spans(worth: Floats, cost: Floats, offset: int) -> list[Span]:
             high, end = total, day
         elif total <= low or high - total > price:
             if end >= begin:
-                spans.append((begin + offset, end + offset))
+                spans.append((begin, end))
             low = high = total
             begin = day + 1
     if end >= begin:
-        spans.append((begin + offset, end + offset))
+        spans.append((begin, end))
     return spans
 
 

@@ -199,6 +199,28 @@ def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
     assert window_rows(build)[0] == 0
 
 
+def test_days_before_a_file_that_only_late_reports_tell_of_are_not_covered(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    late = [{**row, "ReportDate": "07/01/2021 17:00"} for row in daily("2021-06-30", 1, 9, "2")]
+    one = write_raw(tmp_path / "one.csv", daily("2021-01-01", 60, 16))
+    two = write_raw(tmp_path / "two.csv", [*late, *daily("2021-07-01", 60, 16, "3")])
+    assert calendar(clean([one, two])) == ("2021-01-01", "2021-08-29", 120)
+
+
+def test_days_on_which_only_old_crimes_are_recorded_are_a_gap(clean: CleanFiles, tmp_path: Path) -> None:
+    rows = daily("2021-01-01", 120, 6)
+    for row in rows:
+        if row["OccurredFromDate"].startswith("03/"):
+            row |= {"OccurredFromDate": "02/28/2021 16:00", "OccurredToDate": "02/28/2021 16:00"}
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-04-30", 120 - 31)
+
+
+def test_pause_after_a_first_day_is_no_gap() -> None:
+    assert find_spans(np.array([16, 0, 0, *[20] * 100])) == [(0, 102)]
+
+
 def test_many_gaps_are_told_by_the_longest(tmp_path: Path, city: City) -> None:
     rows = [row for row in daily("2021-01-01", 240, 20) if int(row["ReportDate"][3:5]) <= 18]
     raw = write_raw(tmp_path / "raw.csv", rows)
