@@ -83,15 +83,20 @@ def find_covered_days(
 
     The flow of reports tells where the days begin and end. Between them a gap is where occurrences stop,
     with the days round it on which reports do: of an office that pauses, reports come later and
-    occurrences go on. Files without report dates
-    are covered by their days of occurrence. Raises `ShieldError` when no day is left, when
-    no date can be read, or when most dates lie after the day on which their file was read.
+    occurrences go on. Files without report dates are covered by their days of occurrence. Raises
+    `ShieldError` when no day is left, when no date can be read or rows flow nowhere, or when most dates
+    lie after the day on which their file was read.
     """
     create_read_days(connection, files)
     connection.execute(DAY_COUNT)
     check_not_ahead(connection, files)
     start, reports, occurrences = count_days(connection, files)
     spans = find_spans(reports)
+    if not spans:
+        raise ShieldError(
+            f"{', '.join(file.path.name for file in files)}: no stretch of days holds {MIN_SPAN_REPORTS}"
+            f" of the {reports.sum():,} reports, which lie too far apart; expected a feed"
+        )
     covered = np.zeros(len(reports), dtype=bool)
     covered[spans[0][0] : spans[-1][1] + 1] = True
     gaps = find_gaps(find_spans(occurrences))

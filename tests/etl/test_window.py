@@ -258,6 +258,23 @@ def test_five_moved_reports_move_no_edge_by_more_than_a_day(
     assert abs(end - 1199) <= 1
 
 
+def test_rows_that_flow_nowhere_are_refused(tmp_path: Path, city: City) -> None:
+    days = [f"{dt.date(2010, 1, 1) + dt.timedelta(days=150 * n):%m/%d/%Y}" for n in range(13)]
+    raw = write_raw(tmp_path / "raw.csv", reported(*(12 * days)))
+    with (
+        pytest.raises(ShieldError, match=r"raw.csv: no stretch of days holds 15 of the 156 reports"),
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [raw], city)
+
+
+def test_file_without_report_dates_is_covered_by_its_occurrences(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = [{**row, "ReportDate": ""} for row in daily("2021-01-01", 60, 16)]
+    assert calendar(clean([write_raw(tmp_path / "raw.csv", rows)])) == ("2021-01-01", "2021-03-01", 60)
+
+
 def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Path, city: City) -> None:
     raw = write_raw(tmp_path / "raw.csv", daily("2090-01-01", 40))
     with (
