@@ -55,8 +55,8 @@ MAX_MINUTE_SHARE = 0.2
 """Share of the times that one minute of the day may hold, such as 00:01 or 12:00 for an hour that is not
 known: 2 to 4 % in the department's files."""
 
-MIN_SHIFT_HOURS, MIN_SHIFTED_DISTANCE = 3, 0.15
-"""Hours from which on a shifted day is told, and the distance that it must have as it is read."""
+MIN_SHIFTED_DISTANCE = 0.15
+"""Distance as it is read from which on a day that fits when moved is told: some four hours."""
 
 PERIODS, MIN_PERIOD_TIMES, MAX_PERIOD_DISTANCE = 4, 600, 0.15
 """A file is cut into so many periods of as many times; each may lie so far from the rest. Periods of the
@@ -271,7 +271,7 @@ def doubt_profile(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[s
             f"its hours fit a city's day better when read {name_other(file)}: a share of {other:.0%}"
             f" of the times lies in other hours then, {read:.0%} as the layout says"
         )
-    elif read > MIN_SHIFTED_DISTANCE and shifted < SMALL_DISTANCE and abs(shift) >= MIN_SHIFT_HOURS:
+    elif read > MIN_SHIFTED_DISTANCE and shifted < SMALL_DISTANCE:
         yield f"its hours fit a city's day only when moved by {shift:+d} hours"
 
 

@@ -71,18 +71,21 @@ def test_day_of_its_own_that_fits_nowhere_is_not_doubted() -> None:
     assert list(doubt_hours(hours, make_file("nibrs"), is_proven=False)) == []
 
 
-def clean_times(tmp_path: Path, city: City, *, changes: list[dict[str, str]]) -> list[str]:
-    """Return the doubts about a COBRA file of as many rows, one every three hours of a city's day."""
+def clean_times(
+    tmp_path: Path, city: City, *, changes: list[dict[str, str]], moved: int = 0
+) -> list[str]:
+    """Return the doubts about a COBRA file of as many rows, their clock moved by so many hours."""
     random = np.random.default_rng(5)
     day = np.sort(random.integers(0, 300, len(changes)))
     hours = random.choice(24, len(changes), p=np.repeat(CITY_PROFILE / 3, 3) / CITY_PROFILE.sum())
     rows = []
     for number, (change, days, hour) in enumerate(zip(changes, day, hours, strict=True)):
-        date = f"{dt.date(2013, 1, 1) + dt.timedelta(days=int(days)):%m/%d/%Y}"
-        clock = f"{hour:02}:{random.integers(60):02}:00"
+        day_of = dt.date(2013, 1, 1) + dt.timedelta(days=int(days))
+        date, weekday = f"{day_of:%m/%d/%Y}", f"{day_of:%a}"
+        clock = f"{(hour + moved) % 24:02}:{random.integers(60):02}:00"
         rows.append(
             {"offense_id": str(number), "rpt_date": date, "occur_date": date, "poss_date": date,
-             "occur_time": clock, "poss_time": clock, **change}
+             "occur_time": clock, "poss_time": clock, "Avg Day": weekday, **change}
         )  # fmt: skip
     raw = write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)
     with open_build("test", tmp_path / "b.duckdb") as build:
@@ -100,6 +103,7 @@ def test_city_day_raises_no_doubt(tmp_path: Path, city: City) -> None:
     ("change", "share", "words"),
     [
         ({"occur_time": "00:01:00", "poss_time": "23:59:00"}, 0.3, "times are exactly 00:01: it stands"),
+        ({"occur_time": "00:01:00", "poss_time": "23:59:00"}, 0.7, "times lie between 00:00 and 00:59"),
         ({"poss_time": "00:00:00"}, 0.2, "occurrences end before they begin"),
         ({"rpt_date": "01/01/2013"}, 0.2, "reports come before the day of the occurrence"),
     ],
@@ -110,6 +114,11 @@ def test_defaults_and_backward_windows_are_doubted(
     changes = [change if number % 100 < 100 * share else {} for number in range(MANY)]
     (doubt,) = clean_times(tmp_path, city, changes=changes)
     assert words in doubt
+
+
+def test_weekdays_prove_no_clock_of_its_own_column(tmp_path: Path, city: City) -> None:
+    (doubt,) = clean_times(tmp_path, city, changes=[{}] * MANY, moved=12)
+    assert "fit a city's day only when moved by" in doubt
 
 
 def test_period_on_another_clock_is_doubted(tmp_path: Path, city: City) -> None:
