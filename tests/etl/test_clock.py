@@ -116,6 +116,12 @@ def test_defaults_and_backward_windows_are_doubted(
     assert words in doubt
 
 
+def test_few_times_make_no_period(tmp_path: Path, city: City) -> None:
+    mornings = [{"occur_time": f"{1 + n % 12:02}:30:00", "poss_time": "23:59:00"} for n in range(500)]
+    doubts = clean_times(tmp_path, city, changes=[{}] * 1500 + mornings)
+    assert not [text for text in doubts if "another clock" in text]
+
+
 def test_weekdays_prove_no_clock_of_its_own_column(tmp_path: Path, city: City) -> None:
     (doubt,) = clean_times(tmp_path, city, changes=[{}] * MANY, moved=12)
     assert "fit a city's day only when moved by" in doubt

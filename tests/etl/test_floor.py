@@ -105,6 +105,14 @@ def test_rows_of_days_that_were_not_asked_for_are_not_lost(tmp_path: Path, city:
     assert find_doubts(tmp_path, city, raw, first=first, last=last) == []
 
 
+def test_rows_reported_after_the_days_that_were_asked_for_are_not_lost(
+    tmp_path: Path, city: City
+) -> None:
+    late = [{"ReportDate": "03/20/2021 12:00"}] * 90
+    raw = write_rows(tmp_path / "raw.csv", late)
+    assert find_doubts(tmp_path, city, raw, last=dt.date(2021, 2, 28)) == []
+
+
 def test_rows_of_another_file_are_not_lost(tmp_path: Path, city: City) -> None:
     one, two = (write_broken(tmp_path / name, {"NhoodName": ""}, 90) for name in ("one.csv", "two.csv"))
     assert find_doubts(tmp_path, city, one, two) == []
