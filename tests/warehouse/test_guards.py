@@ -8,7 +8,7 @@ import pytest
 from refresh import main
 from tests.raw import write_daily
 from warehouse.changes import BEFORE, list_changes
-from warehouse.guards import ask_guards, compare_with_year
+from warehouse.guards import CORRECTIONS, ask_guards, compare_with_year
 from warehouse.history import find_build, read_lineage, roll_back
 from warehouse.publish import read_pointer
 
@@ -59,6 +59,28 @@ def test_each_guard_fires_beyond_its_threshold_only(
         fill_side(connection, BEFORE, dict(LAST))
         fill_side(connection, "memory", LAST | change)
         assert ask_guards(connection) == sentences
+
+
+@pytest.mark.parametrize(
+    ("last_incident", "is_correction"), [("2025-06-01", True), ("2025-06-25", False)]
+)
+def test_cutoff_that_days_without_incidents_had_stretched_may_go_back(
+    last_incident: str, is_correction: bool
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        fill_side(connection, BEFORE, dict(LAST))
+        fill_side(connection, "memory", LAST | {"cutoff": "2025-06-01"})
+        connection.execute(
+            f"UPDATE {BEFORE}.incident SET occurred_at = DATE '{last_incident}'"
+            f" WHERE occurred_at > DATE '{last_incident}'"
+        )
+        told = connection.execute(CORRECTIONS).fetchall()
+        assert len(ask_guards(connection)) == (0 if is_correction else 1)
+    assert [text for (text,) in told] == [
+        "the cutoff was corrected from 2025-06-30 to 2025-06-01: the last build held next to nothing on"
+        " the days between"
+    ][:is_correction]
 
 
 @pytest.mark.parametrize(
@@ -206,3 +228,16 @@ def test_damaged_last_build_is_a_warning_on_record(
     assert run_daily(daily_builds, 60) == 0
     assert f"{path.name} is damaged" in str(read_run(daily_builds)["warnings"])
     assert f"warning: not compared with a build: {path.name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("factor", "code", "warnings"), [(1.2, 0, ""), (1.5, 0, "far"), (1.51, 1, "")])
+def test_first_build_far_from_its_own_year_warns_or_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    factor: float, code: int, warnings: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("warehouse.guards.compare_with_year", lambda _connection: ("far", factor))
+    assert run_daily(tmp_path / "builds", 100) == code
+    if code:
+        assert "error: not published: far. It is kept as" in capsys.readouterr().err
+    else:
+        assert read_run(tmp_path / "builds")["warnings"] == warnings
