@@ -145,9 +145,15 @@ def list_lost_offenses(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return a sentence per offense of which hardly a row is kept: a class of crime that vanishes."""
     rows = connection.execute(
         """
-        SELECT offense, count(*) AS rows, count(*) FILTER (rule IS NULL) AS kept, mode(rule)
-        FROM staged JOIN offense USING (nibrs_code) LEFT JOIN rejected USING (row_id)
-        GROUP BY offense HAVING rows >= $least AND kept < $share * rows ORDER BY rows DESC""",
+        WITH counted AS (
+            SELECT offense, rule, count(*) AS rows
+            FROM staged JOIN offense USING (nibrs_code) LEFT JOIN rejected USING (row_id) GROUP BY ALL
+        )
+        SELECT offense, sum(rows)::BIGINT AS told,
+               coalesce(sum(rows) FILTER (rule IS NULL), 0)::BIGINT AS kept,
+               first(rule ORDER BY rows DESC, rule) FILTER (rule IS NOT NULL)
+        FROM counted GROUP BY offense HAVING told >= $least AND kept < $share * told
+        ORDER BY told DESC, offense""",
         {"least": settings.WARN_OFFENSE_ROWS, "share": settings.WARN_OFFENSE_SHARE},
     ).fetchall()
     return [
