@@ -27,12 +27,13 @@ from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest import list_origins, run_backtest
-from models.card import fill_card
 from models.forecast import Decisions, fill_forecasts, make_forecast
+from models.model_card import fill_card
 from models.panel import load_panel
 from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
+from warehouse.columns import SOURCE_KINDS
 from warehouse.command import (
     CommandParser,
     count_between,
@@ -54,9 +55,11 @@ from warehouse.publish import (
     refuse_build,
     sweep_leftovers,
 )
-from warehouse.schema import BACKTEST_SCORE_TABLE, BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE, TABLES
+from warehouse.schema import TABLES
+from warehouse.stages import STAGES
+from warehouse.tables_forecast import BACKTEST_SCORE_TABLE
+from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
 
-STAGES = ("etl", "training", "backtest", "compare", "audit", "publish")
 OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
 """The one source that an option is about: with another it would change nothing, so it is refused."""
 
@@ -124,7 +127,7 @@ def tell_published(builds: Path) -> str:
 def parse_arguments(arguments: list[str] | None) -> Request:
     """Return what the command line asks for."""
     parser = CommandParser(prog="python -m refresh", description=__doc__)
-    parser.add_argument("--source", choices=["simulated", "files", "portal"], default="simulated")
+    parser.add_argument("--source", choices=SOURCE_KINDS, default="simulated")
     parser.add_argument("--raw", type=parse_path, nargs="+", help="raw files, plain or gz")
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
@@ -289,7 +292,7 @@ def fill_lineage(
         "build_id": build.build_id,
         "created_at": created_at.replace(tzinfo=None),
         "city": city.name,
-        "source": request.source,
+        "source_kind": request.source,
         "is_synthetic": summary.is_synthetic,
         "cutoff": summary.cutoff,
         "rows_in": summary.rows_in,

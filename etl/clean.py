@@ -15,27 +15,23 @@ import pandas as pd
 
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
-from etl.clock import find_clock_doubts
+from etl.clock_checks import find_clock_doubts
+from etl.coverage import describe_gaps, find_covered_days
 from etl.districts import check_districts
-from etl.floor import find_floor_doubts, list_lost_offenses, list_unread
-from etl.health import fill_health
+from etl.feed_health import fill_health
 from etl.holiday import fill_holidays
+from etl.input_checks import find_floor_doubts, list_lost_offenses, list_unread
 from etl.ledger import fill_ledger
 from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
-from etl.reader import stage_files
 from etl.repairs import create_mended
 from etl.rules import apply_rules, list_rules
-from etl.window import describe_gaps, find_covered_days
+from etl.staging import stage_files
 from warehouse import settings
 from warehouse.build import Build
 from warehouse.errors import ShieldError
-from warehouse.schema import (
-    CALENDAR_TABLE,
-    INCIDENT_TABLE,
-    OFFENSE_TABLE,
-)
 from warehouse.table import quote_text
+from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, OFFENSE_TABLE
 
 INCIDENT_SELECT = """
 SELECT
@@ -49,7 +45,7 @@ SELECT
     time_of_day(hour(occurred)) AS time_of_day,
     patrol_type,
     round(latitude, 3) AS latitude, round(longitude, 3) AS longitude,
-    raw_name.source
+    raw_name.raw_file
 FROM mended JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
 """
 
@@ -164,7 +160,7 @@ def check_something_is_left(build: Build, files: list[RawFile], doubts: tuple[st
 def fill_incidents(build: Build, files: list[RawFile]) -> int:
     """Fill `incident` from the rows that are kept and return how many there are."""
     names = pd.DataFrame({"file_number": [file.number for file in files],
-                          "source": [file.path.name for file in files]})  # fmt: skip
+                          "raw_file": [file.path.name for file in files]})  # fmt: skip
     build.connection.register("raw_name", names)
     count = build.insert(INCIDENT_TABLE, INCIDENT_SELECT)
     build.connection.unregister("raw_name")

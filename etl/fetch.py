@@ -18,11 +18,11 @@ from pathlib import Path
 import duckdb
 from tqdm import tqdm
 
+from etl.arcgis import Layer, Query, open_layer
 from etl.city import Portal
 from etl.layout import load_layout
 from etl.merge import Window, compare, find_window, merge
 from etl.pages import Reading, is_unfinished, read_query
-from etl.portal import Layer, Query, open_layer
 from etl.snapshot import (
     FULL,
     INCREMENTAL,

@@ -5,8 +5,8 @@ their place in the header, so that no name from a file reaches SQL. Settings do 
 """
 
 from etl.city import City
-from etl.moments import Moments, RawColumns, list_lower, list_texts
 from etl.raw_file import RawFile
+from etl.timestamps import Moments, RawColumns, list_lower, list_texts
 from warehouse.table import quote_text
 
 MISSING = (

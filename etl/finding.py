@@ -15,14 +15,14 @@ import duckdb
 import pandas as pd
 
 from etl.city import City
-from etl.clock import sample_times
+from etl.clock_checks import sample_times
 from etl.fields import select_fields
 from etl.guess import Guess
 from etl.layout import Layout
-from etl.moments import MACROS
 from etl.raw_file import RawFile
-from etl.reader import blank_unreadable
 from etl.sample import Sample
+from etl.staging import blank_unreadable
+from etl.timestamps import MACROS
 
 Trial = tuple[duckdb.DuckDBPyConnection, RawFile, City]
 

@@ -27,7 +27,7 @@ from etl.guess_words import (
 )
 from etl.layout import DATE_PARTS, FIELDS
 from etl.layout_values import read_table
-from etl.moments import MACROS, list_texts
+from etl.timestamps import MACROS, list_texts
 from warehouse import settings
 
 MAY_BE_EMPTY = frozenset({"beat", "zone", "neighborhood", "npu", "location_type", "firearm_involved"})

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from etl.clock import (
+from etl.clock_checks import (
     BETTER_FACTOR,
     CITY_PROFILE,
     MIN_TIMES,

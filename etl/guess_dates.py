@@ -11,8 +11,8 @@ from itertools import product
 import pandas as pd
 
 from etl.guess_words import MONTH_NAMES, fold
-from etl.moments import MONTHS, list_texts
 from etl.settings_file import open_engine
+from etl.timestamps import MONTHS, list_texts
 from warehouse.table import quote_text
 
 DATES = (

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from etl.moments import MONTHS
+from etl.timestamps import MONTHS
 
 MISSING_WORDS = frozenset({
     "unbekannt", "keine angabe", "k.a.", "ohne", "inconnu", "inconnue", "non renseigne", "desconocido",

@@ -12,7 +12,7 @@ import pandas as pd
 
 from etl.city import Holidays
 from warehouse.build import Build
-from warehouse.schema import HOLIDAY_TABLE
+from warehouse.tables_clean import HOLIDAY_TABLE
 
 YEARS_AHEAD = 2
 """Whole years after the cutoff's: the twelve forecast months end in the first of them."""

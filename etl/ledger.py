@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from etl.careful import KEPT_EXAMPLES
+from etl.dirty_csv import KEPT_EXAMPLES
 from etl.raw_file import RawFile
 from etl.repairs import REPAIRS
 from etl.rules import MALFORMED, Rule
 from warehouse.build import Build
-from warehouse.schema import RAW_FILE_TABLE, REJECTED_INCIDENT_TABLE, REPAIRED_INCIDENT_TABLE
+from warehouse.tables_clean import RAW_FILE_TABLE, REJECTED_INCIDENT_TABLE, REPAIRED_INCIDENT_TABLE
 
 COUNTS = f"""
 SELECT file_number, rule, count(*) AS rows,
@@ -32,11 +32,11 @@ def fill_ledger(build: Build, files: list[RawFile], rules: list[Rule]) -> None:
         counts[file.number, MALFORMED] = (file.rows_malformed, file.malformed_examples)
     entries = [
         {
-            "source": file.path.name,
+            "raw_file": file.path.name,
             "rule": rule.name,
             "rule_description": rule.description,
             "rule_order": order,
-            "rows": counts.get((file.number, rule.name), (0, ()))[0],
+            "row_count": counts.get((file.number, rule.name), (0, ()))[0],
             "example_rows": list_examples(counts.get((file.number, rule.name), (0, ()))[1]),
         }
         for file in files
@@ -58,11 +58,11 @@ def fill_raw_files(build: Build, files: list[RawFile], entries: pd.DataFrame) ->
     facts = pd.DataFrame(
         {
             "file_number": file.number,
-            "source": file.path.name,
+            "raw_file": file.path.name,
             "layout": file.layout.name,
             "sha256": file.sha256,
             "rows_malformed": file.rows_malformed,
-            "rows_rejected": int(entries.loc[entries["source"] == file.path.name, "rows"].sum()),
+            "rows_rejected": int(entries.loc[entries["raw_file"] == file.path.name, "row_count"].sum()),
             "columns_left_out": describe_left_out(file),
         }
         for file in files
@@ -99,10 +99,10 @@ def fill_repairs(build: Build, files: list[RawFile]) -> None:
         REPAIRED_INCIDENT_TABLE,
         pd.DataFrame(
             {
-                "source": file.path.name,
+                "raw_file": file.path.name,
                 "repair": repair.name,
                 "repair_description": repair.description,
-                "rows": counted.get(file.number, [0] * len(REPAIRS))[index],
+                "row_count": counted.get(file.number, [0] * len(REPAIRS))[index],
             }
             for file in files
             for index, repair in enumerate(REPAIRS)

@@ -7,7 +7,7 @@ recent incidents.
 import datetime as dt
 
 from warehouse.build import Build
-from warehouse.schema import NEIGHBORHOOD_TABLE
+from warehouse.tables_clean import NEIGHBORHOOD_TABLE
 
 RECENT_DAYS = 730
 """Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from etl.portal import Layer, Query, Row, read_id
+from etl.arcgis import Layer, Query, Row, read_id
 from warehouse.errors import ShieldError
 from warehouse.publish import sync
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from etl.arcgis import Layer, open_layer
 from etl.city import Portal
 from etl.pages import CHUNK, split
-from etl.portal import Layer, open_layer
 from etl.snapshot import FULL, Manifest, hash_file, spell_time, store_file, sweep_orphans
 from warehouse.errors import ShieldError
 from warehouse.publish import hold_lock

@@ -14,8 +14,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etl.breaks import FEWEST_DAYS
-from etl.health import ALL_INCIDENTS
+from etl.feed_health import ALL_INCIDENTS
+from etl.level_breaks import FEWEST_DAYS
 from warehouse import settings
 from warehouse.columns import CRIMES_AGAINST
 from warehouse.errors import ShieldError

@@ -34,10 +34,10 @@ def describe_cleaning(build: Build) -> Iterator[str]:
 def describe_rejections(build: Build) -> Iterator[str]:
     """Yield one line per rule that rejected rows, with the first example."""
     rules = build.connection.execute("""
-        SELECT rule, sum(rows) AS rows,
-               arg_min(source || ' row ' || split_part(example_rows, ',', 1), source)
-                   FILTER (rows > 0)
-        FROM rejected_incident GROUP BY rule HAVING sum(rows) > 0 ORDER BY min(rule_order)
+        SELECT rule, sum(row_count),
+               arg_min(raw_file || ' row ' || split_part(example_rows, ',', 1), raw_file)
+                   FILTER (row_count > 0)
+        FROM rejected_incident GROUP BY rule HAVING sum(row_count) > 0 ORDER BY min(rule_order)
     """).fetchall()
     for rule, rows, example in rules:
         yield f"  rejected {rows:>9,}  {rule:<22} e.g. {example}"
@@ -54,8 +54,8 @@ def describe_unmapped(build: Build) -> Iterator[str]:
 def describe_repairs(build: Build) -> Iterator[str]:
     """Yield one line per repair that was needed."""
     repairs = build.connection.execute("""
-        SELECT repair, sum(rows) FROM repaired_incident
-        GROUP BY repair HAVING sum(rows) > 0 ORDER BY repair""").fetchall()
+        SELECT repair, sum(row_count) FROM repaired_incident
+        GROUP BY repair HAVING sum(row_count) > 0 ORDER BY repair""").fetchall()
     for repair, rows in repairs:
         yield f"  mended   {rows:>9,}  {repair}"
 
@@ -73,17 +73,17 @@ def describe_names(build: Build) -> Iterator[str]:
 def describe_columns(build: Build) -> Iterator[str]:
     """Yield one line per file of which columns were left out."""
     files = build.connection.execute("""
-        SELECT source, columns_left_out FROM raw_file
-        WHERE columns_left_out <> '' ORDER BY source""").fetchall()
-    for source, columns in files:
-        yield f"  left out, over 30 % missing: {source}: {columns}"
+        SELECT raw_file, columns_left_out FROM raw_file
+        WHERE columns_left_out <> '' ORDER BY raw_file""").fetchall()
+    for raw_file, columns in files:
+        yield f"  left out, over 30 % missing: {raw_file}: {columns}"
 
 
 def describe_polygons(build: Build) -> Iterator[str]:
     """Yield how many neighborhoods the polygons told, and how often they contradict a given one."""
     inside, against, recovered, kept = build.connection.execute("""
         SELECT sum(rows_in_polygon), sum(rows_polygon_disagrees),
-               (SELECT sum(rows) FROM repaired_incident WHERE repair = 'neighborhood_recovered'),
+               (SELECT sum(row_count) FROM repaired_incident WHERE repair = 'neighborhood_recovered'),
                sum(rows_kept)
         FROM raw_file""").fetchall()[0]
     if inside:

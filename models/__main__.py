@@ -1,4 +1,4 @@
-"""Commands on forecasts of the published build: `python -m models backtest | search | hours | card`."""
+"""Commands on forecasts of the published build: `python -m models backtest | card`."""
 
 import signal
 import sys
@@ -9,16 +9,13 @@ import duckdb
 import pandas as pd
 from tqdm import tqdm
 
-from models.aoristic import score_hours
-from models.backtest import list_origins, run_backtest
-from models.card import render_card
-from models.charts import draw_scores
-from models.panel import Panel, load_panel
-from models.rivals import has_lightgbm
-from models.search import search
+from models.backtest import require_origins, run_backtest
+from models.backtest_charts import draw_scores
+from models.baselines import has_lightgbm
+from models.model_card import render_card
+from models.panel import load_panel
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, run_command
-from warehouse.errors import ShieldError
 from warehouse.publish import PublishedBuild
 from warehouse.read import connect_published
 
@@ -31,7 +28,7 @@ MOST_ORIGINS = 400
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m models", description=__doc__)
-    parser.add_argument("command", choices=["backtest", "search", "hours", "card"])
+    parser.add_argument("command", choices=["backtest", "card"])
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
     )
@@ -49,27 +46,9 @@ def answer(options: Namespace) -> None:
     with connect_published(options.builds) as (published, connection):
         if options.command == "backtest":
             make_backtest(connection, published, options.origins, options.out)
-        elif options.command == "search":
-            panel = load_panel(connection)
-            print_table(search(panel, find_origins(panel, options.origins)))
-        elif options.command == "hours":
-            print_table(score_hours(connection))
         else:
-            select = "SELECT section, text FROM model_card ORDER BY position"
+            select = "SELECT section, text FROM model_card ORDER BY section_number"
             print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
-
-
-def find_origins(panel: Panel, wanted: int) -> list[int]:
-    """Return past origins. Raises `ShieldError` where the data has too few months."""
-    origins = list_origins(panel, wanted)
-    if not origins:
-        raise ShieldError("the published build holds too few months for a backtest")
-    return origins
-
-
-def print_table(table: pd.DataFrame) -> None:
-    """Print a table as plain text."""
-    print(table.to_string(index=False, float_format="{:,.4f}".format))
 
 
 def make_backtest(
@@ -78,7 +57,7 @@ def make_backtest(
     """Score all models on the published build; print a table, write `backtest_score.csv` and charts."""
     out.mkdir(parents=True, exist_ok=True)  # first: a place that cannot be written to costs no minutes
     panel = load_panel(connection)
-    origins = find_origins(panel, wanted)
+    origins = require_origins(panel, wanted)
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
     scores = run_backtest(panel, origins, with_rivals=True)

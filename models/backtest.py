@@ -12,13 +12,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from models.arrays import Floats
-from models.base import estimate_base, estimate_reference
+from models.base_rate import estimate_base, estimate_reference
+from models.baselines import SIMPLE_RIVALS, fit_first_version, fit_lightgbm, has_lightgbm
 from models.interval import COVERAGES, Spread, measure_spread
-from models.panel import Panel
-from models.patrol import estimate_shares, fit_patrol, share_out
-from models.rehearsal import HORIZON_MONTHS, ORIGIN_STEP_MONTHS, SHORTEST_HISTORY, rehearse
-from models.rivals import SIMPLE_RIVALS, fit_first_version, fit_lightgbm, has_lightgbm
-from models.scores import (
+from models.metrics import (
     capture_share,
     classification_scores,
     coverage_share,
@@ -29,8 +26,12 @@ from models.scores import (
     predicted_to_actual,
     resample_ratio,
 )
+from models.panel import Panel
+from models.past_origin import HORIZON_MONTHS, ORIGIN_STEP_MONTHS, SHORTEST_HISTORY, rehearse
+from models.patrol import estimate_shares, fit_patrol, share_out
 from models.volume import fit_volume
 from warehouse import settings
+from warehouse.errors import ShieldError
 
 REFERENCE = "reference_empirical_bayes"
 BASE = "base"
@@ -86,6 +87,14 @@ def list_origins(panel: Panel, origins: int) -> list[int]:
         and len(panel.between(start, start + HORIZON_MONTHS).days)
     ]
     return fit[:origins]
+
+
+def require_origins(panel: Panel, wanted: int) -> list[int]:
+    """Return `list_origins`. Raises `ShieldError` where the data has too few months for any."""
+    origins = list_origins(panel, wanted)
+    if not origins:
+        raise ShieldError("the published build holds too few months for a backtest")
+    return origins
 
 
 def run_backtest(panel: Panel, origins: list[int], *, with_rivals: bool = False) -> pd.DataFrame:

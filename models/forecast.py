@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 
 from models.arrays import Floats, Integers
-from models.base import estimate_base
-from models.daykinds import KINDS, find_kinds, weigh_kinds
+from models.base_rate import estimate_base
+from models.day_types import KINDS, find_kinds, weigh_kinds
 from models.interval import Spread, measure_spread
 from models.panel import HOURS, Panel
+from models.past_origin import HORIZON_MONTHS, rehearse
 from models.patrol import fit_patrol, rank_patrols, share_out
-from models.rehearsal import HORIZON_MONTHS, rehearse
 from models.volume import fit_volume
 from warehouse.build import Build
 from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
-from warehouse.schema import (
+from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
     FORECAST_CATEGORY_TABLE,
     FORECAST_HOURLY_TABLE,
@@ -87,8 +87,8 @@ class Decisions:
 
     intensity_moderate_from: float
     intensity_high_from: float
-    volume_forest_share: float
-    patrol_forest_share: float
+    volume_blend_weight: float
+    patrol_blend_weight: float
     newest_month_completeness: float
 
 
@@ -126,8 +126,8 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
     return forecast, Decisions(
         intensity_moderate_from=float(moderate),
         intensity_high_from=float(high),
-        volume_forest_share=volume.share,
-        patrol_forest_share=patrol.share,
+        volume_blend_weight=volume.share,
+        patrol_blend_weight=patrol.share,
         newest_month_completeness=float(past.completeness[-1]),
     )
 

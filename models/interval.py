@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from models.arrays import Floats
-from models.rehearsal import Rehearsal
+from models.past_origin import Rehearsal
 
 COVERAGES = (0.80, 0.95)
 VOLUME_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)

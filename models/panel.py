@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.arrays import Floats, Integers
-from models.daykinds import KINDS, average_holidays, estimate_factors, find_kinds
+from models.day_types import KINDS, average_holidays, estimate_factors, find_kinds
 from warehouse.columns import PATROL_TYPES
 
 HOURS = 24

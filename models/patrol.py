@@ -14,9 +14,9 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier
 
 from models.arrays import Floats, Integers
+from models.metrics import log_loss
 from models.panel import HOURS, Panel
-from models.rehearsal import HORIZON_MONTHS, Rehearsal
-from models.scores import log_loss
+from models.past_origin import HORIZON_MONTHS, Rehearsal
 from warehouse import settings
 from warehouse.columns import PATROL_TYPES
 

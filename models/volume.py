@@ -15,9 +15,9 @@ from sklearn.ensemble import RandomForestRegressor
 
 from models.arrays import Floats, Integers
 from models.features import make_features
+from models.metrics import poisson_deviance
 from models.panel import Panel
-from models.rehearsal import HORIZON_MONTHS, Rehearsal
-from models.scores import poisson_deviance
+from models.past_origin import HORIZON_MONTHS, Rehearsal
 from warehouse import settings
 
 TREES = 40

@@ -11,7 +11,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException
 
 from serve.answers import Answers, UnknownNeighborhoodError
-from serve.library import Library
+from serve.current_build import Library
 from warehouse import settings
 
 JSON = "application/json"
@@ -53,7 +53,7 @@ def register_charts(app: Flask, library: Library) -> None:
     def hourly_chart(neighborhood: str, month: str) -> Response:
         """Draw the hourly forecast of a neighborhood and month."""
         # Imported at the first chart: matplotlib costs half a second that lookups need not wait for.
-        from serve.chart import draw_hourly
+        from serve.hourly_chart import draw_hourly
 
         answers = library.current()
         number = parse_month(int(month) if month.isascii() and month.isdigit() else month)

@@ -39,6 +39,7 @@ from models.panel import load_panel
 from serve.__main__ import THREADS, WORKERS
 from warehouse.build import open_build
 from warehouse.settings import ROOT
+from warehouse.stages import STAGES
 
 KEPT_ROWS = 217_000
 INCIDENTS = 252_000
@@ -52,7 +53,7 @@ LARGE_PARTS = 10
 ROUNDS = 3
 REQUESTS = 6_000
 CONNECTIONS = 16
-PUBLISH_STAGES = ("compare", "audit", "publish")
+PUBLISH_STAGES = [stage.name for stage in STAGES][-3:]
 """Guards and changes; audit; read-back, hash, sync and pointer."""
 START_ROUNDS = 5
 

@@ -61,10 +61,10 @@ def clean(paths: Sequence[Path], last: dt.date | None = None) -> Result:
         except ShieldError as error:
             return Result(refused=str(error))
         fetch = build.connection.execute
-        rows = fetch("SELECT * EXCLUDE (source) FROM incident")
+        rows = fetch("SELECT * EXCLUDE (raw_file) FROM incident")
         names = [column[0] for column in rows.description or ()]
-        rejected = "SELECT rule, sum(rows) FROM rejected_incident GROUP BY rule"
-        mended = "SELECT repair, sum(rows) FROM repaired_incident GROUP BY repair"
+        rejected = "SELECT rule, sum(row_count) FROM rejected_incident GROUP BY rule"
+        mended = "SELECT repair, sum(row_count) FROM repaired_incident GROUP BY repair"
         return Result(
             incidents={row[0]: dict(zip(names, row, strict=True)) for row in rows.fetchall()},
             days=frozenset(day for (day,) in fetch("SELECT calendar_date FROM calendar").fetchall()),

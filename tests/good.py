@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from etl.city import load_city
-from etl.clock import CITY_PROFILE
+from etl.clock_checks import CITY_PROFILE
 from etl.layout import Layout
 from warehouse import settings
 

@@ -18,7 +18,7 @@ def test_portal_becomes_a_published_forecast_and_then_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(settings, "RAW_DIR", tmp_path / "raw")
-    monkeypatch.setattr("etl.portal.sleep", lambda _seconds: None)
+    monkeypatch.setattr("etl.arcgis.sleep", lambda _seconds: None)
     request = Request("portal", tmp_path / "builds", with_backtest=False)
     with serve_layer(incidents=ROWS, boundaries=242, history=1) as layer:
         city = load_city().model_copy(update={"portal": layer.portal})

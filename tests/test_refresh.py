@@ -78,7 +78,7 @@ def test_simulated_data_is_called_simulated_in_every_table(published: Path) -> N
 def test_lineage_adds_up(published: Path) -> None:
     run = fetch(published, """
         SELECT rows_in = rows_kept + rows_rejected, rows_kept = (SELECT count(*) FROM incident),
-               rows_rejected = (SELECT sum(rows) FROM rejected_incident),
+               rows_rejected = (SELECT sum(row_count) FROM rejected_incident),
                cutoff = (SELECT max(calendar_date) FROM calendar), etl_seconds > 0,
                training_peak_memory_mib > 50, is_synthetic
         FROM refresh_run""")  # fmt: skip

@@ -7,12 +7,13 @@ import pytest
 
 from warehouse.settings import ROOT
 
-ROOMS = {"etl", "models", "warehouse", "serve"}
+ROOMS = {"etl", "models", "warehouse", "serve", "studies"}
 MAY_IMPORT = {
     "etl": {"etl", "warehouse"},
     "models": {"models", "warehouse"},
     "warehouse": {"warehouse"},
     "serve": {"serve", "warehouse"},
+    "studies": {"studies", "models", "warehouse"},
 }
 
 

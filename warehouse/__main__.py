@@ -81,7 +81,7 @@ def show_builds(options: Namespace) -> None:
         mark = "*" if path.name == current.file else " "
         try:
             run = read_lineage(path)
-            facts = (run["cutoff"], run["source"], run["rows_kept"])
+            facts = (run["cutoff"], run["source_kind"], run["rows_kept"])
         except NoBuildError:
             facts = ("unreadable", None, None)
         rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))

@@ -67,8 +67,8 @@ RECONCILIATIONS = {
         SELECT count(*) FROM raw_file WHERE rows_in <> rows_kept + rows_rejected""",
     "rejected_incident does not add up to raw_file.rows_rejected": """
         SELECT count(*) FROM raw_file JOIN (
-            SELECT source, sum(rows) AS rejected FROM rejected_incident GROUP BY ALL
-        ) USING (source) WHERE rows_rejected <> rejected""",
+            SELECT raw_file, sum(row_count) AS rejected FROM rejected_incident GROUP BY ALL
+        ) USING (raw_file) WHERE rows_rejected <> rejected""",
     "incident does not have the rows that raw_file says were kept": """
         SELECT (SELECT sum(rows_kept) FROM raw_file) - (SELECT count(*) FROM incident)""",
     "neighborhood.incident_count does not add up to incident": """

@@ -4,7 +4,7 @@ Enters: a path for the file. Leaves: a `Build` whose tables are filled only thro
 `insert_mart`, which hold every row against its declaration.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,13 +49,7 @@ class Build:
         """
         values = dict(parameters or {})
         relation = self.connection.execute(f"DESCRIBE {select}", values).fetchall()
-        given = {str(row[0]) for row in relation}
-        wanted = set(table.column_names) - {DATA_SOURCE.name}
-        if given != wanted:
-            raise SchemaError(
-                f"table {table.name}: expected columns {sorted(wanted)}; "
-                f"missing {sorted(wanted - given)}, not declared {sorted(given - wanted)}"
-            )
+        check_columns(table, [str(row[0]) for row in relation])
         stamp = ""
         if DATA_SOURCE.name in table.column_names:
             if not self.data_source:
@@ -70,13 +64,17 @@ class Build:
         return self.count_rows(table)
 
     def insert_frame(self, table: Table, frame: pd.DataFrame) -> int:
-        """Fill `table` from a frame, cast to the declared types; NaN in a nullable column is NULL."""
+        """Fill `table` from a frame, cast to the declared types; NaN in a nullable column is NULL.
+
+        Raises `SchemaError` naming the table and the columns that are missing or not declared.
+        """
+        check_columns(table, frame.columns)
         casts = [
             f"nullif({c.name}::DOUBLE, 'NaN'::DOUBLE) AS {c.name}"
             if c.nullable and c.type == "DOUBLE"
             else f"{c.name}::{c.type} AS {c.name}"
             for c in table.columns
-            if c.name in frame.columns
+            if c != DATA_SOURCE
         ]
         self.connection.register("given_rows", frame)
         try:
@@ -98,6 +96,16 @@ class Build:
         if row is None:
             raise SchemaError(f"expected one row from: {select}")
         return row[0]
+
+
+def check_columns(table: Table, given: Iterable[str]) -> None:
+    """Raise `SchemaError` unless `given` are the columns of `table`; `data_source` may be missing."""
+    names, wanted = set(given), set(table.column_names) - {DATA_SOURCE.name}
+    if names != wanted:
+        raise SchemaError(
+            f"table {table.name}: expected columns {sorted(wanted)}; "
+            f"missing {sorted(wanted - names)}, not declared {sorted(names - wanted)}"
+        )
 
 
 def read_select(mart: Table) -> str:

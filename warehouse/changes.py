@@ -14,8 +14,8 @@ from warehouse.build import Build
 from warehouse.errors import ShieldError, name_build_file
 from warehouse.history import check_hash
 from warehouse.publish import find_pointer, list_builds
-from warehouse.schema import BUILD_CHANGE_TABLE
 from warehouse.table import quote_text
+from warehouse.tables_lineage import BUILD_CHANGE_TABLE
 
 BEFORE = "build_before"
 """The name under which the earlier build is attached."""
@@ -37,8 +37,8 @@ FROM {name}.backtest_score GROUP BY ALL
 
 SAME_FEED_SELECT = f"""
 SELECT count(*) FROM {BEFORE}.refresh_run
-WHERE city = $city AND source = $source
-  AND (source = 'portal' OR EXISTS (FROM raw_file JOIN {BEFORE}.raw_file AS before USING (source)))
+WHERE city = $city AND source_kind = $source_kind
+  AND (source_kind = 'portal' OR EXISTS (FROM raw_file JOIN {BEFORE}.raw_file AS old USING (raw_file)))
 """
 
 
@@ -48,7 +48,7 @@ def render_changes(before: str, after: str) -> str:
     One row per `subject` and `item`; a value is NULL in a build that does not have the item.
     """
     return f"""
-        SELECT subject, item, before.value AS before, after.value AS after
+        SELECT subject, item, before.value AS value_before, after.value AS value_after
         FROM ({VALUES_SELECT.format(name=before)}) AS before
         FULL JOIN ({VALUES_SELECT.format(name=after)}) AS after USING (subject, item)
         WHERE before.value IS DISTINCT FROM after.value
@@ -63,7 +63,9 @@ def attach_build(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -
     connection.execute(f"DETACH {name}")
 
 
-def find_last_build(build: Build, builds: Path, city: str, source: str) -> tuple[Path | None, list[str]]:
+def find_last_build(
+    build: Build, builds: Path, city: str, source_kind: str
+) -> tuple[Path | None, list[str]]:
     """Return the last published build of the same feed, None for a first one, and warnings.
 
     The same feed is the same city, the same source and, but for the portal whose snapshots are named
@@ -83,7 +85,7 @@ def find_last_build(build: Build, builds: Path, city: str, source: str) -> tuple
             warnings.append(f"not compared with a build: {error}")
             continue
         with attach_build(build.connection, path, BEFORE):
-            same = build.connection.execute(SAME_FEED_SELECT, {"city": city, "source": source})
+            same = build.connection.execute(SAME_FEED_SELECT, {"city": city, "source_kind": source_kind})
             is_same = same.fetchone() != (0,)
         if is_same:
             return path, warnings

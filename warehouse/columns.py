@@ -15,6 +15,7 @@ PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle P
 CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
 TIMES_OF_DAY = ("Morning", "Afternoon", "Evening", "Night")
 INTENSITIES = ("low", "moderate", "high")
+SOURCE_KINDS = ("simulated", "files", "portal")
 DISTRICT_KINDS = ("npu", "zone", "beat")
 """A city has some of these districts, or none, and its own names for them. The texts of declarations use
 these words only, in the singular: the dictionary of a build puts the city's in their place."""
@@ -162,5 +163,5 @@ def count_observed_days(span: str, minimum: int = 1) -> Column:
 
 
 RAW_FILE = Column(
-    "source", "VARCHAR", "Name of the raw file.", "Raw file", references="raw_file.source"
+    "raw_file", "VARCHAR", "Name of the raw file.", "Raw file", references="raw_file.raw_file"
 )

@@ -13,7 +13,7 @@ def render_diagram(tables: Sequence[Table]) -> str:
     lines = [
         "# Tables and their references",
         "",
-        "Generated from `warehouse/schema.py` by `python -m warehouse docs`.",
+        "Generated from the declarations of `warehouse/` by `python -m warehouse docs`.",
         "Only keys (PK) and references (FK) are shown; the [data dictionary](data_dictionary.md) has the"
         " rest.",
     ]

@@ -11,8 +11,9 @@ import pandas as pd
 
 from warehouse.build import Build
 from warehouse.columns import DISTRICT_KINDS
-from warehouse.schema import DATA_DICTIONARY_TABLE, TABLES
+from warehouse.schema import TABLES
 from warehouse.table import Column, Table
+from warehouse.tables_lineage import DATA_DICTIONARY_TABLE
 
 DISTRICT_WORD = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})\b", re.IGNORECASE)
 
@@ -39,13 +40,13 @@ def list_entries(tables: Iterable[Table], districts: Mapping[str, str]) -> Itera
         lacking = {c.name for c in table.columns if c.district and c.district not in districts}
         if lacking & set(table.key):
             continue
-        for position, column in enumerate(table.columns, start=1):
+        for number, column in enumerate(table.columns, start=1):
             if column.name in lacking:
                 continue
             yield {
                 "table_name": table.name,
                 "column_name": column.name,
-                "position": position,
+                "column_number": number,
                 "type": column.type,
                 "label": column.label,
                 "description": column.description,
@@ -75,7 +76,7 @@ def render_page(tables: Iterable[Table]) -> str:
     lines = [
         "# Data dictionary",
         "",
-        "Generated from `warehouse/schema.py` by `python -m warehouse docs`.",
+        "Generated from the declarations of `warehouse/` by `python -m warehouse docs`.",
         "Every timestamp is local wall clock time unless its unit says otherwise.",
         "NPU, zone and beat stand for districts that a city may have: the table `data_dictionary` of a",
         "build calls them by the city's names and leaves out those it lacks.",

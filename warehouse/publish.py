@@ -164,7 +164,7 @@ def describe_build(path: Path, file: str) -> PublishedBuild:
             for table in TABLES:
                 connection.execute(f"SELECT bit_xor(hash({table.name})) FROM {table.name}").fetchall()
             run = connection.execute(
-                "SELECT build_id, created_at, cutoff, source, is_synthetic FROM refresh_run"
+                "SELECT build_id, created_at, cutoff, source_kind, is_synthetic FROM refresh_run"
             ).fetchone()
     except duckdb.Error as error:
         raise ShieldError(f"{path.name} cannot be read back: {error}") from error

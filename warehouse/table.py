@@ -62,6 +62,11 @@ class Table:
             raise ValueError(f"table {self.name}: only a mart can be a view")
         if len(set(names)) != len(names):
             raise ValueError(f"table {self.name}: a column is declared twice")
+        nullable = [
+            column.name for column in self.columns if column.nullable and column.name in self.key
+        ]
+        if nullable:
+            raise ValueError(f"table {self.name}: key column {nullable[0]} is nullable")
         if not self.key or set(self.key) - set(names):
             raise ValueError(f"table {self.name}: key {self.key} is not among its columns")
 

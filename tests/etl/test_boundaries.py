@@ -65,7 +65,7 @@ def test_missing_names_are_recovered_and_contradictions_counted(tmp_path: Path, 
             "SELECT rows_in_polygon, rows_polygon_disagrees FROM raw_file"
         ).fetchall()
         assert facts == [(3, 1)]
-        repairs = build.connection.execute("SELECT repair FROM repaired_incident WHERE rows > 0")
+        repairs = build.connection.execute("SELECT repair FROM repaired_incident WHERE row_count > 0")
         assert repairs.fetchall() == [("neighborhood_recovered",)]
         lines = "\n".join(describe_cleaning(build))
     assert "polygons: 33.3% of incidents got their neighborhood from one; 33.3% of rows" in lines
@@ -292,7 +292,7 @@ def test_real_polygons_agree_with_given_names_and_recover_missing_ones(
             "SELECT sum(rows_in_polygon), sum(rows_polygon_disagrees) FROM raw_file"
         ).fetchall()[0]
         recovered = build.fetch_value(
-            "SELECT sum(rows) FROM repaired_incident WHERE repair = 'neighborhood_recovered'"
+            "SELECT sum(row_count) FROM repaired_incident WHERE repair = 'neighborhood_recovered'"
         )
     # 1 % in the data as published; the sample's places are rounded to 3 decimals, up to 50 m off.
     assert against / inside < 0.06

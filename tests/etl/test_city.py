@@ -49,7 +49,10 @@ def test_polygons_lie_inside_and_46_neighborhoods_reach_beyond_the_old_edge(
 @pytest.mark.real_data
 def test_no_real_neighborhood_is_lost_west_of_the_old_edge(clean: CleanFiles, real_data: Path) -> None:
     build = clean([real_data / f"cobra_{year}.csv.gz" for year in range(2013, 2017)])
-    assert build.fetch_value("SELECT sum(rows) FROM rejected_incident WHERE rule = 'outside_city'") == 0
+    assert (
+        build.fetch_value("SELECT sum(row_count) FROM rejected_incident WHERE rule = 'outside_city'")
+        == 0
+    )
     lost, neighborhoods, share = build.connection.execute(f"""
         WITH place AS (SELECT neighborhood, max(longitude) AS east, count(*) AS incidents
                        FROM incident GROUP BY ALL)

@@ -24,19 +24,19 @@ def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
 
 def rejections(build: Build) -> dict[str, int]:
     """Return rows per rule, rules that rejected nothing left out."""
-    rows = fetch(build, "SELECT rule, rows FROM rejected_incident WHERE rows > 0")
+    rows = fetch(build, "SELECT rule, row_count FROM rejected_incident WHERE row_count > 0")
     return {str(rule): int(str(count)) for rule, count in rows}
 
 
 def repairs(build: Build) -> dict[str, int]:
     """Return incidents per repair, repairs that were not needed left out."""
-    rows = fetch(build, "SELECT repair, rows FROM repaired_incident WHERE rows > 0")
+    rows = fetch(build, "SELECT repair, row_count FROM repaired_incident WHERE row_count > 0")
     return {str(repair): int(str(count)) for repair, count in rows}
 
 
 def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None:
     build = clean([write_raw(tmp_path / "raw.csv", [{}])])
-    described = build.connection.execute("SELECT * EXCLUDE (source, data_source) FROM incident").df()
+    described = build.connection.execute("SELECT * EXCLUDE (raw_file, data_source) FROM incident").df()
     assert described.astype(str).to_dict("records") == [
         {
             "incident_id": "210010001-23F",
@@ -90,12 +90,12 @@ def test_each_rule_rejects_its_row_once(
     build = clean([write_raw(tmp_path / "raw.csv", [{}, {**NEXT, **change}])])
     assert rejections(build) == {rule: 1}
     assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [(2, 1, 1)]
-    assert fetch(build, "SELECT example_rows FROM rejected_incident WHERE rows > 0") == [("2",)]
+    assert fetch(build, "SELECT example_rows FROM rejected_incident WHERE row_count > 0") == [("2",)]
 
 
 def test_rule_without_hits_stands_in_the_ledger_with_zero(clean: CleanFiles, tmp_path: Path) -> None:
     build = clean([write_raw(tmp_path / "raw.csv", [{}])])
-    rules = fetch(build, "SELECT rule, rows FROM rejected_incident ORDER BY rule_order")
+    rules = fetch(build, "SELECT rule, row_count FROM rejected_incident ORDER BY rule_order")
     assert [rule for rule, _ in rules][:3] == [
         "malformed_row",
         "missing_report_number",
@@ -115,11 +115,11 @@ def test_missing_location_type_rejects_only_where_most_rows_tell_it(
     thin = write_raw(tmp_path / "thin.csv", [*thin_rows, {"IncidentNumber": "77"}])
     build = clean([thick, thin])
     assert rejections(build) == {"missing_location_type": 1}
-    assert fetch(build, "SELECT source, columns_left_out FROM raw_file ORDER BY source") == [
+    assert fetch(build, "SELECT raw_file, columns_left_out FROM raw_file ORDER BY raw_file") == [
         ("thick.csv", ""),
         ("thin.csv", "LocationType"),
     ]
-    assert fetch(build, "SELECT DISTINCT location_type FROM incident WHERE source = 'thin.csv'") == [
+    assert fetch(build, "SELECT DISTINCT location_type FROM incident WHERE raw_file = 'thin.csv'") == [
         (None,)
     ]
 
@@ -212,7 +212,7 @@ def test_same_offense_in_two_layouts_is_kept_from_the_more_trusted(
     new = write_raw(tmp_path / "new.csv", [{}])
     build = clean([old, new])
     assert rejections(build) == {"duplicate": 1}
-    assert fetch(build, "SELECT neighborhood, source FROM incident") == [("Downtown", "new.csv")]
+    assert fetch(build, "SELECT neighborhood, raw_file FROM incident") == [("Downtown", "new.csv")]
 
 
 @pytest.mark.parametrize(

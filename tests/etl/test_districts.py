@@ -12,7 +12,7 @@ from tests.raw import write_raw
 from tests.tables import fill
 from warehouse.build import open_build
 from warehouse.errors import ShieldError
-from warehouse.schema import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
+from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
 
 
 def test_words_are_listed_for_the_kinds_that_the_city_has(city: City) -> None:

@@ -9,7 +9,7 @@ from etl.city import Holidays
 from etl.holiday import fill_holidays, list_holidays
 from tests.tables import fill
 from warehouse.build import open_build
-from warehouse.schema import CALENDAR_TABLE
+from warehouse.tables_clean import CALENDAR_TABLE
 
 CALENDAR = """
 calendar_date

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.etl.staging import make_layout, read_staged, stage
+from tests.etl.staged import make_layout, read_staged, stage
 
 WHEN = "strftime(occurred, '%Y-%m-%d %H:%M')"
 

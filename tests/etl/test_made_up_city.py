@@ -79,7 +79,7 @@ def test_two_files_make_a_city(tmp_path: Path) -> None:
     refresh(Request("files", builds, raw=(raw,), city="rivertown", with_backtest=False))
     with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
         run = connection.execute("SELECT city, rows_kept, data_source FROM refresh_run").fetchall()
-        rules = connection.execute("SELECT rule FROM rejected_incident WHERE rows > 0").fetchall()
+        rules = connection.execute("SELECT rule FROM rejected_incident WHERE row_count > 0").fetchall()
         known = connection.execute(
             "SELECT count(zone), count(beat), count(location_type), count(firearm_involved) "
             "FROM incident"
@@ -202,7 +202,8 @@ def test_parts_of_dates_month_names_hours_semicolons_latin_1_projection_and_xlsx
     expected = [row for year in (2021, 2022) for row in draw_faelle(year)[:-1]]
     with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
         rules = connection.execute(
-            "SELECT rule, sum(rows)::INTEGER FROM rejected_incident WHERE rows > 0 GROUP BY ALL"
+            "SELECT rule, sum(row_count)::INTEGER AS rejected FROM rejected_incident"
+            " GROUP BY ALL HAVING rejected > 0"
         ).fetchall()
         kept = connection.execute(
             "SELECT count(*), min(longitude), min(latitude) FROM incident"

@@ -100,7 +100,7 @@ def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
 
 def repairs(build: Build) -> dict[str, int]:
     """Return incidents per repair that was needed."""
-    found = fetch(build, "SELECT repair, rows FROM repaired_incident WHERE rows > 0")
+    found = fetch(build, "SELECT repair, row_count FROM repaired_incident WHERE row_count > 0")
     return {str(repair): int(str(rows)) for repair, rows in found}
 
 
@@ -146,7 +146,7 @@ def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) ->
         ("509", "5", "M", 3)
     ]
     assert repairs(build) == {"district_renamed": 1}
-    assert fetch(build, "SELECT rule, example_rows FROM rejected_incident WHERE rows > 0") == [
+    assert fetch(build, "SELECT rule, example_rows FROM rejected_incident WHERE row_count > 0") == [
         ("missing_beat", "4")
     ]
 
@@ -154,7 +154,7 @@ def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) ->
 def test_name_of_white_space_only_is_missing(clean: CleanFiles, tmp_path: Path) -> None:
     rows = [{}, {"IncidentNumber": "2", "NhoodName": "\t"}]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
-    assert fetch(build, "SELECT rule FROM rejected_incident WHERE rows > 0") == [
+    assert fetch(build, "SELECT rule FROM rejected_incident WHERE row_count > 0") == [
         ("missing_neighborhood",)
     ]
 
@@ -165,7 +165,9 @@ def test_files_of_several_layouts_share_their_names(clean: CleanFiles, tmp_path:
     old = write_raw(tmp_path / "old.csv", [cobra], "cobra_2013", GOOD_COBRA_2013)
     build = clean([old, new])
     assert fetch(build, "SELECT DISTINCT neighborhood, npu FROM incident") == [("Downtown", "M")]
-    assert fetch(build, "SELECT source, repair FROM repaired_incident WHERE rows > 0 ORDER BY ALL") == [
+    assert fetch(
+        build, "SELECT raw_file, repair FROM repaired_incident WHERE row_count > 0 ORDER BY ALL"
+    ) == [
         ("old.csv", "district_renamed"),
         ("old.csv", "neighborhood_renamed"),
     ]

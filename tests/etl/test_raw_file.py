@@ -14,13 +14,13 @@ import duckdb
 import openpyxl
 import pytest
 
-from etl.careful import split_records
 from etl.city import City
+from etl.dirty_csv import split_records
 from etl.layout import load_layouts
 from etl.raw_file import check_unchanged, inspect_file, inspect_files
 from etl.raw_text import LONGEST_RECORD_BYTES
-from etl.reader import stage_files
-from tests.etl.staging import make_layout, read_staged, stage, stage_path
+from etl.staging import stage_files
+from tests.etl.staged import make_layout, read_staged, stage, stage_path
 from tests.raw import write_raw
 from warehouse.errors import ShieldError
 

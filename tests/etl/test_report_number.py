@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.etl.staging import Rows, make_layout, read_staged
+from tests.etl.staged import Rows, make_layout, read_staged
 
 LAYOUT = make_layout("day,code,ward,x,y,address", {"longitude": "x", "latitude": "y"})
 HEADER = "day,code,ward,x,y,address\n"

@@ -6,7 +6,7 @@ import pytest
 
 from etl.city import City, load_city
 from etl.layout import load_layout
-from tests.etl.staging import make_layout, stage
+from tests.etl.staged import make_layout, stage
 from warehouse import settings
 from warehouse.errors import ShieldError
 

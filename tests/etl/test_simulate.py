@@ -63,14 +63,19 @@ def test_dirt_of_the_real_export_is_there(clean: CleanFiles, simulated: Path, ci
     simulate_file(simulated, city, 30_000)
     build = clean([simulated])
     rejected = dict(
-        build.connection.execute("SELECT rule, rows FROM rejected_incident WHERE rows > 0").fetchall()
+        build.connection.execute(
+            "SELECT rule, row_count FROM rejected_incident WHERE row_count > 0"
+        ).fetchall()
     )
     assert set(rejected) >= {
         "missing_beat", "missing_coordinates", "missing_neighborhood", "outside_city",
         "outside_window", "duplicate",
     }  # fmt: skip
     assert (
-        build.fetch_value("SELECT rows FROM repaired_incident WHERE repair = 'report_date_replaced'") > 0
+        build.fetch_value(
+            "SELECT row_count FROM repaired_incident WHERE repair = 'report_date_replaced'"
+        )
+        > 0
     )
     late, wide = build.connection.execute("""
         SELECT avg((reported_at - occurred_until > INTERVAL 1 DAY)::INTEGER),

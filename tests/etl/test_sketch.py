@@ -18,7 +18,7 @@ import pytest
 
 from etl.__main__ import main
 from etl.city import City, load_city
-from etl.clock import CITY_PROFILE
+from etl.clock_checks import CITY_PROFILE
 from etl.guess_clock import derive_shifts
 from etl.guess_dates import DATES, find_months, guess_formats
 from etl.guess_place import guess_zone

@@ -353,7 +353,7 @@ def use_portal(monkeypatch: pytest.MonkeyPatch, portal: Portal | None) -> None:
     """Let the command find a city with this portal."""
     city: City = load_city().model_copy(update={"portal": portal})
     monkeypatch.setattr("etl.__main__.load_city", lambda _name: city)
-    monkeypatch.setattr("etl.portal.sleep", lambda _seconds: None)
+    monkeypatch.setattr("etl.arcgis.sleep", lambda _seconds: None)
 
 
 def test_command_fetches_what_it_is_asked_for(

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.daykinds import HOLIDAY
+from models.day_types import HOLIDAY
 from models.panel import HOURS, LATE_COLUMNS, Panel, Stratum
 from warehouse.columns import PATROL_TYPES
 

@@ -18,9 +18,9 @@ from models.backtest import (
     run_backtest,
     score_volume,
 )
-from models.charts import draw_scores
+from models.backtest_charts import draw_scores
+from models.baselines import SIMPLE_RIVALS, fit_first_version, fit_poisson_glm
 from models.panel import load_panel
-from models.rivals import SIMPLE_RIVALS, fit_first_version, fit_poisson_glm
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 SLOW_RIVALS = {"first_version_published", "first_version_with_exposure", "lightgbm_poisson"}

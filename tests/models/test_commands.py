@@ -32,11 +32,6 @@ def test_card_is_printed(published: Path, capsys: pytest.CaptureFixture[str]) ->
     assert rest[3].startswith("**This is simulated data")
 
 
-def test_hours_are_scored(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["hours", "--builds", str(published)]) == 0
-    assert "begin" in capsys.readouterr().out
-
-
 def test_little_data_and_no_build_are_errors_of_one_line(
     daily_builds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

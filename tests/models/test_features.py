@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.arrays import Floats
-from models.base import estimate_base
+from models.base_rate import estimate_base
 from models.features import FEATURES, make_features
 from models.panel import Panel
 from models.patrol import make_patrol_features, share_out

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from etl.city import City
-from models.daykinds import HOLIDAY
+from models.day_types import HOLIDAY
 from models.forecast import list_days, next_months
 from refresh import Request, refresh
 from tests.raw import write_daily
@@ -180,7 +180,7 @@ def test_one_month_of_data_gives_a_complete_forecast(tmp_path: Path) -> None:
     builds = tmp_path / "builds"
     ((places, hours, share),) = fetch(builds, """
         SELECT (SELECT count(*) FROM neighborhood), (SELECT count(*) FROM forecast_hourly),
-               volume_forest_share FROM refresh_run""")  # fmt: skip
+               volume_blend_weight FROM refresh_run""")  # fmt: skip
     assert hours == int(str(places)) * 12 * 24
     assert share == 0
     assert fetch(builds, "SELECT count(*) FROM backtest_score") == [(0,)]

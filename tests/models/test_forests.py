@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models.arrays import Floats
-from models.base import estimate_base
+from models.base_rate import estimate_base
 from models.panel import Panel
+from models.past_origin import rehearse
 from models.patrol import estimate_shares, fit_patrol, rank_patrols, share_out
-from models.rehearsal import rehearse
 from models.volume import USUAL_SHARE, choose_share, fit_volume, keep_city
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 

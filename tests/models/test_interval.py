@@ -10,8 +10,8 @@ from models.interval import (
     measure_drift,
     measure_spread,
 )
-from models.rehearsal import rehearse
-from models.scores import coverage_share
+from models.metrics import coverage_share
+from models.past_origin import rehearse
 from tests.models.panels import FIRST_MONTH, fill_panel, make_panel
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.daykinds import HOLIDAY
+from models.day_types import HOLIDAY
 from models.panel import load_panel
 from tests.conftest import CleanFiles
 from tests.models.panels import FIRST_MONTH, make_panel

@@ -59,7 +59,7 @@ def test_city_without_zones_passes(build: Build) -> None:
         ),
         ("UPDATE incident SET occurred_at = TIMESTAMP '1999-01-01'", "a day that is not in calendar"),
         ("DELETE FROM incident WHERE zone = '1'", "incident does not have the rows"),
-        ("UPDATE rejected_incident SET rows = rows + 1", "rejected_incident does not add up"),
+        ("UPDATE rejected_incident SET row_count = row_count + 1", "rejected_incident does not add up"),
         ("UPDATE raw_file SET rows_in = rows_in + 1", "rows_in is not rows_kept + rows_rejected"),
         (
             "UPDATE neighborhood SET incident_count = incident_count + 1",

@@ -8,7 +8,9 @@ import pytest
 
 from warehouse.build import Build, open_build
 from warehouse.errors import SchemaError
-from warehouse.schema import AVERAGE_DAILY_TABLE, OFFENSE_TABLE, RAW_FILE_TABLE, TABLES
+from warehouse.schema import TABLES
+from warehouse.tables_clean import OFFENSE_TABLE, RAW_FILE_TABLE
+from warehouse.tables_forecast import AVERAGE_DAILY_TABLE, MODEL_CARD_TABLE
 
 OFFENSE = """SELECT '23F' AS nibrs_code, 'Theft' AS offense, 'A' AS offense_group,
     'Larceny' AS offense_category, 'Property' AS crime_against, 'Foot Patrol' AS patrol_type,
@@ -35,13 +37,20 @@ def test_missing_and_undeclared_columns_are_named(build: Build) -> None:
     assert build.count_rows(OFFENSE_TABLE) == 0
 
 
+def test_a_frame_is_held_to_the_declared_columns_too(build: Build) -> None:
+    frame = pd.DataFrame({"section_number": [1], "section": ["Use"], "mood": ["good"]})
+    with pytest.raises(SchemaError, match=r"missing \['text'\], not declared \['mood'\]"):
+        build.insert_frame(MODEL_CARD_TABLE, frame)
+    assert build.count_rows(MODEL_CARD_TABLE) == 0
+
+
 def test_null_in_a_column_that_must_have_a_value_names_table_and_column(build: Build) -> None:
     with pytest.raises(SchemaError, match=r"table offense: .*offense_group"):
         build.insert(OFFENSE_TABLE, OFFENSE.replace("'A' AS", "NULL AS"))
 
 
 def test_data_source_must_be_known_and_is_added(build: Build) -> None:
-    facts = """SELECT 'a.csv' AS source, 'nibrs' AS layout, '0' AS sha256, 1 AS rows_in,
+    facts = """SELECT 'a.csv' AS raw_file, 'nibrs' AS layout, '0' AS sha256, 1 AS rows_in,
         1 AS rows_kept, 0 AS rows_rejected, 0 AS rows_in_polygon, 0 AS rows_polygon_disagrees,
         '' AS columns_left_out"""
     with pytest.raises(SchemaError, match="does not know its data source"):

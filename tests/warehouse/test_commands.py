@@ -197,7 +197,7 @@ def test_export_that_fails_leaves_the_one_before(
 def test_dictionary_table_has_every_column(published: Path) -> None:
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         rows = connection.execute("""
-            SELECT table_name, column_name, type FROM data_dictionary ORDER BY table_name, position
+            SELECT table_name, column_name, type FROM data_dictionary ORDER BY table_name, column_number
         """).fetchall()
         columns = connection.execute("""
             SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal

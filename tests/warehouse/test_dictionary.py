@@ -56,4 +56,4 @@ def test_city_without_districts_reads_of_none(tmp_path: Path) -> None:
 def test_position_is_that_of_the_table_whatever_is_left_out() -> None:
     for entry in list_entries(TABLES, {}):
         names = next(table.column_names for table in TABLES if table.name == entry["table_name"])
-        assert names.index(str(entry["column_name"])) + 1 == entry["position"]
+        assert names.index(str(entry["column_name"])) + 1 == entry["column_number"]

@@ -189,7 +189,9 @@ def test_refused_build_is_kept_aside_and_published_only_by_force(
     assert run["is_forced"] is True
     assert "fell from 400 to 240" in str(run["guards_fired"])
     assert run["compared_build_id"] == before.build_id
-    published = list_fetched(daily_builds, 'SELECT subject, item, "before", "after" FROM build_change')
+    published = list_fetched(
+        daily_builds, "SELECT subject, item, value_before, value_after FROM build_change"
+    )
     assert published == changes
     assert {row[0] for row in changes} == {"incidents by month", "forecast by neighborhood"}
 
@@ -198,7 +200,9 @@ def test_believable_build_passes_and_tells_what_changed(daily_builds: Path) -> N
     assert run_daily(daily_builds, 104) == 0
     run = read_run(daily_builds)
     assert (run["guards_fired"], run["is_forced"]) == ("", False)
-    changes = list_fetched(daily_builds, 'SELECT subject, item, "before", "after" FROM build_change')
+    changes = list_fetched(
+        daily_builds, "SELECT subject, item, value_before, value_after FROM build_change"
+    )
     months = [row[1:] for row in changes if row[0] == "incidents by month"]
     assert months == [("2021-04", 64.0, 80.0)]
 

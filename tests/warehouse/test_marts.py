@@ -10,11 +10,11 @@ from tests.tables import fill
 from warehouse.build import SQL_DIR, Build, open_build, read_select
 from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
-from warehouse.schema import (
-    BACKTEST_SCORE_TABLE,
-    CALENDAR_TABLE,
-    FORECAST_HOURLY_TABLE,
-    INCIDENT_TABLE,
+from warehouse.schema import TABLES
+from warehouse.table import Table
+from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
+from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, FORECAST_HOURLY_TABLE
+from warehouse.tables_mart import (
     MART_FORECAST_HOURLY_TABLE,
     MART_INCIDENT_EXPLORER_TABLE,
     MART_MODEL_QUALITY_TABLE,
@@ -23,10 +23,7 @@ from warehouse.schema import (
     MART_TIME_OF_DAY_TABLE,
     MART_YEARLY_TREND_TABLE,
     MART_ZONE_DISTRIBUTION_TABLE,
-    NEIGHBORHOOD_TABLE,
-    TABLES,
 )
-from warehouse.table import Table
 
 MARTS = [table for table in TABLES if table.is_mart]
 
@@ -140,8 +137,8 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
             [
                 ("5", 2022, "Assault", 0, 0.0, None, 2),
                 ("5", 2022, "Larceny", 1, 0.5, 1.0, 2),
-                (None, 2022, "Assault", 0, 0.0, None, 2),
-                (None, 2022, "Larceny", 0, 0.0, 0.0, 2),
+                ("unknown", 2022, "Assault", 0, 0.0, None, 2),
+                ("unknown", 2022, "Larceny", 0, 0.0, 0.0, 2),
             ],
         ),
         (

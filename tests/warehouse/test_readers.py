@@ -12,14 +12,10 @@ from warehouse.build import open_build
 from warehouse.errors import NoBuildError
 from warehouse.publish import name_build, publish_build, read_pointer
 from warehouse.read import connect_published
-from warehouse.schema import (
-    AVERAGE_DAILY_TABLE,
-    FORECAST_HOURLY_TABLE,
-    INCIDENT_TABLE,
-    MART_FORECAST_HOURLY_TABLE,
-    NEIGHBORHOOD_TABLE,
-    REFRESH_RUN_TABLE,
-)
+from warehouse.tables_clean import INCIDENT_TABLE, NEIGHBORHOOD_TABLE
+from warehouse.tables_forecast import AVERAGE_DAILY_TABLE, FORECAST_HOURLY_TABLE
+from warehouse.tables_lineage import REFRESH_RUN_TABLE
+from warehouse.tables_mart import MART_FORECAST_HOURLY_TABLE
 
 PUBLISHES = 20
 READERS = 4

@@ -1,5 +1,5 @@
 SELECT
-    * EXCLUDE (source),
+    * EXCLUDE (raw_file),
     year(occurred_at) AS year,
     date_trunc('month', occurred_at) AS month_start,
     month(occurred_at) AS month,

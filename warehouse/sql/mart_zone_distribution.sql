@@ -3,20 +3,23 @@ WITH observed AS (
     FROM calendar
     GROUP BY ALL
 ),
--- Rows of nothing make the grid complete; a join would lose incidents whose zone is NULL. Where every zone
--- is NULL, the city has none and the mart no rows: the one group would be the whole city.
+-- Where every zone is NULL, the city has none and the mart no rows: the one group would be the whole city.
+zoned AS (
+    SELECT coalesce(zone, 'unknown') AS zone, year(occurred_at) AS year, offense_category FROM incident
+    WHERE EXISTS (FROM incident WHERE zone IS NOT NULL)
+),
+-- Rows of nothing make the grid complete.
 grid AS (
     SELECT zone, year, offense_category, 0 AS incidents
-    FROM (SELECT DISTINCT zone FROM incident)
+    FROM (SELECT DISTINCT zone FROM zoned)
     CROSS JOIN observed
-    CROSS JOIN (SELECT DISTINCT offense_category FROM incident)
+    CROSS JOIN (SELECT DISTINCT offense_category FROM zoned)
     UNION ALL
-    SELECT zone, year(occurred_at), offense_category, 1 FROM incident
+    SELECT zone, year, offense_category, 1 FROM zoned
 ),
 counted AS (
     SELECT zone, year, offense_category, sum(incidents)::BIGINT AS incident_count
     FROM grid
-    WHERE EXISTS (FROM incident WHERE zone IS NOT NULL)
     GROUP BY ALL
 )
 SELECT

@@ -1,0 +1,88 @@
+"""Past origins: what the base rate would have said there, and what then happened.
+
+Enters: a `Panel` that ends at the origin. Leaves: `Rehearsal`s, from which both forests, the gate and
+the intervals learn. A rehearsal knows of its own origin what a forecast knows of today, no more.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from models.arrays import Floats, Integers
+from models.base_rate import estimate_base
+from models.features import make_features
+from models.panel import Panel
+
+HORIZON_MONTHS = 12
+SHORTEST_HISTORY = 6
+"""Observed months that an origin needs before it; months in a gap between files do not count."""
+ORIGIN_STEP_MONTHS = 3
+LARGEST_REHEARSALS = 8
+"""Origins rehearsed at most: two years of quarters."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """One past origin and the observed months after it, `HORIZON_MONTHS` at most.
+
+    `base` are expected crimes per clock hour (neighborhood, month, hour, stratum) as known at `origin`,
+    `features` what the volume forest may know of each cell (neighborhood, month, hour, feature).
+    """
+
+    origin: int
+    future: Panel
+    base: npt.NDArray[np.float32]
+    features: npt.NDArray[np.float32]
+
+    @property
+    def targets(self) -> Integers:
+        """Month numbers of the months after the origin."""
+        return self.future.month_numbers
+
+    @cached_property
+    def rates(self) -> Floats:
+        """Expected crimes per clock hour (neighborhood, month, hour)."""
+        summed: Floats = self.base.sum(axis=3, dtype=np.float64)
+        return summed
+
+    @cached_property
+    def expected(self) -> Floats:
+        """Expected crimes (neighborhood, month, hour) over what was observed of the months."""
+        return self.rates * self.future.exposure
+
+    def until(self, end: int) -> "Rehearsal":
+        """Return the rehearsal as it stood before month `end`."""
+        seen = self.targets < end
+        return replace(
+            self,
+            future=self.future.between(self.origin, end),
+            base=self.base[:, seen],
+            features=self.features[:, seen],
+        )
+
+
+def list_past_origins(panel: Panel, origin: int) -> list[int]:
+    """Return past origins, newest first, a quarter apart, with enough months before and any after."""
+    first = int(panel.month_numbers[0])
+    starts = [
+        start
+        for start in range(origin - ORIGIN_STEP_MONTHS, first, -ORIGIN_STEP_MONTHS)
+        if (panel.month_numbers < start).sum() >= SHORTEST_HISTORY
+        and len(panel.between(start, min(start + HORIZON_MONTHS, origin)).month_numbers)
+    ]
+    return starts[:LARGEST_REHEARSALS]
+
+
+def rehearse(panel: Panel, origin: int) -> list[Rehearsal]:
+    """Return the rehearsals of all past origins, newest first; none where the data is too short."""
+    rehearsals = []
+    for start in list_past_origins(panel, origin):
+        past = panel.before(start)
+        future = panel.between(start, min(start + HORIZON_MONTHS, origin))
+        base = estimate_base(past, start, future.month_numbers)
+        features = make_features(past, start, future.month_numbers, base.sum(axis=3))
+        shape = (*base.shape[:3], -1)
+        rehearsals.append(Rehearsal(start, future, base.astype(np.float32), features.reshape(shape)))
+    return rehearsals

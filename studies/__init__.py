@@ -1,0 +1,1 @@
+"""Studies behind the constants and decisions of the models: repeatable, and no part of a refresh."""

@@ -1,0 +1,99 @@
+"""The search behind the constants of the base rate and the forests, repeatable on any build.
+
+Enters: a `Panel`. Leaves: the deviance beside the reference, mean over past origins and horizons, with
+one constant changed at a time. Nothing is chosen here: docs/adr/0002 says what was.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from models import base_rate, city_level, volume
+from models.backtest import HORIZONS
+from models.metrics import poisson_deviance
+from models.panel import Panel
+from models.past_origin import HORIZON_MONTHS, rehearse
+from warehouse import settings
+
+CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
+    (base_rate, "RECENT_HALF_LIFE", (2.0, 3.0, 5.0)),
+    (base_rate, "LONG_HALF_LIFE", (12.0, 18.0, 30.0)),
+    (base_rate, "SHAPE_HALF_LIFE", (9.0, 12.0, 18.0)),
+    (base_rate, "MIX_PSEUDO_EVENTS", (50.0, 200.0, 800.0)),
+    (base_rate, "NPU_PSEUDO_EVENTS", (30.0, 100.0, 1e6)),
+    (base_rate, "MOVE_PSEUDO_EVENTS", (12.0, 25.0, 50.0)),
+    (base_rate, "SHAPE_PSEUDO_EVENTS", (30.0, 60.0, 120.0)),
+    (base_rate, "SHAPE_TYPES", (1, 2, 4)),
+    (base_rate, "SHAPE_TYPE_SHARE", (0.0, 0.5, 1.0)),
+    (base_rate, "HOUR_BANDWIDTH", (0.4, 0.7, 1.2)),
+    (city_level, "DEVIATION_MONTHS", (1.5, 2.5, 6.0)),
+    (city_level, "TREND_A_YEAR", (0.0, 0.03, 0.08)),
+    (city_level, "HARMONICS", ((1e-6,), (0.07, 0.025), (0.12, 0.06))),
+    (city_level, "NOISE", (0.03, 0.07, 0.12)),
+    (volume, "LEAF_ROWS", (70, 200, 700)),
+    (volume, "FEATURE_SHARE", (0.15, 0.3, 0.6)),
+    (volume, "CRITERION", ("squared_error", "poisson")),
+    (volume, "TREES", (20, 40, 80)),
+    (volume, "USUAL_SHARE", (0.0, 0.5, 1.0)),
+)
+
+
+def vary_constants(panel: Panel, origins: list[int]) -> pd.DataFrame:
+    """Return a row per constant and value: mean ratio to the reference, and the worst single one."""
+    tries = [(module.__name__, name, value) for module, name, values in CANDIDATES for value in values]
+    workers = Parallel(n_jobs=settings.available_cores(), return_as="generator")
+    results = workers(delayed(try_value)(panel, origins, *what) for what in tries)
+    rows = [
+        (f"{module}.{name}", str(value), value == getattr(sys.modules[module], name), *ratios)
+        for (module, name, value), ratios in zip(
+            tries, tqdm(results, total=len(tries), unit="try", disable=None), strict=True
+        )
+    ]
+    return pd.DataFrame(rows, columns=["constant", "value", "is_kept", "mean_ratio", "worst_ratio"])
+
+
+def try_value(
+    panel: Panel, origins: list[int], module: str, name: str, value: object
+) -> tuple[float, float]:
+    """Return the mean and the worst ratio with one constant changed."""
+    with changed(sys.modules[module], name, value):
+        ratios = np.array([ratio for origin in origins for ratio in score(panel, origin)])
+    return float(ratios.mean()), float(ratios.max())
+
+
+@contextmanager
+def changed(module: ModuleType, name: str, value: object) -> Iterator[None]:
+    """Give a constant another value for a while."""
+    kept = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, kept)
+
+
+def score(panel: Panel, origin: int) -> Iterator[float]:
+    """Yield the published model's deviance beside the reference's, per horizon."""
+    past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
+    targets = future.month_numbers
+    rates = base_rate.estimate_base(past, origin, targets).sum(axis=3)
+    corrected = rates * volume.fit_volume(rehearse(past, origin), origin).correct(
+        past, origin, targets, rates
+    )
+    reference = base_rate.estimate_reference(past, origin)[:, None, :]
+    for horizon in HORIZONS:
+        part = future.between(origin, origin + horizon)
+        count = len(part.days)
+        if not count or origin + horizon > panel.month_numbers[-1] + 1:
+            continue
+        deviances = [
+            poisson_deviance(part.counts, (means * np.ones_like(rates))[:, :count] * part.exposure)
+            for means in (corrected, reference)
+        ]
+        yield deviances[0] / deviances[1]

@@ -1,0 +1,299 @@
+"""The days the files cover: the exposure of every rate."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl.city import City
+from etl.clean import clean_files
+from etl.coverage import find_spans
+from tests.conftest import CleanFiles
+from tests.raw import write_raw
+from warehouse.build import Build, open_build
+from warehouse.errors import ShieldError
+
+
+def reported(*days: str) -> list[dict[str, str]]:
+    """Return rows that occurred and were reported at noon of these days."""
+    return [
+        {
+            "IncidentNumber": str(number),
+            "OccurredFromDate": f"{day} 16:00",
+            "OccurredToDate": f"{day} 16:00",
+            "ReportDate": f"{day} 16:00",
+        }
+        for number, day in enumerate(days)
+    ]
+
+
+def calendar(build: Build) -> tuple[object, ...] | None:
+    """Return first day, last day and number of days."""
+    return build.connection.execute(
+        "SELECT min(calendar_date)::VARCHAR, max(calendar_date)::VARCHAR, count(*) FROM calendar"
+    ).fetchone()
+
+
+def test_days_without_incident_between_first_and_last_report_count(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", reported("6/1/2021", "6/30/2021"))])
+    assert calendar(build) == ("2021-06-01", "2021-06-30", 30)
+
+
+def test_years_between_two_files_are_not_covered(clean: CleanFiles, tmp_path: Path) -> None:
+    one = write_raw(tmp_path / "one.csv", reported("6/1/2016", "6/2/2016"))
+    two = [
+        {**row, "IncidentNumber": "2" + row["IncidentNumber"]}
+        for row in reported("6/1/2019", "6/3/2019")
+    ]
+    build = clean([one, write_raw(tmp_path / "two.csv", two)])
+    assert calendar(build) == ("2016-06-01", "2019-06-03", 5)
+
+
+def test_junk_report_years_cover_nothing(clean: CleanFiles, tmp_path: Path) -> None:
+    rows = reported("6/1/2021", "6/2/2021", "6/3/2021", "1/1/1015", "1/1/2124")
+    assert calendar(clean([write_raw(tmp_path / "raw.csv", rows)])) == ("2021-06-01", "2021-06-03", 3)
+
+
+def test_request_narrows_the_window_and_moves_the_cutoff(tmp_path: Path, city: City) -> None:
+    path = write_raw(tmp_path / "raw.csv", reported("6/1/2021", "6/10/2021", "6/20/2021"))
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        summary = clean_files(build, [path], city, dt.date(2021, 6, 5), dt.date(2021, 6, 15))
+        assert calendar(build) == ("2021-06-05", "2021-06-15", 11)
+    assert summary.cutoff == dt.date(2021, 6, 15)
+    assert summary.rows_kept == 1
+
+
+def test_request_outside_the_files_is_refused(tmp_path: Path, city: City) -> None:
+    path = write_raw(tmp_path / "raw.csv", reported("6/1/2021"))
+    with (
+        pytest.raises(ShieldError, match="cover 2021-06-01 to 2021-06-01: nothing is left"),
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [path], city, dt.date(2022, 1, 1))
+
+
+def test_clock_changes_are_in_the_calendar(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean(
+        [
+            write_raw(
+                tmp_path / "raw.csv",
+                reported("3/1/2021", "5/1/2021", "7/1/2021", "9/1/2021", "11/30/2021"),
+            )
+        ]
+    )
+    changes = build.connection.execute(
+        "SELECT calendar_date::VARCHAR, clock_change FROM calendar WHERE clock_change <> 'none'"
+    ).fetchall()
+    assert changes == [("2021-03-14", "spring"), ("2021-11-07", "autumn")]
+
+
+def daily(first: str, days: int, per_day: int = 3, prefix: str = "") -> list[dict[str, str]]:
+    """Return rows that occurred and were reported on each of some days."""
+    start = dt.date.fromisoformat(first)
+    named = [f"{start + dt.timedelta(days=day):%m/%d/%Y}" for day in range(days) for _ in range(per_day)]
+    return [{**row, "IncidentNumber": prefix + row["IncidentNumber"]} for row in reported(*named)]
+
+
+def window_rows(build: Build) -> tuple[int, str | None]:
+    """Return how many rows the window rejects, and the first of them."""
+    rows, examples = build.connection.execute(
+        "SELECT row_count, example_rows FROM rejected_incident WHERE rule = 'outside_window'"
+    ).fetchall()[0]
+    return int(rows), examples
+
+
+@pytest.mark.parametrize("later", [1, 3, 14, 30, 400])
+def test_reports_beyond_the_flow_cover_nothing_and_are_named(
+    clean: CleanFiles, tmp_path: Path, later: int
+) -> None:
+    rows = daily("2021-01-01", 120, per_day=16)
+    day = dt.date(2021, 4, 30) + dt.timedelta(days=later)
+    rows[6:8] = [{**row, "ReportDate": f"{day:%m/%d/%Y} 16:00"} for row in rows[6:8]]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-04-30", 120)
+    assert window_rows(build) == (2, "7, 8")
+
+
+def test_reports_before_the_flow_cover_nothing(clean: CleanFiles, tmp_path: Path) -> None:
+    rows = [*daily("2020-12-20", 1, 5, "1"), *daily("2021-01-01", 60, 16)]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-03-01", 60)
+    assert window_rows(build)[0] == 5
+
+
+@pytest.mark.parametrize("edge", ["2020-12-31", "2021-03-02"])
+def test_broken_off_first_and_last_days_are_not_covered(
+    clean: CleanFiles, tmp_path: Path, edge: str
+) -> None:
+    rows = [*daily("2021-01-01", 60, 16), *daily(edge, 1, 5, "1")]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-03-01", 60)
+
+
+def test_report_after_the_file_was_read_is_mended_not_believed(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = daily("2021-01-01", 60, 16)
+    rows[0]["ReportDate"] = "1/1/2124 16:00"
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert window_rows(build)[0] == 0
+    assert build.fetch_value("SELECT max(reported_at)::DATE::VARCHAR FROM incident") == "2021-03-01"
+
+
+@pytest.mark.parametrize("field", ["ReportDate", "OccurredFromDate"])
+def test_gap_within_a_file_is_a_gap_of_exposure_whichever_date_lacks_it(
+    tmp_path: Path, city: City, field: str
+) -> None:
+    rows = [
+        row
+        for row in daily("2021-01-01", 300, 6)
+        if not dt.date(2021, 5, 1)
+        <= dt.datetime.strptime(row[field][:10], "%m/%d/%Y").date()  # noqa: DTZ007
+        <= dt.date(2021, 8, 13)
+    ]
+    rows.append({**daily("2021-06-15", 1, 1, "9")[0]})
+    raw = write_raw(tmp_path / "raw.csv", rows)
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        summary = clean_files(build, [raw], city)
+        assert calendar(build) == ("2021-01-01", "2021-10-27", 300 - 105)
+        assert window_rows(build) == (1, str(len(rows)))
+    assert summary.warnings[0] == (
+        "2021-05-01 to 2021-08-13 (105 days) are not covered by any file: "
+        "a gap of exposure, not days without crime"
+    )
+    assert summary.rows_kept == 6 * 195
+
+
+def test_flow_that_multiplies_or_dies_down_is_no_gap() -> None:
+    for levels in ((2, 12), (12, 3), (12, 5, 12)):
+        counts = np.repeat(levels, 200)
+        assert find_spans(counts) == [(0, 200 * len(levels) - 1)]
+
+
+def test_scattered_reports_between_two_files_are_no_flow() -> None:
+    counts = np.zeros(1500, dtype=np.int64)
+    counts[:300] = counts[-300:] = 20
+    counts[400:1100:9] = 2
+    assert find_spans(counts) == [(0, 299), (1200, 1499)]
+
+
+def test_days_without_anything_are_a_gap_from_three_on() -> None:
+    for pause, spans in ((2, [(0, 201)]), (3, [(0, 99), (103, 202)])):
+        assert find_spans(np.concatenate([[20] * 100, [0] * pause, [20] * 100])) == spans
+
+
+def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = daily("2021-01-01", 120, 6)
+    for row in rows:  # all of February is reported on the first of March
+        if row["OccurredFromDate"].startswith("02/"):
+            row["ReportDate"] = "03/01/2021 16:00"
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-04-30", 120)
+    assert window_rows(build)[0] == 0
+
+
+def test_days_before_a_file_that_only_late_reports_tell_of_are_not_covered(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    late = [{**row, "ReportDate": "07/01/2021 17:00"} for row in daily("2021-06-30", 1, 9, "2")]
+    one = write_raw(tmp_path / "one.csv", daily("2021-01-01", 60, 16))
+    two = write_raw(tmp_path / "two.csv", [*late, *daily("2021-07-01", 60, 16, "3")])
+    assert calendar(clean([one, two])) == ("2021-01-01", "2021-08-29", 120)
+
+
+def test_days_on_which_only_old_crimes_are_recorded_are_a_gap(clean: CleanFiles, tmp_path: Path) -> None:
+    rows = daily("2021-01-01", 120, 6)
+    for row in rows:
+        if row["OccurredFromDate"].startswith("03/"):
+            row |= {"OccurredFromDate": "02/28/2021 16:00", "OccurredToDate": "02/28/2021 16:00"}
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-04-30", 120 - 31)
+
+
+def test_pause_after_a_first_day_is_no_gap() -> None:
+    assert find_spans(np.array([16, 0, 0, *[20] * 100])) == [(0, 102)]
+
+
+def test_many_gaps_are_told_by_the_longest(tmp_path: Path, city: City) -> None:
+    rows = [row for row in daily("2021-01-01", 240, 20) if int(row["ReportDate"][3:5]) <= 18]
+    raw = write_raw(tmp_path / "raw.csv", rows)
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        summary = clean_files(build, [raw], city)
+        assert calendar(build) == ("2021-01-01", "2021-08-18", 8 * 18)
+    told = [text for text in summary.warnings if "gap" in text]
+    assert len(told) == 6
+    assert told[-1] == "2 shorter gaps of 22 days in all"
+
+
+def test_thin_feed_may_pause_for_longer() -> None:
+    thin = np.tile([1, 0, 0, 0], 50)
+    assert find_spans(np.concatenate([thin, np.zeros(50, dtype=np.int64), thin])) == [(0, 446)]
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    level=st.integers(20, 90),
+    moves=st.lists(st.tuples(st.integers(0, 799), st.integers(-400, 1200)), min_size=5, max_size=5),
+    seed=st.integers(0, 1000),
+)
+def test_five_moved_reports_move_no_edge_by_more_than_a_day(
+    level: int, moves: list[tuple[int, int]], seed: int
+) -> None:
+    counts = np.zeros(1601, dtype=np.int64)
+    counts[400:1200] = np.random.default_rng(seed).poisson(level, 800)
+    whole = find_spans(counts)
+    assert whole == [(400, 1199)]
+    for origin, target in moves:
+        counts[400 + origin] -= 1
+        counts[400 + target] += 1
+    ((begin, end),) = find_spans(counts)
+    assert abs(begin - 400) <= 1
+    assert abs(end - 1199) <= 1
+
+
+def test_rows_that_flow_nowhere_are_refused(tmp_path: Path, city: City) -> None:
+    days = [f"{dt.date(2010, 1, 1) + dt.timedelta(days=150 * n):%m/%d/%Y}" for n in range(13)]
+    raw = write_raw(tmp_path / "raw.csv", reported(*(12 * days)))
+    with (
+        pytest.raises(ShieldError, match=r"raw.csv: no stretch of days holds 15 of the 156 reports"),
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [raw], city)
+
+
+def test_file_without_report_dates_is_covered_by_its_occurrences(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = [{**row, "ReportDate": ""} for row in daily("2021-01-01", 60, 16)]
+    assert calendar(clean([write_raw(tmp_path / "raw.csv", rows)])) == ("2021-01-01", "2021-03-01", 60)
+
+
+def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Path, city: City) -> None:
+    raw = write_raw(tmp_path / "raw.csv", daily("2090-01-01", 40))
+    with (
+        pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*newest is 2090-02-09"),
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [raw], city)
+
+
+@pytest.mark.parametrize("year", ["21", "1821"])
+def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: City, year: str) -> None:
+    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}]
+    with (
+        pytest.raises(ShieldError) as caught,
+        open_build("test", tmp_path / "b.duckdb") as build,
+    ):
+        clean_files(build, [write_raw(tmp_path / "raw.csv", rows)], city)
+    assert str(caught.value) == (
+        "raw.csv: no date of the last 100 years can be read; expected %m/%d/%Y %H:%M, "
+        "%m/%d/%Y %H:%M:%S, %m/%d/%Y %I:%M:%S %p of layout nibrs, "
+        f"found row 1: 'soon', '6/1/{year} 16:00', ''"
+    )

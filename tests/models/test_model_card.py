@@ -1,0 +1,50 @@
+"""The model card: every build says what it is."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from models.model_card import describe_method, render_card
+
+
+def test_card_names_data_scores_limits_and_use(published: Path) -> None:
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        sections = connection.execute(
+            "SELECT section, text FROM model_card ORDER BY section_number"
+        ).fetchall()
+    texts = dict(sections)
+    assert list(texts) == ["Data", "Method", "Scores", "Limits", "Use"]
+    assert "simulated data" in texts["Data"]
+    named = "Neighborhood Planning Unit (`npu`), Police zone (`zone`), Police beat (`beat`)"
+    assert f"Districts: {named}." in " ".join(texts["Data"].splitlines())
+    for model in ("base_and_forest", "reference_empirical_bayes", "cell_mean", "seasonal_naive"):
+        assert f"| {model} | " in texts["Scores"]
+    assert "Reported crime is not crime" in texts["Limits"]
+    assert "not an observed deployment" in texts["Limits"]
+    assert max(len(line) for line in texts["Method"].splitlines()) <= 105
+    page = render_card("20260101T000000Z", sections)
+    assert page.startswith("# Model card of build 20260101T000000Z\n\n## Data\n")
+
+
+@pytest.mark.parametrize(
+    ("districts", "holidays", "said"),
+    [
+        (
+            {"npu": "Borough"},
+            1,
+            ("(own past, Borough, city)", "Weekdays and the city's holidays (`holiday`)"),
+        ),
+        ({"zone": "Precinct"}, 0, ("(own past, city)", "Weekdays come from city-wide factors")),
+    ],
+)
+def test_method_speaks_of_what_the_city_has(
+    districts: dict[str, str], holidays: int, said: tuple[str, str]
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE holiday AS FROM range({holidays})")
+        text = " ".join(describe_method(connection, districts).splitlines())
+    for part in said:
+        assert part in text
+    for word in ("NPU", "federal", "{"):
+        assert word not in text

@@ -1,0 +1,83 @@
+"""The hourly chart, by its data series; and that it comes as a picture over HTTP."""
+
+import datetime as dt
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+
+from serve.answers import HourlySeries
+from serve.hourly_chart import COLORS, make_figure
+
+SERIES = HourlySeries(
+    neighborhood="Cascade Avenue/Road",
+    forecast_month=dt.date(2026, 7, 1),
+    expected_crimes=tuple(0.01 * hour for hour in range(24)),
+    intensity=("low",) * 10 + ("moderate",) * 10 + ("high",) * 4,
+    data_source="Atlanta Police Department open data",
+)
+SLASHED = "Cascade Avenue/Road"
+
+
+def test_bars_are_the_hours_coloured_by_intensity() -> None:
+    axes = make_figure(SERIES).axes[0]
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    assert [bar.get_height() for bar in bars] == list(SERIES.expected_crimes)
+    assert [round(bar.get_x() + bar.get_width() / 2) for bar in bars] == list(range(24))
+    assert [to_hex(bar.get_facecolor()) for bar in bars] == [COLORS[i] for i in SERIES.intensity]
+
+
+def test_title_axes_and_legend_say_what_is_shown() -> None:
+    figure = make_figure(SERIES)
+    axes = figure.axes[0]
+    assert axes.get_title() == "Cascade Avenue/Road, July 2026: expected crimes by hour"
+    assert axes.get_ylabel() == "Expected crimes per hour"
+    legend = axes.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["low", "moderate", "high"]
+    assert not axes.texts
+
+
+def test_simulated_data_is_called_simulated_across_the_chart() -> None:
+    figure = make_figure(HourlySeries(**{**vars(SERIES), "data_source": "simulated data"}))
+    assert [text.get_text() for text in figure.axes[0].texts] == ["SIMULATED DATA"]
+
+
+def test_hours_without_any_expected_crime_can_be_drawn() -> None:
+    figure = make_figure(HourlySeries(**{**vars(SERIES), "expected_crimes": (0.0,) * 24}))
+    assert figure.axes[0].get_ylim()[1] > 0
+
+
+@pytest.mark.parametrize("path", [SLASHED, quote(SLASHED, safe=""), SLASHED.lower().replace(" ", "%20")])
+def test_chart_of_a_name_with_a_slash_is_a_png(app: Flask, client: FlaskClient, path: str) -> None:
+    assert SLASHED in app.extensions["library"].current().names.values()
+    answer = client.get(f"/charts/hourly/{path}/7.png")
+    assert answer.status_code == 200
+    assert answer.mimetype == "image/png"
+    assert answer.data.startswith(b"\x89PNG")
+
+
+def test_same_chart_has_the_same_bytes(client: FlaskClient) -> None:
+    path = f"/charts/hourly/{quote(SLASHED)}/7.png"
+    assert client.get(path).data == client.get(path).data
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "message"),
+    [
+        ("Cascade Avenue/Road/13.png", 400, "from 1 to 12, found 13"),
+        ("Cascade Avenue/Road/x.png", 400, "from 1 to 12, found 'x'"),
+        ("Cascade Avenue/Road/²​.png", 400, "from 1 to 12"),
+        ("Cascade Avenue/Roat/1.png", 400, "unknown neighborhood"),
+        ("Cascade Avenue/Road/1.gif", 404, "not found"),
+    ],
+)
+def test_bad_chart_requests_are_told_what_was_expected(
+    client: FlaskClient, path: str, code: int, message: str
+) -> None:
+    answer = client.get(f"/charts/hourly/{path}")
+    assert answer.status_code == code
+    assert message in answer.get_json()["error"]

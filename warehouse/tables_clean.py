@@ -1,0 +1,293 @@
+"""Tables that `etl` fills: incidents, their days and places, and the ledger of the raw files.
+
+Input: nothing. Output: declarations, listed in `warehouse.schema`.
+"""
+
+from dataclasses import replace
+
+from warehouse.columns import (
+    CRIME_AGAINST,
+    DATA_SOURCE,
+    ISO_WEEKDAY,
+    LATITUDE,
+    LONGITUDE,
+    MONTH,
+    NEIGHBORHOOD,
+    NIBRS_CODE,
+    NPU,
+    OFFENSE,
+    OFFENSE_CATEGORY,
+    OFFENSE_GROUP,
+    PATROL_TYPE,
+    RAW_FILE,
+    TIME_OF_DAY,
+    ZONE,
+)
+from warehouse.table import Column, Table
+
+# A table reads best as a list of paragraphs; the formatter would give each word a line.
+# fmt: off
+
+OFFENSE_TABLE = Table(
+    "offense",
+    "NIBRS offenses: group, category and crime against from the FBI, patrol type by rule.",
+    "offense code",
+    ("nibrs_code",),
+    (
+        replace(NIBRS_CODE, references=None),
+        OFFENSE,
+        OFFENSE_GROUP,
+        OFFENSE_CATEGORY,
+        CRIME_AGAINST,
+        PATROL_TYPE,
+        Column(
+            "is_discretionary", "BOOLEAN",
+            "Whether the count follows police activity more than reports by the public.",
+            "Discretionary",
+        ),
+    ),
+)
+
+RAW_FILE_TABLE = Table(
+    "raw_file",
+    "Raw files of the build, what was read from each and what cleaning did to it.",
+    "raw file",
+    ("raw_file",),
+    (
+        replace(RAW_FILE, references=None),
+        Column("layout", "VARCHAR", "Raw layout recognised by the header.", "Layout"),
+        Column("sha256", "VARCHAR", "SHA-256 of the file as given.", "SHA-256"),
+        Column("rows_in", "BIGINT", "Data rows in the file.", "Rows in", minimum=0),
+        Column("rows_kept", "BIGINT", "Rows that became incidents.", "Rows kept", minimum=0),
+        Column("rows_rejected", "BIGINT", "Rows in rejected_incident.", "Rows rejected", minimum=0),
+        Column(
+            "rows_in_polygon", "BIGINT",
+            "Rows whose place lies in a neighborhood's polygon; 0 where there were no polygons.",
+            "Rows in a polygon", minimum=0,
+        ),
+        Column(
+            "rows_polygon_disagrees", "BIGINT",
+            "Those of them that were given another neighborhood; the given one is kept.",
+            "Rows the polygon contradicts", minimum=0,
+        ),
+        Column(
+            "columns_left_out", "VARCHAR",
+            "Optional columns with over 30 % missing, left out; empty where there is none.",
+            "Columns left out",
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+REJECTED_INCIDENT_TABLE = Table(
+    "rejected_incident",
+    "Raw rows that did not become incidents, each counted once under the first rule that hit it.",
+    "raw file and rule; a rule that rejected nothing stands with 0",
+    ("raw_file", "rule"),
+    (
+        RAW_FILE,
+        Column("rule", "VARCHAR", "Name of the cleaning rule.", "Rule"),
+        Column("rule_description", "VARCHAR", "What the rule rejects.", "Rule description"),
+        Column("rule_order", "INTEGER", "Position of the rule; the first hit counts.", "Rule order"),
+        Column("row_count", "BIGINT", "Rows rejected under this rule.", "Rows", minimum=0),
+        Column(
+            "example_rows", "VARCHAR",
+            "Up to three of them, by their place among the file's data rows; NULL where none.",
+            "Example rows", nullable=True,
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+REPAIRED_INCIDENT_TABLE = Table(
+    "repaired_incident",
+    "What was mended in rows that became incidents; a row may be mended in several ways.",
+    "raw file and repair; a repair that was not needed stands with 0",
+    ("raw_file", "repair"),
+    (
+        RAW_FILE,
+        Column("repair", "VARCHAR", "Name of the repair.", "Repair"),
+        Column("repair_description", "VARCHAR", "What is mended, and how.", "Repair description"),
+        Column("row_count", "BIGINT", "Incidents mended this way.", "Rows", minimum=0),
+        DATA_SOURCE,
+    ),
+)
+
+CALENDAR_TABLE = Table(
+    "calendar",
+    "Days on which an incident would have been seen: the exposure of every rate.",
+    "observed calendar day",
+    ("calendar_date",),
+    (
+        Column("calendar_date", "DATE", "Local calendar day.", "Date"),
+        MONTH,
+        ISO_WEEKDAY,
+        Column(
+            "clock_change", "VARCHAR",
+            "Clock change of that day: none, spring (hour 2 missing) or autumn (hour 1 twice).",
+            "Clock change", allowed=("none", "spring", "autumn"),
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+HOLIDAY_TABLE = Table(
+    "holiday",
+    "Public holidays of the city in the observed years and the two after the cutoff; empty for a city"
+    " whose file names no country.",
+    "day that is a holiday",
+    ("holiday_date",),
+    (
+        Column("holiday_date", "DATE", "Local calendar day.", "Date"),
+        Column(
+            "holiday_name", "VARCHAR",
+            "Name, in English where there is one; '; ' between where several fall on the day.",
+            "Holiday",
+        ),
+    ),
+)
+
+NEIGHBORHOOD_TABLE = Table(
+    "neighborhood",
+    "Neighborhoods with at least one incident; districts are those of its recent incidents.",
+    "neighborhood",
+    ("neighborhood",),
+    (
+        replace(NEIGHBORHOOD, references=None),
+        NPU,
+        ZONE,
+        replace(LATITUDE, description="Mean latitude of its incidents, 3 decimals."),
+        replace(LONGITUDE, description="Mean longitude of its incidents, 3 decimals."),
+        Column("incident_count", "BIGINT", "Incidents in the build.", "Incidents", minimum=1),
+        Column("first_occurred", "TIMESTAMP", "First incident, local.", "First incident"),
+        Column("last_occurred", "TIMESTAMP", "Last incident, local.", "Last incident"),
+        Column(
+            "other_zone_share", "DOUBLE",
+            "Share of its incidents of the last two years that lie in another zone: new lines, or bad"
+            " geocoding; NULL where the zone is not known.", "Share in another zone",
+            nullable=True, minimum=0, maximum=1, district="zone",
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+INCIDENT_TABLE = Table(
+    "incident",
+    "Reported offenses after cleaning, in local wall clock time.",
+    "reported offense",
+    ("incident_id",),
+    (
+        Column(
+            "incident_id", "VARCHAR", "Report number and NIBRS code: one offense of one report.",
+            "Incident",
+        ),
+        Column("report_number", "VARCHAR", "Police report number.", "Report number"),
+        Column(
+            "occurred_at", "TIMESTAMP", "Earliest time it can have happened, local wall clock.",
+            "Occurred at",
+        ),
+        Column(
+            "occurred_until", "TIMESTAMP", "Latest time it can have happened, local wall clock.",
+            "Occurred until",
+        ),
+        Column(
+            "reported_at", "TIMESTAMP",
+            "Time of the report, local wall clock; where the file gives only a date, the earliest"
+            " time on it that is not before the end of the occurrence.", "Reported at",
+        ),
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        Column(
+            "beat", "VARCHAR",
+            "Beat at the time of the incident; NULL where the layout has none.", "Beat",
+            nullable=True, district="beat",
+        ),
+        NIBRS_CODE,
+        OFFENSE,
+        OFFENSE_CATEGORY,
+        OFFENSE_GROUP,
+        CRIME_AGAINST,
+        Column(
+            "location_type", "VARCHAR",
+            "Type of place as the file spells it; NULL where its layout has none.",
+            "Location type", nullable=True,
+        ),
+        Column(
+            "firearm_involved", "BOOLEAN",
+            "Whether a firearm was involved; NULL where the layout does not tell.",
+            "Firearm involved", nullable=True,
+        ),
+        TIME_OF_DAY,
+        PATROL_TYPE,
+        LATITUDE,
+        LONGITUDE,
+        RAW_FILE,
+        DATA_SOURCE,
+    ),
+)
+
+FEED_HEALTH_TABLE = Table(
+    "feed_health",
+    "What the raw files and their months look like: gaps, breaks in level, missing values.",
+    "finding, in the order of check, subject and month",
+    ("finding_number",),
+    (
+        Column("finding_number", "INTEGER", "Number of the finding, from 1.", "Finding", minimum=1),
+        Column(
+            "health_check", "VARCHAR", "What was looked at.", "Check",
+            allowed=("missing_share", "midnight_share", "monthly_incidents", "missing_month",
+                     "level_break"),
+        ),
+        Column(
+            "subject", "VARCHAR",
+            "missing_share: raw file and its column, with a colon between; midnight_share: raw file;"
+            " otherwise the value of incident.crime_against, or 'all'.", "Subject",
+        ),
+        Column(
+            "month_start", "DATE",
+            "First day of the month; for level_break the first month of the new level; NULL for"
+            " what concerns a whole file.", "Month", nullable=True,
+        ),
+        Column(
+            "value", "DOUBLE",
+            "missing_share, midnight_share: share of the file's rows, 0 to 1, values that cannot be"
+            " read counted as missing; monthly_incidents: incidents; missing_month: observed days;"
+            " level_break: incidents per observed day in the six months from that month on.",
+            "Value", minimum=0,
+        ),
+        Column(
+            "expected_value", "DOUBLE",
+            "missing_share, midnight_share: share above which there is a warning; missing_month:"
+            " days of the month; level_break: incidents per observed day in the six months before;"
+            " NULL for monthly_incidents.", "Expected value", nullable=True, minimum=0,
+        ),
+        Column("is_warning", "BOOLEAN", "Whether the refresh warns of it.", "Warning"),
+        Column("detail", "VARCHAR", "The finding as a sentence.", "Detail"),
+        DATA_SOURCE,
+    ),
+)
+
+REPORT_DELAY_TABLE = Table(
+    "report_delay",
+    "How late offenses are reported, over incidents whose later reports had 180 days to come in.",
+    "whole days of delay from 0 to 180, complete; empty where no incident is old enough",
+    ("delay_days",),
+    (
+        Column(
+            "delay_days", "INTEGER",
+            "Calendar days from the end of the occurrence to the report; 180 stands for 180 and"
+            " more.", "Delay", unit="days", minimum=0, maximum=180,
+        ),
+        Column(
+            "incident_count", "BIGINT",
+            "Incidents with that delay; those whose report date was replaced are left out.",
+            "Incidents", minimum=0,
+        ),
+        Column(
+            "cumulative_share", "DOUBLE", "Share of the incidents reported by that day.",
+            "Reported by then", minimum=0, maximum=1,
+        ),
+        DATA_SOURCE,
+    ),
+)

@@ -1,0 +1,181 @@
+"""Tables that `models` fills: forecasts, their scores and the model card.
+
+Input: nothing. Output: declarations, listed in `warehouse.schema`.
+"""
+
+from dataclasses import replace
+
+from warehouse.columns import (
+    BASELINE_CRIMES,
+    DATA_SOURCE,
+    EXPECTED_CRIMES,
+    FORECAST_MONTH,
+    HOUR,
+    INTENSITY,
+    ISO_WEEKDAY,
+    MONTH,
+    NEIGHBORHOOD,
+    OBSERVED_RATE,
+    OFFENSE_CATEGORY,
+    PATROL_DECISION,
+    PATROL_SHARES,
+    SUGGESTED_PATROL,
+    SUPPORT,
+)
+from warehouse.table import Column, Table
+
+# A table reads best as a list of paragraphs; the formatter would give each word a line.
+# fmt: off
+
+FORECAST_HOURLY_TABLE = Table(
+    "forecast_hourly",
+    "Expected crimes and patrol type per clock hour on an average day of the next such month.",
+    "neighborhood, month and hour; complete",
+    ("neighborhood", "month", "hour"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        HOUR,
+        FORECAST_MONTH,
+        EXPECTED_CRIMES,
+        BASELINE_CRIMES,
+        OBSERVED_RATE,
+        INTENSITY,
+        SUGGESTED_PATROL,
+        *PATROL_DECISION,
+        *PATROL_SHARES,
+        SUPPORT,
+        DATA_SOURCE,
+    ),
+)
+
+FORECAST_HOURLY_WEEKDAY_TABLE = Table(
+    "forecast_hourly_weekday",
+    "Expected crimes per clock hour on an average Monday, Tuesday and so on of the forecast month.",
+    "neighborhood, month, weekday and hour; complete",
+    ("neighborhood", "month", "iso_weekday", "hour"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        ISO_WEEKDAY,
+        HOUR,
+        FORECAST_MONTH,
+        Column(
+            "exposure_days", "INTEGER", "Such weekdays in the forecast month, holidays included.",
+            "Days", unit="days", minimum=1,
+        ),
+        replace(
+            EXPECTED_CRIMES,
+            description="Expected crimes in that clock hour on an average such weekday; their mean over"
+            " the days of the month is forecast_hourly.expected_crimes.",
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+FORECAST_CATEGORY_TABLE = Table(
+    "forecast_category",
+    "What drives a cell: the offense categories with the largest share of its expected crimes.",
+    "neighborhood, month, hour and rank; three ranks, or fewer where the city has fewer categories",
+    ("neighborhood", "month", "hour", "category_rank"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        HOUR,
+        FORECAST_MONTH,
+        Column(
+            "category_rank", "INTEGER", "Rank by share, from 1.", "Rank", minimum=1, maximum=3,
+        ),
+        OFFENSE_CATEGORY,
+        replace(
+            EXPECTED_CRIMES,
+            description="Expected crimes of that category in that clock hour on an average day.",
+        ),
+        Column(
+            "category_share", "DOUBLE", "Share of the cell's expected crimes, as the base rate has it.",
+            "Category share", minimum=0, maximum=1,
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+AVERAGE_DAILY_TABLE = Table(
+    "average_daily",
+    "Observed and expected crimes per day, and the expected month with its 80 % interval.",
+    "neighborhood and month; complete",
+    ("neighborhood", "month"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        FORECAST_MONTH,
+        Column(
+            "average_daily_crime_count", "DOUBLE",
+            "Observed crimes per observed calendar day; NULL where the month was never observed.",
+            "Average daily crime count", unit="crimes per day", nullable=True, minimum=0,
+        ),
+        Column(
+            "observed_days", "BIGINT", "Calendar days of that month in the data.", "Observed days",
+            unit="days", minimum=0,
+        ),
+        Column(
+            "observed_crimes", "BIGINT", "Crimes observed on those days.", "Observed crimes",
+            unit="crimes", minimum=0,
+        ),
+        Column(
+            "expected_daily_crimes", "DOUBLE",
+            "Expected crimes on an average day: the sum of forecast_hourly over its 24 hours.",
+            "Expected daily crimes", unit="crimes per day", minimum=0,
+        ),
+        Column(
+            "expected_month_crimes", "DOUBLE", "Expected crimes in the forecast month.",
+            "Expected month crimes", unit="crimes", minimum=0,
+        ),
+        *(
+            Column(
+                f"{grain}_{end}_{level}", "DOUBLE",
+                f"{end.title()} end of the {level} % prediction interval of {what}; lower and upper end"
+                " are both 0 where almost nothing is expected.",
+                f"{grain.title()}, {end} {level} %", unit="crimes", minimum=0,
+            )
+            for grain, level, what in (
+                ("month", 80, "the forecast month's count"),
+                ("month", 95, "the forecast month's count"),
+                ("day", 80, "one day's count"),
+            )
+            for end in ("lower", "upper")
+        ),
+        DATA_SOURCE,
+    ),
+)
+
+BACKTEST_SCORE_TABLE = Table(
+    "backtest_score",
+    "Scores of forecasts made at a past origin from data before it, on what then happened.",
+    "model, origin, horizon, grain and metric; empty where the backtest was left out",
+    ("model", "origin", "horizon_months", "grain", "metric"),
+    (
+        Column("model", "VARCHAR", "Model that made the forecast.", "Model"),
+        Column("origin", "DATE", "First day that the model did not know.", "Origin"),
+        Column(
+            "horizon_months", "INTEGER", "Months after the origin that were scored.",
+            "Horizon", unit="months", minimum=1,
+        ),
+        Column("grain", "VARCHAR", "Cell that was scored.", "Grain"),
+        Column("metric", "VARCHAR", "Name of the score (see docs/adr/0003-scores.md).", "Metric"),
+        Column("value", "DOUBLE", "Value of the score.", "Value"),
+        DATA_SOURCE,
+    ),
+)
+
+MODEL_CARD_TABLE = Table(
+    "model_card",
+    "What the forecast is, what it was scored at, what it is for and what not.",
+    "section, in order",
+    ("section_number",),
+    (
+        Column("section_number", "INTEGER", "Place in the card, from 1.", "Section number", minimum=1),
+        Column("section", "VARCHAR", "Heading.", "Section"),
+        Column("text", "VARCHAR", "Text of the section, Markdown.", "Text"),
+        DATA_SOURCE,
+    ),
+)

@@ -1,0 +1,252 @@
+"""Marts: each is filled by the SELECT in `warehouse/sql/<name>.sql` and needs no join.
+
+Input: nothing. Output: declarations, listed in `warehouse.schema`.
+"""
+
+from dataclasses import replace
+
+from warehouse.columns import (
+    BASELINE_CRIMES,
+    CENTER,
+    CRIME_AGAINST,
+    DATA_SOURCE,
+    EXPECTED_CRIMES,
+    FORECAST_MONTH,
+    HOUR,
+    HOUR_LABEL,
+    INCIDENT_COUNT,
+    INCIDENTS_PER_DAY,
+    INTENSITY,
+    ISO_WEEKDAY,
+    MONTH,
+    MONTH_NAME,
+    MONTH_START,
+    NEIGHBORHOOD,
+    NPU,
+    OBSERVED_RATE,
+    OFFENSE_CATEGORY,
+    PATROL_DECISION,
+    PATROL_SHARES,
+    RAW_FILE,
+    SUGGESTED_PATROL,
+    SUPPORT,
+    TIME_OF_DAY,
+    WEEKDAY_NAME,
+    YEAR,
+    ZONE,
+    count_observed_days,
+)
+from warehouse.table import Column, Table
+from warehouse.tables_clean import INCIDENT_TABLE
+from warehouse.tables_forecast import BACKTEST_SCORE_TABLE
+
+# A table reads best as a list of paragraphs; the formatter would give each word a line.
+# fmt: off
+
+MART_FORECAST_HOURLY_TABLE = Table(
+    "mart_forecast_hourly",
+    "The hourly forecast with the labels and the geography that readers want beside it.",
+    "neighborhood, month and hour; complete",
+    ("neighborhood", "month", "hour"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        *CENTER,
+        MONTH,
+        MONTH_NAME,
+        FORECAST_MONTH,
+        HOUR,
+        HOUR_LABEL,
+        TIME_OF_DAY,
+        EXPECTED_CRIMES,
+        BASELINE_CRIMES,
+        OBSERVED_RATE,
+        INTENSITY,
+        SUGGESTED_PATROL,
+        *PATROL_DECISION,
+        *PATROL_SHARES,
+        SUPPORT,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_PATROL_PLAN_TABLE = Table(
+    "mart_patrol_plan",
+    "Expected crimes and the suggested patrol, by time of day.",
+    "neighborhood, month and time of day; complete",
+    ("neighborhood", "month", "time_of_day"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        *CENTER,
+        MONTH,
+        MONTH_NAME,
+        FORECAST_MONTH,
+        TIME_OF_DAY,
+        Column(
+            "expected_daily_crimes", "DOUBLE",
+            "Expected crimes within that time of day, on an average day of that month.",
+            "Expected daily crimes", unit="crimes per day", minimum=0,
+        ),
+        replace(
+            SUGGESTED_PATROL,
+            description="Patrol type that is suggested in the hours with most of the expected crimes of"
+            " that time of day.",
+        ),
+        PATROL_DECISION[0],
+        *PATROL_SHARES,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_YEARLY_TREND_TABLE = Table(
+    "mart_yearly_trend",
+    "Incidents by month and offense category; observed_days below month_days marks a partial month.",
+    "month, offense category and crime against; complete over observed months",
+    ("month_start", "offense_category", "crime_against"),
+    (
+        MONTH_START,
+        YEAR,
+        MONTH,
+        MONTH_NAME,
+        OFFENSE_CATEGORY,
+        CRIME_AGAINST,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        count_observed_days("the month"),
+        Column(
+            "month_days", "INTEGER", "Calendar days of the month.", "Days of the month",
+            unit="days", minimum=28, maximum=31,
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_NEIGHBORHOOD_DENSITY_TABLE = Table(
+    "mart_neighborhood_density",
+    "Incidents by neighborhood, with its centre for a map.",
+    "neighborhood, year and offense category; complete over observed years",
+    ("neighborhood", "year", "offense_category"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        *CENTER,
+        YEAR,
+        OFFENSE_CATEGORY,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        count_observed_days("the year"),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_ZONE_DISTRIBUTION_TABLE = Table(
+    "mart_zone_distribution",
+    "Incidents by zone and its share of the city's; the zone is the incident's own, not its"
+    " neighborhood's. Empty where no incident has one.",
+    "zone, year and offense category; complete over observed years",
+    ("zone", "year", "offense_category"),
+    (
+        replace(ZONE, description="Zone of the incident, or 'unknown'.", nullable=False),
+        YEAR,
+        OFFENSE_CATEGORY,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        Column(
+            "city_share", "DOUBLE",
+            "Share of the city's incidents of that year and category; NULL where the city had none.",
+            "Share of city", nullable=True, minimum=0, maximum=1,
+        ),
+        count_observed_days("the year"),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_TIME_OF_DAY_TABLE = Table(
+    "mart_time_of_day",
+    "Incidents by weekday and clock hour of their earliest time, with the exposure that rates need.",
+    "weekday and hour; complete",
+    ("iso_weekday", "hour"),
+    (
+        ISO_WEEKDAY,
+        WEEKDAY_NAME,
+        HOUR,
+        HOUR_LABEL,
+        TIME_OF_DAY,
+        INCIDENT_COUNT,
+        Column(
+            "incidents_per_hour", "DOUBLE",
+            "Incidents per observed clock hour; NULL where there is none.", "Incidents per hour",
+            unit="incidents per hour", nullable=True, minimum=0,
+        ),
+        count_observed_days("that weekday", minimum=0),
+        Column(
+            "observed_hours", "BIGINT",
+            "Clock hours behind the count: one a day, but none at hour 2 of a spring clock change and"
+            " two at hour 1 of an autumn one.", "Observed hours", unit="hours", minimum=0,
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
+
+MART_INCIDENT_EXPLORER_TABLE = Table(
+    "mart_incident_explorer",
+    "Every incident with year, month, weekday and hour ready-made for filters.",
+    "reported offense",
+    ("incident_id",),
+    (
+        *(c for c in INCIDENT_TABLE.columns if c not in (RAW_FILE, DATA_SOURCE)),
+        YEAR,
+        MONTH_START,
+        MONTH,
+        MONTH_NAME,
+        ISO_WEEKDAY,
+        WEEKDAY_NAME,
+        HOUR,
+        HOUR_LABEL,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+    is_view=True,
+)
+
+MART_MODEL_QUALITY_TABLE = Table(
+    "mart_model_quality",
+    "The backtest in plain words, each score beside that of the model it is held against.",
+    "model, origin, horizon, grain and metric; empty where the backtest was left out",
+    BACKTEST_SCORE_TABLE.key,
+    (
+        *(c for c in BACKTEST_SCORE_TABLE.columns if c != DATA_SOURCE),
+        Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
+        Column(
+            "is_lower_better", "BOOLEAN",
+            "Whether lower is better; NULL where nearest to target_value is best, or nothing is.",
+            "Lower is better", nullable=True,
+        ),
+        Column(
+            "target_value", "DOUBLE", "Value of a perfect forecast; NULL where there is no such value.",
+            "Target", nullable=True,
+        ),
+        Column(
+            "reference_model", "VARCHAR",
+            "Simple model that the score is held against; NULL where there is none.",
+            "Reference model", nullable=True,
+        ),
+        Column(
+            "reference_value", "DOUBLE",
+            "The reference model's score at the same origin, horizon and grain; NULL where it has none.",
+            "Reference value", nullable=True,
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+)
