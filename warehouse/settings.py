@@ -71,6 +71,27 @@ missing names take 12 %, missing types of place 14 % and each other one under 1 
 polygon and 3 % in another zone; 0.1 % stand twice. The last three warn: of dates and offenses that
 cannot be read, and of an offense of so many rows of which less than a share is kept."""
 
+INTERVAL_LEVELS = (80, 95)
+"""Percent: the levels of the prediction intervals of a month. A day has the first of them only."""
+
+MAX_CATEGORY_RANK = 3
+"""Offense categories that are listed for a cell."""
+
+MIN_SUGGESTED_SHARE = 0.15
+"""A patrol type with less of a cell's expected crimes than this is not suggested, unless it has the most."""
+
+MAX_DELAY_DAYS = 180
+"""Days after which a report counts as being as late as any: `report_delay` ends there."""
+
+MAX_MISSING_SHARE = 0.3
+"""An optional column of which more is missing is left out of a file."""
+
+BREAK_WINDOW_MONTHS = 6
+"""Months on each side of a break in level that are compared."""
+
+REREAD_DAYS = 120
+"""Days of reports that an incremental read of the portal asks for again: reports come late and change."""
+
 STORAGE_VERSION = "v1.0.0"
 """DuckDB file format of a build: readable by DuckDB 1.0 and later, which BI drivers bring."""
 

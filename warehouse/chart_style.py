@@ -1,0 +1,40 @@
+"""How every chart looks: its colors, the note of its source, and the mark of simulated data.
+
+Input: a matplotlib figure and the `data_source` of what it shows. Output: the same figure, marked.
+Matplotlib itself is imported by those who draw: lookups need not wait for it.
+"""
+
+from typing import TYPE_CHECKING
+
+from warehouse import settings
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INTENSITY_COLORS = {"low": "#4caf50", "moderate": "#f9c22e", "high": "#d6404e"}
+"""Green, yellow, red; red and green differ in lightness too, for those who cannot tell them apart."""
+
+SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#888888")
+"""Series of a chart in this order: the palette of Okabe & Ito (2008), safe for color blindness."""
+WARNING_COLOR = SERIES_COLORS[1]
+MUTED_COLOR, LINE_COLOR, GRID_COLOR = "#555555", "#999999", "#dddddd"
+"""Of notes, of reference lines, and of the grid."""
+
+
+def finish_axes(axes: "Axes", grid: str | None = None) -> None:
+    """Take the frame off two sides and draw a grid along an axis ("x", "y"; None: no grid)."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_axisbelow(True)
+    if grid is not None:
+        axes.grid(visible=True, axis=grid, color=GRID_COLOR, linewidth=0.8)  # type: ignore[arg-type]
+
+
+def note_source(figure: "Figure", data_source: str) -> None:
+    """Write the source below the figure; across it too, where the data is simulated."""
+    figure.supxlabel(f"Source: {data_source}", fontsize="small", color=MUTED_COLOR, x=0.99, ha="right")
+    if data_source == settings.SIMULATED:
+        figure.text(
+            0.5, 0.5, settings.SIMULATED.upper(), ha="center", va="center", fontsize=34,
+            color=LINE_COLOR, alpha=0.35, rotation=18,
+        )  # fmt: skip
