@@ -1,8 +1,8 @@
 """Every published table: what is not listed here cannot be written.
 
 Input: the declarations of the four producers. Output: `TABLES`, from which come the DDL, the audit
-before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the tables that `serve` queries
-and the captions that people see.
+before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the tables that `serve`
+queries and the captions that people see.
 """
 
 from warehouse.tables_clean import (

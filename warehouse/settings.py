@@ -78,7 +78,7 @@ MAX_CATEGORY_RANK = 3
 """Offense categories that are listed for a cell."""
 
 MIN_SUGGESTED_SHARE = 0.15
-"""A patrol type with less of a cell's expected crimes than this is not suggested, unless it has the most."""
+"""A patrol type with less of a cell's expected crimes than this is only suggested if it has the most."""
 
 MAX_DELAY_DAYS = 180
 """Days after which a report counts as being as late as any: `report_delay` ends there."""
@@ -90,7 +90,7 @@ BREAK_WINDOW_MONTHS = 6
 """Months on each side of a break in level that are compared."""
 
 REREAD_DAYS = 120
-"""Days of reports that an incremental read of the portal asks for again: reports come late and change."""
+"""Days of reports that an incremental read of the portal asks for again: they come late and change."""
 
 STORAGE_VERSION = "v1.0.0"
 """DuckDB file format of a build: readable by DuckDB 1.0 and later, which BI drivers bring."""
