@@ -16,6 +16,7 @@ from models.metrics import (
     CELL_GRAIN,
     COVERAGE,
     DAY_GRAIN,
+    DECILE_GRAIN,
     DEVIANCE_RATIO,
     EXPECTED,
     MONTH_GRAIN,

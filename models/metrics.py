@@ -384,10 +384,10 @@ def list_metrics() -> pd.DataFrame:
     rows = [
         {
             "metric": metric.name,
+            "metric_label": metric.label,
             "metric_family": metric.family,
             "metric_level": metric.level,
             "unit": metric.unit,
-            "metric_label": metric.label,
             "is_lower_better": metric.is_lower_better,
             "target_value": metric.target_value,
             "reference_model": metric.reference.name if metric.reference else None,

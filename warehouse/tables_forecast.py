@@ -149,6 +149,7 @@ AVERAGE_DAILY_TABLE = Table(
 )
 
 METRIC_READING = (
+    Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
     Column("metric_family", "VARCHAR", "The metric without its level.", "Metric family"),
     Column(
         "metric_level", "INTEGER", "Level of the interval or share of the cells; NULL without one.",
@@ -158,7 +159,6 @@ METRIC_READING = (
         "unit", "VARCHAR", "Unit of the value; NULL where it has none.", "Unit of the value",
         nullable=True,
     ),
-    Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
     Column(
         "is_lower_better", "BOOLEAN",
         "Whether lower is better; NULL where nearest to target_value is best, or nothing is.",
@@ -203,8 +203,8 @@ BACKTEST_SCORE_TABLE = Table(
         Column("grain", "VARCHAR", "Cell that was scored.", "Grain"),
         Column(
             "subset", "VARCHAR",
-            "Part of the cells that was scored: 'all', at grain zone the name of the zone, at grain"
-            " decile the tenth of the cells by expected crimes, from 1, the lowest.", "Subset",
+            "Part of the cells that was scored: 'all', the name of a district, or the tenth of the"
+            " cells by expected crimes, from 1, the lowest.", "Subset",
         ),
         Column(
             "metric", "VARCHAR", "Name of the metric (see docs/adr/0003-scores.md).", "Metric",
