@@ -30,6 +30,14 @@ from warehouse.chart_style import LINE_COLOR, SERIES_COLORS, finish_axes, note_s
 
 SIZE, DPI = (8.0, 4.5), 120
 LABELS = {model.name: model.label for model in MODELS}
+STYLES = {
+    model.name: (
+        SERIES_COLORS[number % len(SERIES_COLORS)],
+        "--" if number >= len(SERIES_COLORS) else "-",
+    )
+    for number, model in enumerate(MODELS)
+}
+"""Color and line of each model, the same in every chart."""
 GRAIN_LABELS = {MONTH_GRAIN: "a neighborhood's month", DAY_GRAIN: "a neighborhood's day"}
 MAX_RATIO_SHOWN = 1.15
 """Models further above the reference than this are named, not drawn: the first version is 50 times."""
@@ -72,15 +80,15 @@ def draw_skill(axes: Axes, scores: pd.DataFrame) -> None:
     table = rows.pivot_table(index="origin", columns="model", values="value").sort_index()
     off = [str(model) for model in table if table[model].max() > MAX_RATIO_SHOWN]
     shown = table.drop(columns=off)
-    for model, color in zip(shown, (*SERIES_COLORS, *SERIES_COLORS), strict=False):
-        bold = model == PUBLISHED.name
-        axes.plot(table.index.astype(str), table[model], marker="o", label=LABELS[str(model)],
+    for model in shown:
+        bold, (color, line) = model == PUBLISHED.name, STYLES[str(model)]
+        axes.plot(table.index.astype(str), table[model], line, marker="o", label=LABELS[str(model)],
                   color=color, linewidth=2.5 if bold else 1, zorder=3 if bold else 2)  # fmt: skip
     ends = [
         select_longest(scores, end, "model", PUBLISHED.name).set_index("origin")["value"].sort_index()
         for end in RATIO_ENDS
     ]
-    color = SERIES_COLORS[list(shown).index(PUBLISHED.name)] if PUBLISHED.name in shown else LINE_COLOR
+    color, _ = STYLES[PUBLISHED.name]
     axes.fill_between(table.index.astype(str), ends[0], ends[1], alpha=0.2, color=color)
     axes.set_ylabel("Poisson deviance / reference")
     axes.set_title("Skill by origin, the longest horizon (below 1 is better)", loc="left")
@@ -132,6 +140,7 @@ def draw_hit_rate(axes: Axes, scores: pd.DataFrame) -> None:
         places = [index + 0.25 * (1 - number) for index in range(len(table))]
         axes.barh(places, table[level], 0.25, color=color, label=f"top {level} % of cells")
     axes.set_yticks(range(len(table)), [LABELS[str(model)] for model in table.index], fontsize=8)
+    axes.set_xlim(right=1.3 * table.to_numpy().max())  # room for the legend
     axes.set_xlabel("share of incidents")
     axes.set_title("Hit rate", loc="left")
     axes.legend(fontsize=8, frameon=False, loc="lower right")

@@ -38,13 +38,13 @@ MIN_RATE = 1e-9
 
 
 def average_hours(past: Panel, targets: Integers) -> Floats:
-    """Return the mean rate of a neighborhood and hour over all of the past."""
+    """Return (neighborhood, target, hour) the mean rate of the hour over all of the past."""
     rates = past.counts.sum(axis=1) / past.exposure.sum(axis=0)
     return np.repeat(keep_above_zero(rates)[:, None, :], len(targets), axis=1)
 
 
 def average_cells(past: Panel, targets: Integers) -> Floats:
-    """Return the mean rate of a neighborhood, calendar month and hour; of all months where unseen."""
+    """Return (neighborhood, target, hour) the mean rate of the calendar month; of all where unseen."""
     fallback = average_hours(past, targets)
     rates = np.empty_like(fallback)
     for index, target in enumerate(targets):
@@ -57,7 +57,7 @@ def average_cells(past: Panel, targets: Integers) -> Floats:
 
 
 def repeat_last_year(past: Panel, targets: Integers) -> Floats:
-    """Return the rate of the same cell in the newest such month; of all months where unseen."""
+    """Return (neighborhood, target, hour) the rate in the newest such month; of all where unseen."""
     fallback = average_hours(past, targets)
     rates = np.empty_like(fallback)
     for index, target in enumerate(targets):
@@ -71,7 +71,7 @@ def repeat_last_year(past: Panel, targets: Integers) -> Floats:
 
 
 def fit_poisson_glm(past: Panel, targets: Integers) -> Floats:
-    """Return the log-linear Poisson model with main effects of neighborhood, month and hour.
+    """Return rates (neighborhood, target, hour) of the log-linear Poisson model of their main effects.
 
     Its maximum likelihood is found by iterative proportional fitting (Deming & Stephan 1940). Months
     that the past never saw have the mean effect.
@@ -123,7 +123,7 @@ def has_lightgbm() -> bool:
 def fit_lightgbm(
     past_origins: Sequence[PastOrigin], past: Panel, origin: int, targets: Integers, rates: Floats
 ) -> Floats:
-    """Return the base rate corrected by boosted trees with Poisson loss, on the forest's features."""
+    """Return `rates` in their shape, corrected by boosted trees with Poisson loss."""
     import lightgbm  # a test dependency: no refresh needs it
 
     features = np.concatenate([describe(past_origin) for past_origin in past_origins])

@@ -23,15 +23,13 @@ MONTH_GRAIN = "neighborhood_month"
 DAY_GRAIN = "neighborhood_day"
 ZONE_GRAIN = "zone"
 DECILE_GRAIN = "decile"
-"""What is scored; the last two are parts of the cells, one `subset` each: a zone, or a tenth of the
-cells by expected count, 1 the lowest."""
 ALL = "all"
-"""The `subset` of a score that leaves nothing out."""
+"""What is scored. Zones and deciles are parts of the cells, each a `subset` of its own: a zone's name, or
+the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere nothing is left out."""
 
 CAPTURE_LEVELS = (1, 5, 10)
-"""Percent of the cells that are ranked highest."""
 RATIO_LEVEL = 95
-"""Percent: the level of the bootstrap interval of the ratio to the reference."""
+"""Percent of the cells that are ranked highest, and of the bootstrap interval of the deviance ratio."""
 MIN_SHARE = 1e-6
 """Shares below this are scored as this: a log-loss must not be infinite for one odd incident."""
 
@@ -56,6 +54,12 @@ class CountSample:
     def reference_deviances(self) -> Floats:
         """Poisson deviance (neighborhood) of the reference model."""
         return sum_by_place(deviance_terms(self.observed, self.reference))
+
+    @cached_property
+    def captures(self) -> dict[int, float]:
+        """Capture share of the neighborhood x hour cells, months summed, by level in percent."""
+        observed, expected = self.observed.sum(axis=1), self.expected.sum(axis=1)
+        return {level: capture_share(observed, expected, level / 100) for level in CAPTURE_LEVELS}
 
     @cached_property
     def ratio_ends(self) -> tuple[float, float]:
@@ -124,20 +128,20 @@ def capture_share(observed: Floats, expected: Floats, share: float) -> float:
     return float(observed.ravel()[order].sum() / total) if total else float("nan")
 
 
-def capture_hours(sample: CountSample, level: int) -> float:
-    """Return the capture share of the `level` % of neighborhood x hour cells, months summed."""
-    return capture_share(sample.observed.sum(axis=1), sample.expected.sum(axis=1), level / 100)
+def find_capture(sample: CountSample, level: int) -> float:
+    """Return the capture share of the `level` % of cells ranked highest."""
+    return sample.captures[level]
 
 
 def accuracy_index(sample: CountSample, level: int) -> float:
     """Return the predictive accuracy index: hit rate over area share (Chainey et al. 2008)."""
-    return capture_hours(sample, level) / (level / 100)
+    return sample.captures[level] / (level / 100)
 
 
 def efficiency_index(sample: CountSample, level: int) -> float:
     """Return the predictive efficiency index: hit rate over the best possible one (Hunt 2016)."""
     counts = sample.observed.sum(axis=1)
-    return capture_hours(sample, level) / capture_share(counts, counts, level / 100)
+    return sample.captures[level] / capture_share(counts, counts, level / 100)
 
 
 def resample_ratio(
@@ -284,7 +288,7 @@ CAPTURE = {
     level: Metric[CountSample](
         f"capture_top_{level}_percent", "capture_top",
         f"Share of crimes in the {level} % of hours and places ranked highest",
-        partial(capture_hours, level=level), level=level, is_lower_better=False, target_value=1,
+        partial(find_capture, level=level), level=level, is_lower_better=False, target_value=1,
     )
     for level in CAPTURE_LEVELS
 }  # fmt: skip
@@ -306,13 +310,11 @@ EFFICIENCY_INDEX = tuple(
 )  # fmt: skip
 EXPECTED = Metric[CountSample](
     "expected_crimes", "expected_crimes", "Mean of the crimes expected",
-    lambda sample: float(sample.expected.mean()),
-    grains=(DECILE_GRAIN,), unit="crimes", reference=None,
+    lambda sample: float(sample.expected.mean()), grains=(DECILE_GRAIN,), unit="crimes", reference=None,
 )  # fmt: skip
 OBSERVED = Metric[CountSample](
     "observed_crimes", "observed_crimes", "Mean of the crimes that happened",
-    lambda sample: float(sample.observed.mean()),
-    grains=(DECILE_GRAIN,), unit="crimes", reference=None,
+    lambda sample: float(sample.observed.mean()), grains=(DECILE_GRAIN,), unit="crimes", reference=None,
 )  # fmt: skip
 COUNT_METRICS = (
     POISSON_DEVIANCE, DEVIANCE_RATIO, *RATIO_ENDS, PREDICTED_TO_ACTUAL, MEAN_ABSOLUTE_ERROR,

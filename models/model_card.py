@@ -30,8 +30,8 @@ Counts per neighborhood, month, hour and offense are modelled on the complete gr
 included, per calendar day. The **base rate** is the city's level of each common offense (a Gaussian
 process with season and damped trend, marginalised over how fast it moves), times the neighborhood's
 share of it, times a shape over the hours, both shrunk toward broader ones ({broader}). Months that are
-not yet reported in full count for less. A **random forest regressor** then corrects the base by what it
-saw at past origins, raised to a blend weight that is chosen there. {day_types} come from city-wide
+not yet reported in full count for less. A **random forest regressor** then corrects the base by a ratio
+learned at past origins, raised to a blend weight that is chosen there. {day_types} come from city-wide
 factors. **Intervals** ({levels} %) are Gamma-Poisson, calibrated at past origins by group of volume; no
 coverage is guaranteed. The **patrol type** is a rule on the offense; its shares blend the base rates and
 a random forest classifier. `suggested_patrol` is the type whose share of the cell, divided by the root

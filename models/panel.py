@@ -99,7 +99,7 @@ class Panel:
 
     @property
     def months(self) -> Integers:
-        """Calendar month (1-12) of each t."""
+        """Calendar months (t), 1-12."""
         return self.month_numbers % MONTHS + 1
 
     def before(self, origin: int) -> "Panel":

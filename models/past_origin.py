@@ -39,7 +39,7 @@ class PastOrigin:
 
     @property
     def targets(self) -> Integers:
-        """Month numbers of the months after the origin."""
+        """Month numbers (month) after the origin."""
         return self.future.month_numbers
 
     @cached_property

@@ -76,7 +76,10 @@ def share_out(panel: Panel, base: npt.NDArray[np.float32] | Floats) -> Floats:
 
 
 def make_patrol_features(shares: Floats, targets: Integers) -> npt.NDArray[np.float32]:
-    """Return rows (neighborhood, target, hour): base shares here and all day, hour and month."""
+    """Return features (cell, feature), cells by neighborhood, target and hour, hours fastest.
+
+    Features are the base `shares` (neighborhood, target, hour, type) here and all day, hour and month.
+    """
     hour_angle = 2 * np.pi * np.arange(HOURS) / HOURS
     month_angle = (2 * np.pi * (targets % MONTHS) / MONTHS)[:, None]
     columns = [
