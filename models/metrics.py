@@ -24,8 +24,8 @@ DAY_GRAIN = "neighborhood_day"
 ZONE_GRAIN = "zone"
 DECILE_GRAIN = "decile"
 ALL = "all"
-"""What is scored. Zones and deciles are parts of the cells, each a `subset` of its own: a zone's name, or
-the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere nothing is left out."""
+"""What is scored. Zones and deciles are parts of the cells, each a `subset` of its own: a zone's name,
+or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere the subset is `ALL`."""
 
 CAPTURE_LEVELS = (1, 5, 10)
 RATIO_LEVEL = 95
