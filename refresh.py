@@ -44,19 +44,14 @@ from warehouse.command import (
 )
 from warehouse.dictionary import fill_dictionary
 from warehouse.errors import NoBuildError
+from warehouse.files import PARTIAL, REFRESH, hold_lock
 from warehouse.guards import Comparison, GuardError, compare_with_last
-from warehouse.publish import (
-    PARTIAL,
-    PublishedBuild,
-    hold_lock,
-    name_build,
-    publish_build,
-    read_pointer,
-    refuse_build,
-    sweep_leftovers,
-)
+from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.publish import publish_build, refuse_build
+from warehouse.records import name_build
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
+from warehouse.sweep import sweep_leftovers
 from warehouse.tables_forecast import BACKTEST_SCORE_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
 
@@ -178,7 +173,7 @@ def refresh(request: Request) -> PublishedBuild:
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     city = load_city(request.city)
-    with hold_lock(request.builds), tqdm(total=len(STAGES), disable=None) as bar:
+    with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
         sweep_leftovers(request.builds)
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:

@@ -12,17 +12,11 @@ from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.export import export_build
-from warehouse.history import (
-    check_hash,
-    find_build,
-    name_id,
-    read_lineage,
-    roll_back,
-    verify_build,
-)
-from warehouse.publish import PublishedBuild, list_builds, read_pointer
+from warehouse.history import check_hash, read_lineage, roll_back, verify_build
+from warehouse.pointer import PublishedBuild, read_pointer
 from warehouse.query import CLOSED, answer, run_shell
 from warehouse.read import connect_published
+from warehouse.records import find_build, list_builds, name_id
 from warehouse.schema import TABLES
 
 PAGES = {

@@ -5,7 +5,6 @@ NULL as nothing, no cell that a spreadsheet would run), `<table>.parquet` and `m
 rows, SHA-256, columns), complete or not at all.
 """
 
-import hashlib
 import json
 import os
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import ShieldError
+from warehouse.files import hash_file
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text
@@ -99,8 +99,7 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Pat
             connection.execute(f"{copy} (FORMAT {ending}{options})")
         except duckdb.Error as error:
             raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
-        with path.open("rb") as stream:
-            digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        digests[path.name] = hash_file(path)
     row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
     return {
         "description": table.description,

@@ -11,9 +11,10 @@ import duckdb
 
 from warehouse import settings
 from warehouse.build import Build
-from warehouse.changes import BEFORE, attach_build, fill_changes, find_last_build
+from warehouse.changes import BEFORE, fill_changes, find_last_build
 from warehouse.errors import ShieldError
-from warehouse.history import name_id
+from warehouse.read import attach_build
+from warehouse.records import name_id
 
 NAMED = 5
 """Neighborhoods that a sentence names at most."""

@@ -10,7 +10,7 @@ import pytest
 from warehouse.audit import audit_build
 from warehouse.build import Build
 from warehouse.errors import SchemaError
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from refresh import main
 from tests.raw import write_daily
 from warehouse.changes import BEFORE, list_changes
 from warehouse.guards import CORRECTIONS, ask_guards, compare_with_year
-from warehouse.history import find_build, read_lineage, roll_back
-from warehouse.publish import read_pointer
+from warehouse.history import read_lineage, roll_back
+from warehouse.pointer import read_pointer
+from warehouse.records import find_build
 
 LAST = {"rows": 1000, "cutoff": "2025-06-30", "places": ("A", "B"), "forecast": 900.0}
 

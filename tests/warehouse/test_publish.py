@@ -11,16 +11,16 @@ import pytest
 import refresh as refresh_module
 from refresh import Request, refresh
 from tests.raw import write_daily
-from warehouse import publish, settings
+from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
+from warehouse.files import FETCH, REFRESH, hold_lock, name_lock
 from warehouse.history import roll_back
-from warehouse.publish import (
-    hold_lock,
-    list_builds,
-    publish_build,
-    read_pointer,
-    sweep_leftovers,
-)
+from warehouse.pointer import read_pointer
+from warehouse.publish import publish_build
+from warehouse.records import list_builds
+from warehouse.sweep import sweep_leftovers
+
+LOCK = name_lock(REFRESH)
 
 
 def request_daily(folder: Path, builds: Path, days: int = 100) -> Request:
@@ -31,7 +31,7 @@ def request_daily(folder: Path, builds: Path, days: int = 100) -> Request:
 
 def list_names(builds: Path) -> set[str]:
     """Return the names in a folder, the lock left out."""
-    return {path.name for path in builds.iterdir()} - {publish.LOCK}
+    return {path.name for path in builds.iterdir()} - {LOCK}
 
 
 def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> None:
@@ -115,18 +115,20 @@ def test_open_reader_keeps_its_build_while_a_new_one_is_published(
 
 def test_second_refresh_is_refused_while_one_is_at_work(tmp_path: Path) -> None:
     with (
-        hold_lock(tmp_path),
-        pytest.raises(ShieldError, match=f"is at work .*process {os.getpid()} on .*, started 20"),
-        hold_lock(tmp_path),
+        hold_lock(tmp_path, REFRESH),
+        pytest.raises(
+            ShieldError, match=f"another refresh is at work .*process {os.getpid()} on .*, started 20"
+        ),
+        hold_lock(tmp_path, REFRESH),
     ):
         pass
-    with hold_lock(tmp_path):  # free again
-        assert f"process {os.getpid()} on " in (tmp_path / publish.LOCK).read_text()
+    with hold_lock(tmp_path, REFRESH):  # free again
+        assert f"process {os.getpid()} on " in (tmp_path / LOCK).read_text()
 
 
 def test_lock_of_a_dead_refresh_is_not_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / publish.LOCK).write_text("999999")
-    with hold_lock(tmp_path), (tmp_path / publish.LOCK).open() as other, pytest.raises(BlockingIOError):
+    (tmp_path / LOCK).write_text("999999")
+    with hold_lock(tmp_path, REFRESH), (tmp_path / LOCK).open() as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -145,7 +147,10 @@ def test_leftovers_of_dead_refreshes_are_swept(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
-    with pytest.raises(ShieldError, match="cannot write to the builds folder"), hold_lock(blocked):
+    with (
+        pytest.raises(ShieldError, match=f"cannot write to the folder {blocked}: "),
+        hold_lock(blocked, FETCH),
+    ):
         pass
 
 
