@@ -1,6 +1,6 @@
 """A build while it is written: a new DuckDB file that no reader knows yet.
 
-Enters: a path for the file. Leaves: a `Build` whose tables are filled only through `insert` and
+Input: a path for the file. Output: a `Build` whose tables are filled only through `insert` and
 `insert_mart`, which hold every row against its declaration.
 """
 
@@ -18,18 +18,9 @@ from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text, render_ddl
+from warehouse.time_of_day import render_macro
 
 SQL_DIR = Path(__file__).resolve().parent / "sql"
-
-# One definition for incidents and for forecasts. The bounds are those of the first version's
-# dashboards, so that their filters keep their meaning.
-TIME_OF_DAY_MACRO = """
-CREATE TEMP MACRO time_of_day(hour) AS CASE
-    WHEN hour >= 5 AND hour < 12 THEN 'Morning'
-    WHEN hour >= 12 AND hour < 17 THEN 'Afternoon'
-    WHEN hour >= 17 AND hour < 20 THEN 'Evening'
-    ELSE 'Night' END
-"""
 
 
 @dataclass
@@ -134,7 +125,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
             f" (STORAGE_VERSION {quote_text(settings.STORAGE_VERSION)})"
         )
         connection.execute("USE build")
-        connection.execute(TIME_OF_DAY_MACRO)
+        connection.execute(render_macro())
         connection.begin()  # one wait for the disk, not one for each of some 400 statements
         for table in TABLES:
             select = read_select(table) if table.is_view else ""

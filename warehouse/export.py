@@ -1,6 +1,6 @@
 """The published build as plain files: one CSV and one Parquet per table and view.
 
-Enters: a folder of builds and a folder to write to. Leaves: `<table>.csv` (UTF-8, header, ISO dates,
+Input: a folder of builds and a folder to write to. Output: `<table>.csv` (UTF-8, header, ISO dates,
 NULL as nothing, no cell that a spreadsheet would run), `<table>.parquet` and `manifest.json` (build,
 rows, SHA-256, columns), complete or not at all.
 """
@@ -103,7 +103,7 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Pat
     row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
     return {
         "description": table.description,
-        "grain": table.grain,
+        "grain": table.full_grain,
         "rows": row[0] if row else 0,
         "sha256": digests,
         "columns": {
