@@ -1,6 +1,6 @@
 """Refreshes killed: `python -m tests.kill 200`, in a folder that is thrown away.
 
-Enters: how many real refreshes to kill at random, and how many quick ones (none by default). Leaves: one
+Input: how many real refreshes to kill at random, and how many quick ones (none by default). Output: one
 line of figures; the exit code is 1 if a published build was damaged or lost, or anything was left over.
 
 Every refresh is a process of its own, forked from this one so that its time goes into its work and not

@@ -33,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: list[str] | None) -> Namespace:
-    """Return the options; `run` is the command's function."""
+    """Return the options; `run` is the command's function.
+
+    Raises `SystemExit` for a command line that cannot be understood.
+    """
     parser = CommandParser(prog="python -m warehouse", description=__doc__)
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
@@ -75,7 +78,7 @@ def show_builds(options: Namespace) -> None:
         mark = "*" if path.name == current.file else " "
         try:
             run = read_lineage(path)
-            facts = (run["cutoff"], run["source_kind"], run["rows_kept"])
+            facts = tuple(run.get(name) for name in ("cutoff", "source_kind", "rows_kept"))
         except NoBuildError:
             facts = ("unreadable", None, None)
         rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))

@@ -74,15 +74,21 @@ class Build:
             self.connection.unregister("given_rows")
 
     def insert_mart(self, table: Table) -> int:
-        """Fill a mart from its own SELECT and return its rows; a view has them already."""
+        """Fill a mart from its own SELECT and return its rows; a view has them already.
+
+        Raises `SchemaError` as `insert` does.
+        """
         return self.count_rows(table) if table.is_view else self.insert(table, read_select(table))
 
     def count_rows(self, table: Table) -> int:
-        """Return the number of rows in `table`."""
+        """Return the number of rows in `table`. Raises `duckdb.Error` where it is not there."""
         return int(self.fetch_value(f"SELECT count(*) FROM {table.name}"))
 
     def fetch_value(self, select: str) -> Any:  # noqa: ANN401  # DuckDB decides the type
-        """Return the one value of a SELECT that gives one row and one column."""
+        """Return the one value of a SELECT that gives one row and one column.
+
+        Raises `SchemaError` where it gives no row.
+        """
         row = self.connection.execute(select).fetchone()
         if row is None:
             raise SchemaError(f"expected one row from: {select}")

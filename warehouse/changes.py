@@ -58,9 +58,9 @@ def find_last_build(
 ) -> tuple[Path | None, list[str]]:
     """Return the last published build of the same feed, None for a first one, and warnings.
 
-    The same feed is the same city, the same source and, but for the portal whose snapshots are named
-    by their time, at least one raw file of the same name. The source alone would not do: `files` may be
-    any files, a simulated sample has any size. Nor would all names: a forgotten file would then pass
+    The same feed is the same city, the same kind of source and, but for the portal whose snapshots are
+    named by their time, at least one raw file of the same name. The kind alone would not do: `files` may
+    be any files, a simulated sample has any size. Nor would all names: a forgotten file would then pass
     for another feed. Whoever names each month's file anew is compared with nothing. Builds newer than
     the current one were rolled back from and do not count; neither does one that is damaged or does not
     tell its feed, which is a warning. `build` must hold its `raw_file`.
@@ -96,7 +96,10 @@ def is_same_feed(build: Build, path: Path, city: str, source_kind: str) -> bool:
 
 
 def fill_changes(build: Build, last_build_id: str) -> int:
-    """Fill `build_change` against the build attached as `BEFORE`; return the number of rows."""
+    """Fill `build_change` against the build attached as `BEFORE`; return the number of rows.
+
+    Raises `duckdb.Error` where that build lacks what is compared.
+    """
     changes = render_changes(BEFORE, "build")
     return build.insert(
         BUILD_CHANGE_TABLE,

@@ -21,7 +21,8 @@ DISTRICT_WORD = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})\b", re.IGNORECASE)
 def fill_dictionary(build: Build, districts: Mapping[str, str]) -> None:
     """Write `data_dictionary` in a city's words: `districts` names each kind of district that it has.
 
-    Columns of other kinds are left out, and so are tables with such a column in their key.
+    Columns of other kinds are left out, and so are tables with such a column in their key. Raises
+    `SchemaError` as `Build.insert_frame` does.
     """
     entries = pd.DataFrame(list_entries(TABLES, districts))
     for text in ("label", "description", "table_description", "table_grain"):

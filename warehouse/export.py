@@ -90,11 +90,15 @@ def list_files(path: Path) -> set[str]:
 
 
 def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
-    """Write one table twice and return its entry in the manifest."""
+    """Write one table twice and return its entry in the manifest.
+
+    Raises `ShieldError` naming the table and the file that cannot be written.
+    """
+    select = f"SELECT {', '.join(table.column_names)} FROM {table.name}"
     digests = {}
     for ending, cells, options in (("csv", SAFE_CELLS, ", HEADER"), ("parquet", "*", "")):
         path = folder / f"{table.name}.{ending}"
-        copy = f"COPY (SELECT {cells} FROM {table.name}) TO {quote_text(str(path))}"
+        copy = f"COPY (SELECT {cells} FROM ({select})) TO {quote_text(str(path))}"
         try:
             connection.execute(f"{copy} (FORMAT {ending}{options})")
         except duckdb.Error as error:

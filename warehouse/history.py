@@ -40,15 +40,12 @@ def verify_build(path: Path) -> PublishedBuild:
 def read_lineage(path: Path) -> dict[str, object]:
     """Return the one row of a build's `refresh_run`, by column.
 
-    Raises `NoBuildError` for a file that cannot be read, or that has no such row.
+    Raises `NoBuildError` for a file that cannot be read, or has no such row.
     """
     with connect_build(path) as connection:
         run = connection.execute("SELECT * FROM refresh_run")
         names = [str(column[0]) for column in run.description]
-        row = run.fetchone()
-    if row is None:
-        raise NoBuildError(f"{path.name} has no lineage: its refresh_run is empty")
-    return dict(zip(names, row, strict=True))
+        return dict(zip(names, run.fetchall()[0], strict=True))
 
 
 def roll_back(builds: Path, build_id: str | None = None) -> PublishedBuild:

@@ -63,14 +63,11 @@ def describe_build(path: Path, file: str) -> PublishedBuild:
         with connect_build(path) as connection:
             for table in TABLES:
                 connection.execute(f"SELECT bit_xor(hash({table.name})) FROM {table.name}").fetchall()
-            run = connection.execute(
+            [(build_id, created_at, cutoff, source_kind, is_synthetic)] = connection.execute(
                 "SELECT build_id, created_at, cutoff, source_kind, is_synthetic FROM refresh_run"
-            ).fetchone()
+            ).fetchall()
     except NoBuildError as error:
-        raise ShieldError(f"{path.name} cannot be read back: {error.__cause__}") from error
-    if run is None:
-        raise ShieldError(f"{path.name} has no lineage: its refresh_run is empty")
-    build_id, created_at, cutoff, source_kind, is_synthetic = run
+        raise ShieldError(f"{path.name} cannot be read back: {error.__cause__ or error}") from error
     return PublishedBuild(
         build_id, file, hash_file(path), f"{created_at.isoformat(timespec='seconds')}Z",
         cutoff.isoformat(), source_kind, is_synthetic,

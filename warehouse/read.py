@@ -61,8 +61,8 @@ def connect_published(
     """Open the published build; whatever is published later, the connection reads this one.
 
     A build that goes between the look at the pointer and the opening has been followed by others:
-    the pointer is read again. Raises `NoBuildError` where there is no build that can be opened, and for
-    what DuckDB finds wrong while it is read.
+    the pointer is read again. Raises `NoBuildError` where there is no build that can be opened, for one
+    without lineage, and for what DuckDB finds wrong while it is read.
     """
     while True:
         published = read_pointer(builds)
@@ -74,6 +74,7 @@ def connect_published(
             if path.exists():
                 raise NoBuildError(f"{published.file} cannot be opened: {error}") from error
     with name_build_file(path), connection:
+        check_lineage(connection, path)
         yield published, connection
 
 
@@ -81,11 +82,18 @@ def connect_published(
 def connect_build(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a finished build file read-only.
 
-    Raises `NoBuildError` naming it where it cannot be opened, and for what DuckDB finds wrong while it
-    is read.
+    Raises `NoBuildError` naming it where it cannot be opened, has no lineage, and for what DuckDB finds
+    wrong while it is read.
     """
     with name_build_file(path), duckdb.connect(str(path), read_only=True) as connection:
+        check_lineage(connection, path)
         yield connection
+
+
+def check_lineage(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Raise `NoBuildError` naming the file unless it says which build it is."""
+    if connection.execute("SELECT count(*) FROM refresh_run").fetchone() == (0,):
+        raise NoBuildError(f"{path.name} has no lineage: its refresh_run is empty")
 
 
 @contextmanager

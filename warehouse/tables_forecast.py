@@ -138,7 +138,8 @@ FORECAST_CATEGORY_TABLE = Table(
                        min(category_rank) AS first_rank
                 FROM forecast_category GROUP BY ALL
             ) USING (neighborhood, month, hour)
-            WHERE first_rank IS DISTINCT FROM 1 OR top > expected_crimes * (1 + {RELATIVE_TOLERANCE})"""),
+            WHERE first_rank IS DISTINCT FROM 1
+               OR top > expected_crimes * (1 + {RELATIVE_TOLERANCE})"""),
     ),
 )
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -63,6 +64,57 @@ def test_failing_anywhere_leaves_the_published_build_as_it_was(
         refresh(request_daily(tmp_path, daily_builds))
     assert (daily_builds / "current.json").read_bytes() == before
     assert len(list_names(daily_builds)) == 4
+
+
+def list_calls(builds: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that fills with the calls by which a folder changes, in order, and their names."""
+    calls: list[str] = []
+    sync, rename, replace = os.fsync, os.rename, os.replace
+
+    def name_file(descriptor: int) -> str:
+        found = os.fstat(descriptor)
+        return next(
+            path.name for path in (builds, *builds.iterdir()) if os.path.samestat(path.stat(), found)
+        )
+
+    def record_sync(descriptor: int) -> None:
+        calls.append(f"fsync {name_file(descriptor)}")
+        sync(descriptor)
+
+    def record_rename(old: Path, new: Path) -> None:
+        calls.append(f"rename {Path(new).name}")
+        rename(old, new)
+
+    def record_replace(old: Path, new: Path) -> None:
+        calls.append(f"replace {Path(new).name}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "rename", record_rename)
+    monkeypatch.setattr(os, "replace", record_replace)
+    return calls
+
+
+def test_every_name_is_on_disk_before_what_points_at_it(
+    daily_builds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = daily_builds.name
+    partial = daily_builds / "warehouse-x.duckdb.partial"
+    shutil.copy(daily_builds / read_pointer(daily_builds).file, partial)
+    calls = list_calls(daily_builds, monkeypatch)
+    publish_build(daily_builds, "x", partial)
+    assert calls == [
+        "fsync warehouse-x.duckdb.partial",
+        "fsync warehouse-x.json.partial",
+        f"fsync {folder}",
+        "rename warehouse-x.duckdb",
+        f"fsync {folder}",
+        "fsync current.json.partial",
+        "replace current.json",
+        f"fsync {folder}",
+        "replace warehouse-x.json",
+        "replace current.duckdb",
+    ]
 
 
 def test_file_with_a_write_ahead_log_is_not_published(tmp_path: Path) -> None:
