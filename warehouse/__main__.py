@@ -86,7 +86,7 @@ def show_builds(options: Namespace) -> None:
 
 
 def show_status(options: Namespace) -> None:
-    """Print the published build's lineage; fail where there is none or its file is damaged."""
+    """Print the published build's lineage. Raises `ShieldError` where there is none, or it is damaged."""
     published = read_pointer(options.builds)
     print(describe(published))
     path = options.builds / published.file
@@ -96,7 +96,10 @@ def show_status(options: Namespace) -> None:
 
 
 def run_verify(options: Namespace) -> None:
-    """Hold every kept build against its SHA-256, read it in full and audit it; fail if one is bad."""
+    """Check every kept build against its SHA-256, read it in full and audit it.
+
+    Raises `ShieldError` with their number if any is bad.
+    """
     bad = 0
     for path in list_builds(options.builds):
         try:
@@ -155,7 +158,7 @@ def run_prompt(options: Namespace) -> None:
 
 
 def run_docs(options: Namespace) -> None:
-    """Write the generated pages, or check that they are up to date."""
+    """Write the generated pages, or raise `ShieldError` for the first that is not up to date."""
     for path, page in PAGES.items():
         if not options.check:
             path.write_text(page)

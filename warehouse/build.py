@@ -1,7 +1,7 @@
 """A build while it is written: a new DuckDB file that no reader knows yet.
 
 Input: a path for the file. Output: a `Build` whose tables are filled only through `insert` and
-`insert_mart`, which hold every row against its declaration.
+`insert_mart`, which check every row against its declaration.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

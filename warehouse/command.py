@@ -113,17 +113,17 @@ def parse_day(text: str) -> dt.date:
     return day
 
 
-def count_between(least: int, most: int) -> Callable[[str], int]:
-    """Return a function that reads a whole number from `least` to `most`, both included.
+def count_between(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return a function that reads a whole number from `minimum` to `maximum`, both included.
 
     It raises as `parse_text`.
     """
 
     def parse_count(text: str) -> int:
         digits = re.fullmatch(r"-?[0-9]{1,18}", text)
-        if digits is None or not least <= int(text) <= most:
+        if digits is None or not minimum <= int(text) <= maximum:
             raise argparse.ArgumentTypeError(
-                f"expected a whole number from {least} to {most}, found {text!r}"
+                f"expected a whole number from {minimum} to {maximum}, found {text!r}"
             )
         return int(text)
 

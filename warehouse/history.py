@@ -26,7 +26,7 @@ def check_hash(path: Path) -> PublishedBuild:
 
 
 def verify_build(path: Path) -> PublishedBuild:
-    """Hold a kept build against its SHA-256, read it in full, audit it, and return its record.
+    """Check a kept build against its SHA-256, read it in full, audit it, and return its record.
 
     Raises `ShieldError` naming the file and the first thing that is wrong with it.
     """

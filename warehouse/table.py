@@ -76,7 +76,7 @@ class Table:
     `is_mart` tables are filled by the SELECT in `warehouse/sql/<name>.sql`. Where `is_view` says so
     too, that SELECT is stored instead of its rows: for marts that would only repeat another table.
 
-    The audit holds a build against the rest. `is_complete`: there is a row for every combination of
+    The audit checks a build against the rest. `is_complete`: there is a row for every combination of
     the values that the key columns may take. `empty_where`, in words: when there is no row at all.
     `counts_incidents`: `incident_count` counts every incident once, of those for which the SQL
     condition `counted_where` holds. `reconciliations`: what else must hold.
