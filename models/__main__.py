@@ -16,7 +16,7 @@ from models.model_card import render_card
 from models.panel import load_panel
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, run_command
-from warehouse.publish import PublishedBuild
+from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
 
 SHOWN = ("deviance_to_reference", "predicted_to_actual", "capture_top_5_percent", "coverage_80",
