@@ -27,9 +27,11 @@ from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest import list_origins, run_backtest
-from models.forecast import Decisions, fill_forecasts, make_forecast
+from models.forecast import Decisions, make_forecast
+from models.forecast_tables import fill_forecasts
+from models.load_panel import load_panel
+from models.metrics import list_metrics
 from models.model_card import fill_card
-from models.panel import load_panel
 from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
@@ -52,7 +54,7 @@ from warehouse.records import name_build
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
 from warehouse.sweep import sweep_leftovers
-from warehouse.tables_forecast import BACKTEST_SCORE_TABLE
+from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, SCORE_METRIC_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
 
 OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
@@ -215,6 +217,7 @@ def write_tables(
         origins = list_origins(panel, 1) if request.with_backtest else []
         if request.with_backtest and not origins:
             tqdm.write("backtest left out: the data holds too few months")
+        build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
     with watch.time_stage("compare"):
         comparison = compare_with_last(build, request.builds, city.name, request.source_kind)

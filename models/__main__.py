@@ -1,4 +1,7 @@
-"""Commands on forecasts of the published build: `python -m models backtest | card`."""
+"""Commands on forecasts of the published build: `python -m models backtest | card`.
+
+Input: a command line and the published build. Output: printed tables, and files of a backtest.
+"""
 
 import signal
 import sys
@@ -12,16 +15,27 @@ from tqdm import tqdm
 from models.backtest import require_origins, run_backtest
 from models.backtest_charts import draw_scores
 from models.baselines import has_lightgbm
+from models.load_panel import load_panel
+from models.metrics import (
+    ALL,
+    CAPTURE,
+    COVERAGE,
+    DAY_GRAIN,
+    DEVIANCE_RATIO,
+    PATROL_LOG_LOSS,
+    PREDICTED_TO_ACTUAL,
+)
 from models.model_card import render_card
-from models.panel import load_panel
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, run_command
 from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
 
-SHOWN = ("deviance_to_reference", "predicted_to_actual", "capture_top_5_percent", "coverage_80",
-         "patrol_log_loss")  # fmt: skip
-MOST_ORIGINS = 400
+SHOWN = [
+    metric.name
+    for metric in (DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[80], PATROL_LOG_LOSS)
+]
+MAX_ORIGINS = 400
 """A century of quarters."""
 
 
@@ -32,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
     )
-    parser.add_argument("--origins", type=count_between(1, MOST_ORIGINS), default=6,
+    parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins, a quarter apart")  # fmt: skip
     parser.add_argument(
         "--out", type=parse_path, default=Path("backtest"), help="folder of table and charts"
@@ -60,7 +74,7 @@ def make_backtest(
     origins = require_origins(panel, wanted)
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
-    scores = run_backtest(panel, origins, with_rivals=True)
+    scores = run_backtest(panel, origins, with_slow_baselines=True)
     scores["data_source"] = connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0]
     scores.to_csv(out / "backtest_score.csv", index=False)
     if published.is_synthetic:
@@ -73,12 +87,12 @@ def make_backtest(
 def print_scores(scores: pd.DataFrame) -> None:
     """Print one table per horizon: models by origin, deviance beside the reference, and the means."""
     for horizon, part in scores.groupby("horizon_months"):
-        ratio = part[part["metric"] == "deviance_to_reference"]
+        ratio = part[part["metric"] == DEVIANCE_RATIO.name]
         table = ratio.pivot_table(index="model", columns="origin", values="value", sort=False)
         table["mean"] = table.mean(axis=1)
         print(f"\n{horizon} months ahead: Poisson deviance beside the reference, below 1 is better")
         print(table.sort_values("mean").to_string(float_format="{:,.4f}".format))
-        rest = part[part["metric"].isin(SHOWN) & ~part["grain"].str.contains("zone|decile|day")]
+        rest = part[part["metric"].isin(SHOWN) & (part["subset"] == ALL) & (part["grain"] != DAY_GRAIN)]
         means = rest.pivot_table(index="model", columns="metric", values="value", sort=False)
         print(f"\n{horizon} months ahead: means over origins")
         print(means.to_string(float_format="{:,.4f}".format, na_rep=""))

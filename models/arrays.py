@@ -1,4 +1,7 @@
-"""Types of arrays, named once."""
+"""Types of arrays, named once.
+
+Input: nothing. Output: `Floats` and `Integers`, of any shape.
+"""
 
 import numpy as np
 import numpy.typing as npt

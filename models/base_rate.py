@@ -1,17 +1,18 @@
 """Base rates: what counts and shrinkage alone say, before any forest.
 
-Enters: a `Panel` that ends at the origin. Leaves: expected crimes per clock hour, by neighborhood,
+Input: a `Panel` that ends at the origin. Output: expected crimes per clock hour, by neighborhood,
 target month, hour and stratum: the city's level (`models.city_level`), times the neighborhood's share of
-it, times a shape over the hours. Shares and shapes are empirical Bayes: each is drawn towards a
-broader one by a number of pseudo-events, so that a neighborhood with few incidents borrows from its
-own past, its NPU and the city.
+it, times a shape over the hours. Shares and shapes are empirical Bayes: each is shrunk toward a broader
+one, whose prior weight is a number of incidents, so that a neighborhood with few incidents borrows from
+its own past, its NPU and the city (Gelman et al. 2013, Bayesian Data Analysis, 2.7: a Gamma prior of a
+Poisson rate adds its weight to the counts).
 """
 
 import numpy as np
 
 from models.arrays import Floats, Integers
 from models.city_level import forecast_level
-from models.day_types import count_kinds, weigh_kinds
+from models.day_types import average_factors, count_day_types
 from models.panel import HOURS, Panel
 
 # Chosen by deviance at past origins (docs/adr/0002-base-and-forests.md).
@@ -19,37 +20,40 @@ RECENT_HALF_LIFE = 3.0
 LONG_HALF_LIFE = 18.0
 SHAPE_HALF_LIFE = 12.0
 """Half-lives of the weights on past months, in months."""
-MIX_PSEUDO_EVENTS = 200.0
-"""A neighborhood's share of a stratum is drawn to its share of all crime by so many of the city's."""
-NPU_PSEUDO_EVENTS = 100.0
-MOVE_PSEUDO_EVENTS = 25.0
-"""How far recent events move the share of an NPU, and of a neighborhood."""
-SHAPE_PSEUDO_EVENTS = 60.0
+MIX_PRIOR_WEIGHT = 200.0
+"""Prior weight, in incidents of the city, of a neighborhood's share of all crime in that of a
+stratum."""
+NPU_PRIOR_WEIGHT = 100.0
+MOVE_PRIOR_WEIGHT = 25.0
+"""Prior weights of the long shares of an NPU and of a neighborhood beside its recent incidents."""
+SHAPE_PRIOR_WEIGHT = 60.0
+"""Prior weight, in incidents, of the broader shape in that of a neighborhood or NPU."""
 SHAPE_TYPES = 2
 """Ways in which the hours of a neighborhood differ from the city's (components of a low rank)."""
 SHAPE_TYPE_SHARE = 0.5
-"""Weight of those beside the NPU in what a neighborhood's hours are drawn to."""
+"""Weight of those beside the NPU in what a neighborhood's hours are shrunk toward."""
 HOUR_BANDWIDTH = 0.7
 """Standard deviation of the circular smoothing over the hours, in hours."""
 
 REFERENCE_HALF_LIFE = 12.0
-REFERENCE_PSEUDO_EVENTS = 10.0
+REFERENCE_PRIOR_WEIGHT = 10.0
 
 
 def weigh_months(panel: Panel, origin: int, half_life: float) -> Floats:
-    """Return a weight per month of the panel: 1 at the origin, halved every `half_life` months."""
+    """Return weights (month): 1 at the origin, halved every `half_life` months."""
     ages = origin - 0.5 - panel.month_numbers
     weights: Floats = np.exp2(-ages / half_life)
     return weights
 
 
 def estimate_reference(panel: Panel, origin: int) -> Floats:
-    """Return the reference of the backtest: empirical Bayes, half-life 12 months, k = 10.
+    """Return the reference of the backtest (neighborhood, hour), crimes per clock hour.
 
-    For weighted counts C(n,h) and days D(h), city hour profile p(h) and neighborhood rate
-    r(n) = (C(n) + 0.5) / D: rate(n,h) = (C(n,h) + k) / (D(h) + k / (r(n) p(h))).
+    Empirical Bayes with half-life `REFERENCE_HALF_LIFE` and prior weight k. For weighted counts C(n,h)
+    and days D(h), city hour profile p(h) and neighborhood rate r(n) = (C(n) + 0.5) / D: rate(n,h) =
+    (C(n,h) + k) / (D(h) + k / (r(n) p(h))).
     """
-    k = REFERENCE_PSEUDO_EVENTS
+    k = REFERENCE_PRIOR_WEIGHT
     weights = weigh_months(panel, origin, REFERENCE_HALF_LIFE)
     counts, exposure = np.einsum("nth,t->nh", panel.counts, weights), weights @ panel.exposure
     by_hour = counts.sum(axis=0) + 0.5
@@ -64,13 +68,13 @@ def estimate_base(past: Panel, origin: int, targets: Integers) -> Floats:
     `targets` are month numbers from `origin` on. An hour is one of an average day of its month, with
     the weekdays and holidays the month has.
     """
-    factors = past.kind_factors
+    factors = past.day_type_factors
     shapes = estimate_shapes(past, origin)
     city_shape = shapes.mean(axis=0)
-    seen = np.einsum("ths,hs->ts", weigh_kinds(factors, past.kind_days), city_shape)
+    seen = np.einsum("ths,hs->ts", average_factors(factors, past.day_type_days), city_shape)
     counts = past.stratum_counts.sum(axis=(0, 2), dtype=np.float64)
     level = forecast_level(counts, past.days[:, None] * seen, past.month_numbers, targets)
-    by_month = level[:, None, :] * weigh_kinds(factors, count_kinds(targets, past.holidays))
+    by_month = level[:, None, :] * average_factors(factors, count_day_types(targets, past.holidays))
     by_place = estimate_shares(past, origin)[:, None, :] * shapes
     rates: Floats = by_place[:, None] * by_month[None]
     return rates
@@ -88,18 +92,23 @@ def estimate_shares(past: Panel, origin: int) -> Floats:
     )
     overall = long.sum(axis=1) + 0.5
     overall /= overall.sum()
-    shares = (long + MIX_PSEUDO_EVENTS * overall[:, None]) / (long.sum(axis=0) + MIX_PSEUDO_EVENTS)
+    shares = (long + MIX_PRIOR_WEIGHT * overall[:, None]) / (long.sum(axis=0) + MIX_PRIOR_WEIGHT)
     member = list_npus(past)
     shares = move_shares(shares, member @ (member.T @ recent), member @ (member.T @ shares),
-                         recent.sum(axis=0), NPU_PSEUDO_EVENTS)  # fmt: skip
-    return move_shares(shares, recent, shares, recent.sum(axis=0), MOVE_PSEUDO_EVENTS)
+                         recent.sum(axis=0), NPU_PRIOR_WEIGHT)  # fmt: skip
+    return move_shares(shares, recent, shares, recent.sum(axis=0), MOVE_PRIOR_WEIGHT)
 
 
 def move_shares(
-    shares: Floats, recent: Floats, group_shares: Floats, total: Floats, pseudo_events: float
+    shares: Floats, recent: Floats, group_shares: Floats, total: Floats, prior_weight: float
 ) -> Floats:
-    """Return shares moved by what a group's recent events are beside its share of the city's."""
-    moved = shares * (recent + pseudo_events) / (total * group_shares + pseudo_events)
+    """Return shares (neighborhood, stratum) moved by recent incidents beside those expected.
+
+    The factor is (recent + k) / (expected + k) with prior weight k, where `recent` are a group's
+    incidents and its `group_shares` of the city's `total` (stratum) are expected: the posterior mean of
+    a relative risk with a Gamma(k, k) prior (Clayton & Kaldor 1987, Biometrics 43:3).
+    """
+    moved = shares * (recent + prior_weight) / (total * group_shares + prior_weight)
     normalized: Floats = moved / moved.sum(axis=0)
     return normalized
 
@@ -114,8 +123,8 @@ def list_npus(panel: Panel) -> Floats:
 def estimate_shapes(past: Panel, origin: int) -> Floats:
     """Return each hour's share of a day (neighborhood, hour, stratum); those of a day add up to 1.
 
-    A neighborhood's own hours are drawn to the mean of two guesses: its NPU's hours, and what is left
-    of its own when only the commonest ways of differing from the city are believed.
+    A neighborhood's own hours are shrunk toward the mean of two guesses: its NPU's hours, and what is
+    left of its own when only the commonest ways of differing from the city are believed.
     """
     weights = weigh_months(past, origin, SHAPE_HALF_LIFE)
     counts, exposure = np.einsum("nths,t->nhs", past.stratum_counts, weights), weights @ past.exposure
@@ -132,7 +141,10 @@ def find_shape_types(counts: Floats, city: Floats) -> Floats:
     """Return shapes (neighborhood, hour, stratum) of the best approximation of rank `SHAPE_TYPES`.
 
     Approximated is the log ratio of a neighborhood's shrunken shape to the city's, all strata beside
-    each other, weighted by the root of their events.
+    each other, weighted by the root of their incidents: the variance of a log count is about 1 / count,
+    so that unweighted the noise of the quietest neighborhoods would be the first component. The best
+    approximation keeps the largest singular values (Eckart & Young 1936, Psychometrika 1:3); its left
+    singular vectors are the eigenvectors of the small matrix of neighborhoods, which is cheaper.
     """
     roots = np.sqrt(counts.sum(axis=1, keepdims=True) + 1)
     ratios = np.log(shrink_shape(counts, city) / city) * roots
@@ -145,9 +157,9 @@ def find_shape_types(counts: Floats, city: Floats) -> Floats:
 
 
 def shrink_shape(counts: Floats, prior: Floats) -> Floats:
-    """Return shares over the hours (axis 1), drawn to `prior` by `SHAPE_PSEUDO_EVENTS`."""
+    """Return shares over the hours (axis 1), shrunk toward `prior`, in the shape of `counts`."""
     total = counts.sum(axis=1, keepdims=True)
-    shares: Floats = (counts + SHAPE_PSEUDO_EVENTS * prior) / (total + SHAPE_PSEUDO_EVENTS)
+    shares: Floats = (counts + SHAPE_PRIOR_WEIGHT * prior) / (total + SHAPE_PRIOR_WEIGHT)
     return shares
 
 

@@ -1,6 +1,6 @@
 """Other models that the backtest scores beside ours.
 
-Enters: a `Panel` that ends at the origin, and target months. Leaves: expected crimes per clock hour
+Input: a `Panel` that ends at the origin, and target months. Output: expected crimes per clock hour
 (neighborhood, target month, hour), above 0 everywhere.
 """
 
@@ -13,10 +13,19 @@ from sklearn.ensemble import RandomForestRegressor
 
 from models.arrays import Floats, Integers
 from models.features import FEATURES, make_features
+from models.model_names import (
+    CELL_MEAN,
+    FIRST_VERSION,
+    FIRST_VERSION_EXPOSURE,
+    HOUR_MEAN,
+    POISSON_GLM,
+    SEASONAL_NAIVE,
+)
 from models.panel import HOURS, Panel
-from models.past_origin import Rehearsal
-from models.volume import SMALLEST_RATIO, describe, divide_city_out
+from models.past_origin import PastOrigin
+from models.volume import MIN_RATIO, describe, divide_city_out
 from warehouse import settings
+from warehouse.months import MONTHS
 
 FITTING_ROUNDS = 20
 """Rounds of iterative proportional fitting; the margins agree to 1e-9 long before."""
@@ -25,21 +34,21 @@ FIRST_VERSION_DAYS = 30
 """What the first version divided its summed years by."""
 
 LIGHTGBM_TREES = 150
-SMALLEST_RATE = 1e-9
+MIN_RATE = 1e-9
 
 
 def average_hours(past: Panel, targets: Integers) -> Floats:
-    """Return the mean rate of a neighborhood and hour over all of the past."""
+    """Return (neighborhood, target, hour) the mean rate of the hour over all of the past."""
     rates = past.counts.sum(axis=1) / past.exposure.sum(axis=0)
     return np.repeat(keep_above_zero(rates)[:, None, :], len(targets), axis=1)
 
 
 def average_cells(past: Panel, targets: Integers) -> Floats:
-    """Return the mean rate of a neighborhood, calendar month and hour; of all months where unseen."""
+    """Return (neighborhood, target, hour) the mean rate of the calendar month; of all where unseen."""
     fallback = average_hours(past, targets)
     rates = np.empty_like(fallback)
     for index, target in enumerate(targets):
-        same = past.select_months(past.month_numbers % 12 == target % 12)
+        same = past.select_months(past.month_numbers % MONTHS == target % MONTHS)
         if len(same.days):
             rates[:, index] = keep_above_zero(same.counts.sum(axis=1) / same.exposure.sum(axis=0))
         else:
@@ -48,11 +57,11 @@ def average_cells(past: Panel, targets: Integers) -> Floats:
 
 
 def repeat_last_year(past: Panel, targets: Integers) -> Floats:
-    """Return the rate of the same cell in the newest such month; of all months where unseen."""
+    """Return (neighborhood, target, hour) the rate in the newest such month; of all where unseen."""
     fallback = average_hours(past, targets)
     rates = np.empty_like(fallback)
     for index, target in enumerate(targets):
-        same = np.flatnonzero(past.month_numbers % 12 == target % 12)
+        same = np.flatnonzero(past.month_numbers % MONTHS == target % MONTHS)
         if len(same):
             newest = same[-1]
             rates[:, index] = keep_above_zero(past.counts[:, newest] / past.exposure[newest])
@@ -62,13 +71,13 @@ def repeat_last_year(past: Panel, targets: Integers) -> Floats:
 
 
 def fit_poisson_glm(past: Panel, targets: Integers) -> Floats:
-    """Return the log-linear Poisson model with main effects of neighborhood, month and hour.
+    """Return rates (neighborhood, target, hour) of the log-linear Poisson model of their main effects.
 
     Its maximum likelihood is found by iterative proportional fitting (Deming & Stephan 1940). Months
     that the past never saw have the mean effect.
     """
-    seen = np.unique(past.month_numbers % 12)
-    is_month = (past.month_numbers[:, None] % 12 == seen[None, :]).astype(np.float64)
+    seen = np.unique(past.month_numbers % MONTHS)
+    is_month = (past.month_numbers[:, None] % MONTHS == seen[None, :]).astype(np.float64)
     counts = np.einsum("nth,tm->nmh", past.counts, is_month)
     exposure = np.einsum("th,tm->mh", past.exposure, is_month)
     place, month, hour = np.ones(len(counts)), np.ones(len(seen)), np.ones(HOURS)
@@ -77,32 +86,32 @@ def fit_poisson_glm(past: Panel, targets: Integers) -> Floats:
         month = counts.sum(axis=(0, 2)) / np.einsum("n,h,mh->m", place, hour, exposure)
         hour = counts.sum(axis=(0, 1)) / np.einsum("n,m,mh->h", place, month, exposure)
     effects = dict(zip(seen.tolist(), month.tolist(), strict=True))
-    by_target = np.array([effects.get(int(target) % 12, month.mean()) for target in targets])
+    by_target = np.array([effects.get(int(target) % MONTHS, month.mean()) for target in targets])
     return keep_above_zero(np.einsum("n,t,h->nth", place, by_target, hour))
 
 
 def fit_first_version(past: Panel, targets: Integers) -> dict[str, Floats]:
-    """Return what the first version said, and the same forest divided by the days it had seen.
+    """Return rates by model: the first version's, and its forest's divided by the days it had seen.
 
     Counts summed over all years for cells with at least one incident, identifiers as integers, a
     forest with default settings, rounded up after division by 30. As published, that was read as the
     crimes of the clock hour of one day.
     """
-    month = past.month_numbers % 12
-    is_month = (month[:, None] == np.arange(12)[None, :]).astype(np.float64)
+    month = past.month_numbers % MONTHS
+    is_month = (month[:, None] == np.arange(MONTHS)[None, :]).astype(np.float64)
     counts = np.einsum("nth,tm->nmh", past.counts, is_month)
     cells = np.argwhere(counts > 0)
     forest = RandomForestRegressor(random_state=settings.SEED, n_jobs=settings.available_cores())
     forest.fit(cells.astype(np.float32), counts[counts > 0])
     shape = (len(counts), len(targets), HOURS)
     place, target, hour = np.indices(shape)
-    asked = np.stack([place, np.asarray(targets)[target] % 12, hour], axis=-1).reshape(-1, 3)
+    asked = np.stack([place, np.asarray(targets)[target] % MONTHS, hour], axis=-1).reshape(-1, 3)
     summed = forest.predict(asked.astype(np.float32)).reshape(shape)
     days = is_month.T @ past.days
     days = np.where(days > 0, days, days[days > 0].mean())
     return {
-        "first_version_published": np.ceil(summed / FIRST_VERSION_DAYS),
-        "first_version_with_exposure": keep_above_zero(summed / days[targets % 12][None, :, None]),
+        FIRST_VERSION.name: np.ceil(summed / FIRST_VERSION_DAYS),
+        FIRST_VERSION_EXPOSURE.name: keep_above_zero(summed / days[targets % MONTHS][None, :, None]),
     }
 
 
@@ -112,15 +121,15 @@ def has_lightgbm() -> bool:
 
 
 def fit_lightgbm(
-    rehearsals: Sequence[Rehearsal], past: Panel, origin: int, targets: Integers, rates: Floats
+    past_origins: Sequence[PastOrigin], past: Panel, origin: int, targets: Integers, rates: Floats
 ) -> Floats:
-    """Return the base rate corrected by boosted trees with Poisson loss, on the forest's features."""
+    """Return `rates` in their shape, corrected by boosted trees with Poisson loss."""
     import lightgbm  # a test dependency: no refresh needs it
 
-    features = np.concatenate([describe(rehearsal) for rehearsal in rehearsals])
-    expected = [divide_city_out(rehearsal) for rehearsal in rehearsals]
+    features = np.concatenate([describe(past_origin) for past_origin in past_origins])
+    expected = [divide_city_out(past_origin) for past_origin in past_origins]
     ratios = np.concatenate(
-        [(r.future.counts / mean).ravel() for r, mean in zip(rehearsals, expected, strict=True)]
+        [(r.future.counts / mean).ravel() for r, mean in zip(past_origins, expected, strict=True)]
     )
     booster = lightgbm.LGBMRegressor(
         objective="poisson", n_estimators=LIGHTGBM_TREES, learning_rate=0.03, num_leaves=15,
@@ -133,18 +142,19 @@ def fit_lightgbm(
         # Its scikit-learn interface misses the names it was given itself.
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
         ratio = booster.predict(make_features(past, origin, targets, rates))
-    corrected: Floats = rates * np.maximum(np.asarray(ratio), SMALLEST_RATIO).reshape(rates.shape)
+    corrected: Floats = rates * np.maximum(np.asarray(ratio), MIN_RATIO).reshape(rates.shape)
     return corrected
 
 
 def keep_above_zero(rates: Floats) -> Floats:
-    """Return rates of at least a hundredth of their mean: the deviance of a rate of 0 is infinite."""
-    return np.maximum(rates, max(rates.mean() / 100, SMALLEST_RATE))
+    """Return rates (same shape) of at least a hundredth of their mean: at 0 a deviance is infinite."""
+    return np.maximum(rates, max(rates.mean() / 100, MIN_RATE))
 
 
-SIMPLE_RIVALS: dict[str, Callable[[Panel, Integers], Floats]] = {
-    "cell_mean": average_cells,
-    "neighborhood_hour_mean": average_hours,
-    "seasonal_naive": repeat_last_year,
-    "poisson_glm": fit_poisson_glm,
+SIMPLE_BASELINES: dict[str, Callable[[Panel, Integers], Floats]] = {
+    CELL_MEAN.name: average_cells,
+    HOUR_MEAN.name: average_hours,
+    SEASONAL_NAIVE.name: repeat_last_year,
+    POISSON_GLM.name: fit_poisson_glm,
 }
+"""Baselines that every backtest scores, by name in `backtest_score`."""

@@ -1,12 +1,14 @@
 """The level of the city: how many crimes a day to expect in each of the coming months.
 
-Enters: monthly counts of each stratum. Leaves: expected crimes per day in the target months.
+Input: monthly counts of each stratum. Output: expected crimes per day in the target months.
 
 The log of a stratum's monthly rate is a Gaussian process (Rasmussen & Williams 2006, chapter 2): a
 slow random walk, a deviation that dies away within months, a damped trend, a season of two harmonics,
-and noise. How fast the level moves is not told but averaged over, each speed weighted by how well it
-explains the past: a city whose crime is stable gets a long memory, a feed that falls is followed.
-Counts are Poisson, whose log is neither unbiased nor of a known variance where they are small.
+and noise. How fast the level moves is a hyperparameter on a grid (`SPEEDS`) and is marginalised over it:
+the forecast is the mean over the speeds, each weighted by its prior times its evidence, the approximate
+marginal likelihood. A city whose crime is stable gets a long memory, a feed that falls is followed.
+Counts are Poisson and stay so: a Gaussian model of their log has no value at 0, is biased where counts
+are small, and would need a variance that depends on the unknown rate.
 """
 
 from dataclasses import dataclass
@@ -14,28 +16,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Floats, Integers
+from warehouse.months import MONTHS
 
 # Standard deviations on the log scale; chosen once, for all cities (docs/adr/0002).
 WALK_STEPS = (0.0, 0.01, 0.02, 0.03, 0.05)
 WALK_PRIOR = (0.30, 0.40, 0.20, 0.07, 0.03)
-"""Standard deviation of a month's step of the random walk, and how much each is believed at first."""
+"""Grid of the standard deviation of a month's step of the random walk, and the prior of each value."""
 DEVIATIONS = (0.03, 0.07, 0.14)
-"""Standard deviation of the passing deviation; all are believed alike."""
-DEVIATION_MONTHS = 2.5
-"""Months after which a deviation has fallen to 1/e."""
+"""Grid of the standard deviation of the passing deviation, all of the same prior."""
+DEVIATION_EFOLDING_MONTHS = 2.5
+"""E-folding time of the deviation: after so many months 1/e of it is left."""
 TREND_A_YEAR = 0.03
-TREND_MONTHS = 12.0
-"""A trend goes on less and less: in all as far as it would in so many months."""
+"""Standard deviation of the trend, log scale a year."""
+TREND_EFOLDING_MONTHS = 12.0
+"""E-folding time of the damped trend (Gardner & McKenzie 1985, Management Science 31:10): its slope
+falls as exp(-t / 12), so that in all it goes as far as it would undamped in so many months."""
 HARMONICS = (0.07, 0.025)
 """Standard deviations of the yearly and the half-yearly wave."""
 NOISE = 0.07
 """What is left of a month beyond Poisson noise: weather, holidays, recording."""
 LONG_LEVEL = 0.3
+"""How far the level of all months may lie from the mean of what was seen."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """One assumption about how the level moves."""
+    """One point of the grid: size of a walk's step and of the deviation, and its prior weight."""
 
     walk: float
     deviation: float
@@ -50,8 +56,8 @@ SPEEDS = tuple(
 RECODED = Speed(0.5, 0.14, 0.001)
 """An offense that begins, ends or takes over another's cases: a change of coding, not of crime."""
 FIRST_ROUNDS, NEXT_ROUNDS = 8, 3
-LARGEST_STEP = 2.0
-LARGEST_ODDS = 500.0
+MAX_STEP = 2.0
+MAX_LOG_ODDS = 500.0
 """Newton rounds for the first speed and for the next, which begin at its result; how far on the log
 scale one round may go; and log odds beyond which nothing changes."""
 
@@ -73,7 +79,7 @@ def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Inte
     level = np.zeros_like(series)
     means, evidence = [], []
     for number, speed in enumerate((*SPEEDS, RECODED)):
-        covariance = spread_level(moments, float(months.max()), speed)
+        covariance = compute_covariance(moments, float(months.max()), speed)
         rounds = NEXT_ROUNDS if number else FIRST_ROUNDS
         level, mean, likelihood = fit_level(series, offset, covariance, level, rounds)
         means.append(mean[len(months) :])
@@ -84,17 +90,21 @@ def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Inte
 
 
 def average_speeds(means: Floats, evidence: Floats, shares: Floats) -> Floats:
-    """Return the forecast (target, series) averaged over the speeds (first axis), `RECODED` the last.
+    """Return the forecast (target, series) marginalised over the speeds, `RECODED` the last of them.
+
+    `means` are (speed, target, series), `evidence` the log marginal likelihoods (speed, series),
+    `shares` the strata's shares of all crime. Weights are prior times evidence (Rasmussen & Williams,
+    eq. 5.5, over a grid instead of an integral), in logs: the evidence of three years underflows.
 
     The strata share their shocks: together they count as much evidence of the speed as one of them,
     and all series have the same weights. Only whether a stratum was recoded is its own affair; the
     last series, all strata together, cannot be.
     """
-    usual, recoded = evidence[:-1], evidence[-1]
-    shared = usual[:, :-1] @ shares + np.log([speed.prior for speed in SPEEDS])
+    regular, recoded = evidence[:-1], evidence[-1]
+    shared = regular[:, :-1] @ shares + np.log([speed.prior for speed in SPEEDS])
     weights = np.exp(shared - shared.max())
     weights /= weights.sum()
-    odds = np.clip(weights @ usual - recoded - np.log(RECODED.prior), -LARGEST_ODDS, LARGEST_ODDS)
+    odds = np.clip(weights @ regular - recoded - np.log(RECODED.prior), -MAX_LOG_ODDS, MAX_LOG_ODDS)
     own = 1 / (1 + np.exp(odds))
     own[-1] = 0.0
     mean: Floats = (1 - own) * np.einsum("g,gts->ts", weights, means[:-1]) + own * means[-1]
@@ -104,42 +114,56 @@ def average_speeds(means: Floats, evidence: Floats, shares: Floats) -> Floats:
 def fit_level(
     counts: Floats, offset: Floats, covariance: Floats, level: Floats, rounds: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the mode of the log level, its forecast and the log evidence (stratum) of one speed.
+    """Return mode (month, series), forecast (month and target, series) and log evidence (series).
 
-    Laplace's approximation (Rasmussen & Williams, section 3.4) for Poisson counts of mean
-    `offset` * exp(level); `level` (month, stratum) is where Newton's method begins. The mode holds a
-    month's noise, the forecast (month and target, stratum) does not.
+    Of one speed, by Laplace's approximation (Rasmussen & Williams 2006, section 3.4) for Poisson counts
+    of mean `offset` * exp(level); `level` (month, series) is where Newton's method begins. The mode
+    holds a month's noise, the forecast does not.
     """
     seen = len(counts)
     noisy = covariance[:seen, :seen] + NOISE**2 * np.eye(seen)
+    # The mode maximises eq. 3.12. With K the covariance, W = mean and gradient = counts - mean, Newton's
+    # step of eq. 3.18, (K^-1 + W)^-1 (W f + gradient), is written K (K + W^-1)^-1 (f + W^-1 gradient):
+    # a smooth K is all but singular and its inverse is noise, while K + W^-1 is well conditioned, and
+    # a month that says next to nothing (small W) simply has a large variance there. Steps are clipped
+    # since W^-1 gradient is huge where much was seen and little expected: exp would overflow.
     for _ in range(rounds):
         mean = offset * np.exp(level)
-        values = level + np.clip((counts - mean) / mean, -LARGEST_STEP, LARGEST_STEP)
+        values = level + np.clip((counts - mean) / mean, -MAX_STEP, MAX_STEP)
         known = noisy + np.einsum("ts,tu->stu", 1 / mean, np.eye(seen))
         solved = np.linalg.solve(known, values.T[:, :, None])[:, :, 0].T
         step = noisy @ solved - level
-        level = level + np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+        level = level + np.clip(step, -MAX_STEP, MAX_STEP)
+    # Eq. 3.32: log p(y | f) - f' K^-1 f / 2 - log |B| / 2. At the mode `solved` is K^-1 f (eq. 3.17),
+    # and log |B| = log |I + W^1/2 K W^1/2| is log |K + W^-1| + log |W|. Terms of the counts alone are
+    # left out: they are the same for every speed. Without |B| the quickest speed, which fits best, would
+    # win.
     mean = offset * np.exp(level)
     fit = (counts * np.log(mean) - mean).sum(axis=0) - 0.5 * (solved * level).sum(axis=0)
     complexity = np.linalg.slogdet(known)[1] + np.log(mean).sum(axis=0)
     evidence: Floats = fit - 0.5 * complexity
-    forecast: Floats = covariance[:, :seen] @ solved
+    forecast: Floats = covariance[:, :seen] @ solved  # eq. 3.21, whose covariance is without the noise
     return level, forecast, evidence
 
 
-def spread_level(moments: Floats, now: float, speed: Speed) -> Floats:
-    """Return the prior covariance of the log level between months."""
+def compute_covariance(moments: Floats, now: float, speed: Speed) -> Floats:
+    """Return the prior covariance (moment, moment) of the log level, noise left out.
+
+    `now` is the last month that was seen, from which on the trend is damped.
+    """
     gaps = np.abs(moments[:, None] - moments[None, :])
     since_first = moments - moments.min()
     ahead = np.maximum(moments - now, 0.0)
-    trend = np.minimum(moments - now, 0.0) + TREND_MONTHS * (1 - np.exp(-ahead / TREND_MONTHS))
+    trend = np.minimum(moments - now, 0.0) + TREND_EFOLDING_MONTHS * (
+        1 - np.exp(-ahead / TREND_EFOLDING_MONTHS)
+    )
     covariance: Floats = (
         LONG_LEVEL**2
         + speed.walk**2 * np.minimum.outer(since_first, since_first)
-        + speed.deviation**2 * np.exp(-gaps / DEVIATION_MONTHS)
-        + (TREND_A_YEAR / 12) ** 2 * np.multiply.outer(trend, trend)
+        + speed.deviation**2 * np.exp(-gaps / DEVIATION_EFOLDING_MONTHS)
+        + (TREND_A_YEAR / MONTHS) ** 2 * np.multiply.outer(trend, trend)
         + sum(
-            size**2 * np.cos(2 * np.pi * wave * gaps / 12)
+            size**2 * np.cos(2 * np.pi * wave * gaps / MONTHS)
             for wave, size in enumerate(HARMONICS, start=1)
         )
     )

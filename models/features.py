@@ -1,6 +1,6 @@
 """What the forests may know of a cell: as-of features only.
 
-Enters: a `Panel` that ends at the origin, and target months. Leaves: one row of features per
+Input: a `Panel` that ends at the origin, and target months. Output: one row of features per
 neighborhood, target month and hour. Nothing here can see the origin's month or later: the panel that
 comes in does not hold them.
 """
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from models.arrays import Floats, Integers
 from models.panel import HOURS, Panel
+from warehouse.months import MONTHS
 
 FEATURES = (
     "log_base",
@@ -29,9 +30,8 @@ FEATURES = (
 )
 
 RECENT_MONTHS = 3
-YEAR_MONTHS = 12
-TREND_PSEUDO_EVENTS = 20.0
-"""Ratios of observed to expected are drawn to 1 by this many events."""
+TREND_PSEUDOCOUNT = 20.0
+"""Added to observed and to expected counts: shrinks their ratio toward 1."""
 
 
 def make_features(past: Panel, origin: int, targets: Integers, rates: Floats) -> npt.NDArray[np.float32]:
@@ -43,9 +43,9 @@ def make_features(past: Panel, origin: int, targets: Integers, rates: Floats) ->
     count = len(past.neighborhoods)
     base = rates.mean(axis=1)
     hour_angle = 2 * np.pi * np.arange(HOURS) / HOURS
-    month_angle = 2 * np.pi * (targets % 12) / 12
+    month_angle = 2 * np.pi * (targets % MONTHS) / MONTHS
     recent = past.between(origin - RECENT_MONTHS, origin)
-    year = past.between(origin - YEAR_MONTHS, origin)
+    year = past.between(origin - MONTHS, origin)
     by_place, by_hour, by_month = (-1, 1, 1), (1, 1, -1), (1, -1, 1)
     columns = (
         np.log(base).reshape(count, 1, HOURS),
@@ -69,25 +69,25 @@ def make_features(past: Panel, origin: int, targets: Integers, rates: Floats) ->
 
 
 def group_npus(panel: Panel) -> Integers:
-    """Return a number per neighborhood, the same within an NPU."""
+    """Return a number (neighborhood), the same within an NPU."""
     return np.unique([str(npu) for npu in panel.npu], return_inverse=True)[1].astype(np.int64)
 
 
 def log_ratio(observed: Floats, expected: Floats) -> Floats:
-    """Return log(observed / expected), both drawn together by `TREND_PSEUDO_EVENTS`."""
-    ratio: Floats = np.log((observed + TREND_PSEUDO_EVENTS) / (expected + TREND_PSEUDO_EVENTS))
+    """Return log(observed / expected) in their shape, shrunk toward 0 by `TREND_PSEUDOCOUNT`."""
+    ratio: Floats = np.log((observed + TREND_PSEUDOCOUNT) / (expected + TREND_PSEUDOCOUNT))
     return ratio
 
 
 def compare_levels(panel: Panel, base: Floats, groups: Integers) -> Floats:
-    """Return, per neighborhood, how its group's counts in `panel` compare with the base rate."""
+    """Return (neighborhood) how its group's counts in `panel` compare with the base rate."""
     counts, rates = panel.counts.sum(axis=(1, 2)), base @ panel.exposure.sum(axis=0)
     observed, expected = (np.bincount(groups, w).astype(np.float64) for w in (counts, rates))
     return log_ratio(observed, expected)[groups]
 
 
 def compare_hours(panel: Panel, base: Floats, *, whole_city: bool = False) -> Floats:
-    """Return how counts per hour in `panel` compare with the base rate, by place or for the city."""
+    """Return (neighborhood, hour) how counts compare with the base rate; (hour) for the whole city."""
     observed = panel.counts.sum(axis=1)
     expected = base * panel.exposure.sum(axis=0)
     if whole_city:
@@ -101,5 +101,5 @@ def compare_seasons(past: Panel, targets: Integers, *, whole_city: bool = False)
     if whole_city:
         counts = counts.sum(axis=0, keepdims=True)
     rate = counts.sum(axis=1) / days.sum()
-    is_same = (targets[None, :] % 12 == past.month_numbers[:, None] % 12).astype(np.float64)
+    is_same = (targets[None, :] % MONTHS == past.month_numbers[:, None] % MONTHS).astype(np.float64)
     return log_ratio(counts @ is_same, rate[:, None] * (days @ is_same)[None, :])

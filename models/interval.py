@@ -1,11 +1,12 @@
 """Prediction intervals for a neighborhood's month and day.
 
-Enters: rehearsals of past origins. Leaves: lower and upper counts for expected counts.
+Input: past origins. Output: lower and upper counts for expected counts.
 
-Counts are Poisson given the rate; the rate drifts, so they are Gamma-Poisson (negative binomial) with
-variance mu + drift * mu^2 (Cameron & Trivedi, Regression Analysis of Count Data, NB2). The tails are
-then set so that, within each group of volume, the intervals would have held at past origins as often
-as they promise (conformal prediction; Angelopoulos & Bates 2023, Foundations and Trends in ML 16:4).
+Counts are Poisson given the rate, and the rate itself is uncertain, so they are Gamma-Poisson (negative
+binomial) with variance mu + overdispersion * mu^2 (Cameron & Trivedi, Regression Analysis of Count Data,
+NB2). The tails are then calibrated at past origins: within each group of expected volume, so that the
+empirical coverage there is near the level. Past origins overlap and the future need not be exchangeable
+with them, so no coverage is guaranteed; the backtest measures it.
 """
 
 from collections.abc import Sequence
@@ -14,22 +15,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from models.arrays import Floats
-from models.past_origin import Rehearsal
+from models.arrays import Floats, Integers
+from models.past_origin import PastOrigin
+from warehouse.settings import INTERVAL_LEVELS
 
-COVERAGES = (0.80, 0.95)
 VOLUME_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Expected crimes a month that separate groups of volume."""
-SMALLEST_DRIFT = 1e-6
-USUAL_DRIFT = 0.03
-"""Drift where there is no past origin to measure it at: a level off by 17 %."""
-USUAL_CELLS = 100.0
-"""Weight of the whole city's drift in that of a group, and of the model's own tail, in cells."""
+MIN_OVERDISPERSION = 1e-6
+DEFAULT_OVERDISPERSION = 0.03
+"""Overdispersion where there is no past origin to estimate it at: a level off by 17 %."""
+PRIOR_CELLS = 100.0
+"""Prior weight, in cells, of the city's overdispersion in that of a group, and of the model's own
+tail."""
 
-
-LARGEST_TAIL = 0.25
+MAX_TAIL = 0.25
 """Neighboring mid-p values differ by half at most: with tails up to this, an interval is never empty and
-lies within that of a larger coverage."""
+lies within that of a higher level."""
 
 
 @dataclass(frozen=True)
@@ -41,83 +42,105 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Spread:
-    """Drift and tails (group, coverage) by group of volume; `day_drift` is what days add to it."""
+class IntervalModel:
+    """Overdispersion (group) and tails (group, level) by group of volume, levels in `INTERVAL_LEVELS`.
 
-    drift: Floats
+    `day_overdispersion` is what the days within a month add to it.
+    """
+
+    overdispersion: Floats
     tails: Floats
-    day_drift: float
+    day_overdispersion: float
 
-    def predict_month(self, expected: Floats, coverage: float) -> Interval:
-        """Return intervals of month counts that hold with probability `coverage`, one of `COVERAGES`."""
+    def predict_month(self, expected: Floats, level: int) -> Interval:
+        """Return intervals of month counts, in the shape of `expected`.
+
+        `level` is in percent. Raises `ValueError` where it is not one of `INTERVAL_LEVELS`.
+        """
         group = find_groups(expected)
-        tail = self.tails[group, COVERAGES.index(coverage)]
-        return find_interval(expected, self.drift[group], tail)
+        tail = self.tails[group, INTERVAL_LEVELS.index(level)]
+        return find_interval(expected, self.overdispersion[group], tail)
 
-    def predict_day(self, daily: Floats, monthly: Floats, coverage: float) -> Interval:
-        """Return intervals of the counts of a day, in a month that is expected to have `monthly`."""
-        drift = self.drift[find_groups(monthly)] + self.day_drift
-        return find_interval(daily, drift, np.full_like(daily, (1 - coverage) / 2))
+    def predict_day(self, daily: Floats, monthly: Floats, level: int) -> Interval:
+        """Return intervals of a day's count, in the shape of `daily`; its month expects `monthly`."""
+        overdispersion = self.overdispersion[find_groups(monthly)] + self.day_overdispersion
+        return find_interval(daily, overdispersion, np.full_like(daily, find_tail(level)))
 
 
-def find_groups(expected: Floats) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    """Return the group of volume of each expected month count."""
+def find_tail(level: int) -> float:
+    """Return the probability beyond either end of a central interval of a level in percent."""
+    return (1 - level / 100) / 2
+
+
+def find_groups(expected: Floats) -> Integers:
+    """Return the group of volume of each expected month count, in the same shape."""
     return np.searchsorted(VOLUME_EDGES, expected, side="right").astype(np.int64)
 
 
-def measure_spread(rehearsals: Sequence[Rehearsal]) -> Spread:
-    """Return how far counts lay from what was expected at past origins."""
+def fit_intervals(past_origins: Sequence[PastOrigin]) -> IntervalModel:
+    """Return the interval model that is calibrated at past origins; the default one without any."""
     groups = len(VOLUME_EDGES) + 1
-    usual = np.array([(1 - coverage) / 2 for coverage in COVERAGES])
-    if not rehearsals:
-        return Spread(np.full(groups, USUAL_DRIFT), np.tile(usual, (groups, 1)), 0.0)
-    observed, expected = (
-        np.concatenate([np.ravel(values) for values in parts])
-        for parts in zip(
-            *((r.future.counts.sum(axis=2), r.expected.sum(axis=2)) for r in rehearsals), strict=True
-        )
-    )
-    city = measure_drift(observed, expected)
-    drift, tails = np.full(groups, city), np.tile(usual, (groups, 1))
-    for group in range(groups):
-        member = find_groups(expected) == group
-        if not member.any():
-            continue
-        cells = member.sum()
-        own = measure_drift(observed[member], expected[member])
-        drift[group] = (cells * own + USUAL_CELLS * city) / (cells + USUAL_CELLS)
-        depth = measure_depth(observed[member], expected[member], drift[group])
-        found = np.array([np.quantile(depth, 1 - coverage) for coverage in COVERAGES])
-        mixed = (cells * found + USUAL_CELLS * usual) / (cells + USUAL_CELLS)
-        tails[group] = np.minimum(mixed, LARGEST_TAIL)
-    return Spread(drift, tails, measure_day_drift(rehearsals))
+    nominal = np.array([find_tail(level) for level in INTERVAL_LEVELS])
+    tails = np.tile(nominal, (groups, 1))
+    if not past_origins:
+        return IntervalModel(np.full(groups, DEFAULT_OVERDISPERSION), tails, 0.0)
+    observed = np.concatenate([p.future.counts.sum(axis=2).ravel() for p in past_origins])
+    expected = np.concatenate([p.expected.sum(axis=2).ravel() for p in past_origins])
+    city = estimate_overdispersion(observed, expected)
+    overdispersion = np.full(groups, city)
+    members = find_groups(expected)
+    for group in np.unique(members):
+        seen, said = observed[members == group], expected[members == group]
+        own = estimate_overdispersion(seen, said)
+        overdispersion[group] = shrink_group(own, city, len(seen))
+        tails[group] = calibrate_tails(seen, said, overdispersion[group], nominal)
+    return IntervalModel(overdispersion, tails, estimate_day_overdispersion(past_origins))
 
 
-def measure_drift(observed: Floats, expected: Floats) -> float:
+def shrink_group(own: Floats | float, prior: Floats | float, cells: int) -> Floats:
+    """Return a group's own value shrunk toward `prior` by `PRIOR_CELLS`, in the shape of both."""
+    return np.asarray((cells * own + PRIOR_CELLS * prior) / (cells + PRIOR_CELLS))
+
+
+def calibrate_tails(
+    observed: Floats, expected: Floats, overdispersion: float, nominal: Floats
+) -> Floats:
+    """Return tails (level) beyond which as few counts lay as the levels allow, shrunk to `nominal`.
+
+    A level's tail is the quantile of the counts' tail probabilities that leaves its share of them
+    inside: 1 - level of the counts lay deeper in the tails.
+    """
+    depth = compute_tail_probability(observed, expected, overdispersion)
+    found = np.array([np.quantile(depth, 1 - level / 100) for level in INTERVAL_LEVELS])
+    return np.minimum(shrink_group(found, nominal, len(observed)), MAX_TAIL)
+
+
+def estimate_overdispersion(observed: Floats, expected: Floats) -> float:
     """Return the variance of counts beyond Poisson, relative to mu^2, by the method of moments."""
     excess = ((observed - expected) ** 2 - expected).sum() / (expected**2).sum()
-    return max(float(excess), SMALLEST_DRIFT)
+    return max(float(excess), MIN_OVERDISPERSION)
 
 
-def measure_day_drift(rehearsals: Sequence[Rehearsal]) -> float:
+def estimate_day_overdispersion(past_origins: Sequence[PastOrigin]) -> float:
     """Return the variance of a day's count beyond Poisson within its month, relative to mu^2.
 
-    By the method of moments; mu^2 of a month's days is estimated without bias from y (y - 1).
+    By the method of moments; mu^2 of a month's days is estimated without bias from y (y - 1), the
+    second factorial moment of a Poisson count.
     """
     excess, squares = 0.0, 0.0
-    for rehearsal in rehearsals:
-        counts = rehearsal.future.day_counts.astype(np.float64)
-        for number in rehearsal.targets:
-            month = counts[:, rehearsal.future.day_months == number]
+    for past_origin in past_origins:
+        counts = past_origin.future.day_counts.astype(np.float64)
+        for number in past_origin.targets:
+            month = counts[:, past_origin.future.day_months == number]
             total, days = month.sum(axis=1), month.shape[1]
             excess += float((month * (month - 1)).sum())
             squares += float((total * (total - 1)).sum()) / days
     return max(excess / squares - 1, 0.0) if squares > 0 else 0.0
 
 
-def measure_depth(observed: Floats, expected: Floats, drift: float) -> Floats:
-    """Return how deep in its distribution each count lay: mid-p value of the nearer tail."""
-    size = 1 / drift
+def compute_tail_probability(observed: Floats, expected: Floats, overdispersion: float) -> Floats:
+    """Return how deep in its distribution each count lay: mid-p value of the nearer tail, same shape."""
+    size = 1 / overdispersion
     chance = size / (size + expected)
     below = stats.nbinom.cdf(observed - 1, size, chance)
     middle = below + stats.nbinom.pmf(observed, size, chance) / 2
@@ -125,13 +148,13 @@ def measure_depth(observed: Floats, expected: Floats, drift: float) -> Floats:
     return depth
 
 
-def find_interval(expected: Floats, drift: Floats, tail: Floats) -> Interval:
-    """Return the counts whose mid-p value is at least `tail` away from 0 and 1.
+def find_interval(expected: Floats, overdispersion: Floats, tail: Floats) -> Interval:
+    """Return the counts whose mid-p value is at least `tail` away from 0 and 1, all of one shape.
 
-    Counts are whole: where very little is expected, the interval is 0 to 0, and holds more or less
-    than asked; mid-p values make the groups hold what is asked on average.
+    Counts are whole: where very little is expected, the interval is 0 to 0, and covers more or less
+    than asked; mid-p values (Lancaster 1961) make the coverage right on average over a group.
     """
-    size = 1 / drift
+    size = 1 / overdispersion
     chance = size / (size + expected)
     lower, upper = (
         np.asarray(stats.nbinom.ppf(level, size, chance), dtype=np.float64) for level in (tail, 1 - tail)

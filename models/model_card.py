@@ -1,30 +1,56 @@
 """The model card of a build: what it is, what it was scored at, what it is for and what not.
 
-Enters: a build with its forecasts, scores and lineage; the city's words for its districts. Leaves:
+Input: a build with its forecasts, scores and lineage; the city's words for its districts. Output:
 `model_card`, after Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import duckdb
 import pandas as pd
 
-from models.backtest import BASE, PUBLISHED, REFERENCE
+from models.metrics import (
+    ALL,
+    CAPTURE,
+    CELL_GRAIN,
+    COVERAGE,
+    DEVIANCE_RATIO,
+    MONTH_GRAIN,
+    PATROL_LOG_LOSS,
+    PREDICTED_TO_ACTUAL,
+)
+from models.model_names import BASE, PUBLISHED, REFERENCE
 from warehouse.build import Build
+from warehouse.settings import INTERVAL_LEVELS, MIN_SUGGESTED_SHARE
 from warehouse.tables_forecast import MODEL_CARD_TABLE
 
 METHOD = """\
 Counts per neighborhood, month, hour and offense are modelled on the complete grid, cells without crime
 included, per calendar day. The **base rate** is the city's level of each common offense (a Gaussian
-process with season and damped trend), times the neighborhood's share of it, times a shape over the
-hours, both drawn to broader ones ({broader}). Months that are not yet reported in full count
-for less. A **random forest regressor** then corrects the base by what it saw at past origins; a gate
-decides from past origins how much of that is applied. {kinds} come from city-wide
-factors. **Intervals** are Gamma-Poisson, set so that they would have held at past origins. The
-**patrol type** is a rule on the offense; its shares come from the base rates and a random forest
-classifier. `suggested_patrol` is the type whose share of the cell, divided by the root of its share of
-the city, is largest."""
+process with season and damped trend, marginalised over how fast it moves), times the neighborhood's
+share of it, times a shape over the hours, both shrunk toward broader ones ({broader}). Months that are
+not yet reported in full count for less. A **random forest regressor** then corrects the base by a ratio
+learned at past origins, raised to a blend weight that is chosen there. {day_types} come from city-wide
+factors. **Intervals** ({levels} %) are Gamma-Poisson, calibrated at past origins by group of volume; no
+coverage is guaranteed. The **patrol type** is a rule on the offense; its shares blend the base rates and
+a random forest classifier. `suggested_patrol` is the type whose share of the cell, divided by the root
+of its share of the city, is largest, among those with at least {suggested:.0%} of the cell or the
+most."""
+
+SHOWN_METRICS = (DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[INTERVAL_LEVELS[0]])
+"""Columns of the table of scores, in this order."""
+HEADINGS = (
+    "deviance / reference", "predicted / actual", f"in top {CAPTURE[5].level} % of cells",
+    f"{INTERVAL_LEVELS[0]} % coverage",
+)  # fmt: skip
+
+SCORES_SELECT = """
+SELECT model, horizon_months, metric, avg(value) AS value, count(DISTINCT origin) AS origins,
+       min(origin) AS first_origin, max(origin) AS last_origin
+FROM backtest_score WHERE subset = $subset AND grain IN ($cell, $month)
+GROUP BY ALL
+"""
 
 TEXT_WIDTH = 105
 
@@ -80,8 +106,8 @@ def describe_data(connection: duckdb.DuckDBPyConnection, districts: Mapping[str,
         f"{warning if run.is_synthetic else ''}{run.data_source}, {run.city}: {run.rows_kept:,} of "
         f"{run.rows_in:,} rows kept, up to {run.cutoff:%Y-%m-%d}. ATLShield "
         f"{run.atlshield_version}, seed {run.seed}. {run.newest_month_completeness:.1%} of the newest "
-        f"month is expected to be reported. Of the volume forest {run.volume_blend_weight:.0%} is "
-        f"applied, of the patrol forest {run.patrol_blend_weight:.0%}."
+        f"month is expected to be reported. Blend weights: volume forest {run.volume_blend_weight:.0%}, "
+        f"patrol forest {run.patrol_blend_weight:.0%}."
     )
     named = ", ".join(f"{word} (`{kind}`)" for kind, word in districts.items())
     return wrap(f"{text} Districts: {named}." if named else text)
@@ -94,7 +120,9 @@ def describe_method(connection: duckdb.DuckDBPyConnection, districts: Mapping[st
     return wrap(
         METHOD.format(
             broader=", ".join(name for name in broader if name),
-            kinds="Weekdays and the city's holidays (`holiday`)" if has_holidays else "Weekdays",
+            day_types="Weekdays and the city's holidays (`holiday`)" if has_holidays else "Weekdays",
+            levels=", ".join(str(level) for level in INTERVAL_LEVELS),
+            suggested=MIN_SUGGESTED_SHARE,
         )
     )
 
@@ -106,35 +134,41 @@ def wrap(text: str) -> str:
 
 def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
     """Return the scores of the published model beside the baselines, as a table."""
-    scores = connection.execute("""
-        SELECT model, horizon_months, metric, avg(value) AS value, count(DISTINCT origin) AS origins,
-               min(origin) AS first_origin, max(origin) AS last_origin
-        FROM backtest_score WHERE grain NOT LIKE 'zone%' AND grain NOT LIKE 'decile%'
-          AND grain <> 'neighborhood_day'
-        GROUP BY ALL""").df()
+    subset = {"subset": ALL, "cell": CELL_GRAIN, "month": MONTH_GRAIN}
+    scores = connection.execute(SCORES_SELECT, subset).df()
     if scores.empty:
         return "This build has no backtest: it was left out, or the data holds too few months."
-    horizon = scores["horizon_months"].max()
+    horizon, level = scores["horizon_months"].max(), INTERVAL_LEVELS[0]
     longest = scores[scores["horizon_months"] == horizon]
     table = longest.pivot_table(index="model", columns="metric", values="value")
+    losses = table[PATROL_LOG_LOSS.name].dropna().sort_values()
+    shown = ", ".join(f"{model} {loss:.4f}" for model, loss in losses.items())
+    ratio = table[DEVIANCE_RATIO.name]
+    wins = ratio[PUBLISHED.name] <= ratio[BASE.name]
     lines = [
         f"{horizon} months ahead, origins: {longest['origins'].max()}, from "
         f"{longest['first_origin'].min():%Y-%m} to {longest['last_origin'].max():%Y-%m}. Deviance below "
-        f"1 is better than `{REFERENCE}`; 80 % intervals should hold 0.80.",
+        f"1 is better than `{REFERENCE.name}`; the coverage of {level} % intervals should be near "
+        f"{COVERAGE[level].target_value:.2f}.",
         "",
-        "| model | deviance / reference | predicted / actual | in top 5 % of cells | 80 % held |",
-        "|---|---|---|---|---|",
+        *render_table(table.dropna(subset=DEVIANCE_RATIO.name)),
+        "",
+        f"Patrol type, log-loss, lower is better: {shown}.",
+        "",
+        f"The forest {'improves' if wins else 'does not improve'} on its base here.",
     ]
-    for model, row in table.sort_values("deviance_to_reference").iterrows():
-        if pd.notna(row["deviance_to_reference"]):
-            held = f"{row['coverage_80']:.3f}" if pd.notna(row.get("coverage_80")) else ""
-            lines.append(
-                f"| {model} | {row['deviance_to_reference']:.4f} | {row['predicted_to_actual']:.3f} | "
-                f"{row['capture_top_5_percent']:.3f} | {held} |"
-            )
-    losses = table["patrol_log_loss"].dropna().sort_values()
-    shown = ", ".join(f"{model} {loss:.4f}" for model, loss in losses.items())
-    lines += ["", f"Patrol type, log-loss, lower is better: {shown}."]
-    wins = table.loc[PUBLISHED, "deviance_to_reference"] <= table.loc[BASE, "deviance_to_reference"]
-    lines += ["", f"The forest {'improves' if wins else 'does not improve'} on its base here."]
     return "\n".join(lines)
+
+
+def render_table(table: pd.DataFrame) -> Iterator[str]:
+    """Yield the lines of a Markdown table, the best model first; what a model lacks stays empty."""
+    yield f"| model | {' | '.join(HEADINGS)} |"
+    yield "|---" * (1 + len(HEADINGS)) + "|"
+    names = [metric.name for metric in SHOWN_METRICS]
+    for model, row in table.sort_values(DEVIANCE_RATIO.name).reindex(columns=names).iterrows():
+        decimals = (4, *(3 for _ in names[1:]))
+        values = [
+            f"{value:.{digits}f}" if pd.notna(value) else ""
+            for value, digits in zip(row, decimals, strict=True)
+        ]
+        yield f"| {model} | {' | '.join(values)} |"

@@ -1,7 +1,8 @@
 """Past origins: what the base rate would have said there, and what then happened.
 
-Enters: a `Panel` that ends at the origin. Leaves: `Rehearsal`s, from which both forests, the gate and
-the intervals learn. A rehearsal knows of its own origin what a forecast knows of today, no more.
+Input: a `Panel` that ends at the origin. Output: `PastOrigin`s, from which both forests, their blend
+weights and the intervals learn. A past origin knows of its own date what a forecast knows of today, no
+more.
 """
 
 from dataclasses import dataclass, replace
@@ -16,15 +17,15 @@ from models.features import make_features
 from models.panel import Panel
 
 HORIZON_MONTHS = 12
-SHORTEST_HISTORY = 6
+MIN_HISTORY_MONTHS = 6
 """Observed months that an origin needs before it; months in a gap between files do not count."""
 ORIGIN_STEP_MONTHS = 3
-LARGEST_REHEARSALS = 8
-"""Origins rehearsed at most: two years of quarters."""
+MAX_PAST_ORIGINS = 8
+"""Past origins at most: two years of quarters."""
 
 
 @dataclass(frozen=True)
-class Rehearsal:
+class PastOrigin:
     """One past origin and the observed months after it, `HORIZON_MONTHS` at most.
 
     `base` are expected crimes per clock hour (neighborhood, month, hour, stratum) as known at `origin`,
@@ -38,7 +39,7 @@ class Rehearsal:
 
     @property
     def targets(self) -> Integers:
-        """Month numbers of the months after the origin."""
+        """Month numbers (month) after the origin."""
         return self.future.month_numbers
 
     @cached_property
@@ -52,8 +53,8 @@ class Rehearsal:
         """Expected crimes (neighborhood, month, hour) over what was observed of the months."""
         return self.rates * self.future.exposure
 
-    def until(self, end: int) -> "Rehearsal":
-        """Return the rehearsal as it stood before month `end`."""
+    def until(self, end: int) -> "PastOrigin":
+        """Return the past_origin as it stood before month `end`."""
         seen = self.targets < end
         return replace(
             self,
@@ -69,20 +70,20 @@ def list_past_origins(panel: Panel, origin: int) -> list[int]:
     starts = [
         start
         for start in range(origin - ORIGIN_STEP_MONTHS, first, -ORIGIN_STEP_MONTHS)
-        if (panel.month_numbers < start).sum() >= SHORTEST_HISTORY
+        if (panel.month_numbers < start).sum() >= MIN_HISTORY_MONTHS
         and len(panel.between(start, min(start + HORIZON_MONTHS, origin)).month_numbers)
     ]
-    return starts[:LARGEST_REHEARSALS]
+    return starts[:MAX_PAST_ORIGINS]
 
 
-def rehearse(panel: Panel, origin: int) -> list[Rehearsal]:
-    """Return the rehearsals of all past origins, newest first; none where the data is too short."""
-    rehearsals = []
+def replay_origins(panel: Panel, origin: int) -> list[PastOrigin]:
+    """Return the past_origins of all past origins, newest first; none where the data is too short."""
+    past_origins = []
     for start in list_past_origins(panel, origin):
         past = panel.before(start)
         future = panel.between(start, min(start + HORIZON_MONTHS, origin))
         base = estimate_base(past, start, future.month_numbers)
         features = make_features(past, start, future.month_numbers, base.sum(axis=3))
         shape = (*base.shape[:3], -1)
-        rehearsals.append(Rehearsal(start, future, base.astype(np.float32), features.reshape(shape)))
-    return rehearsals
+        past_origins.append(PastOrigin(start, future, base.astype(np.float32), features.reshape(shape)))
+    return past_origins

@@ -1,9 +1,9 @@
 """The volume forest: how far the base rate will be off, learned from past origins.
 
-Enters: a `Panel` that ends at the origin, and rehearsals of past origins. Leaves: expected crimes per
-clock hour of the months asked for. `RandomForestRegressor` predicts the ratio of counts to base rate;
-rows are drawn in proportion to the expected count, so that cells where a single crime would be a huge
-ratio hardly matter. A gate decides from past origins how much of the ratio is applied.
+Input: a `Panel` that ends at the origin, and past origins. Output: factors on the base rate in the
+months asked for. `RandomForestRegressor` predicts the ratio of counts to base rate; rows are drawn in
+proportion to the expected count, so that cells where a single crime would be a huge ratio hardly matter.
+The ratio is raised to a blend weight that is chosen at past origins.
 """
 
 from collections.abc import Sequence
@@ -17,28 +17,29 @@ from models.arrays import Floats, Integers
 from models.features import make_features
 from models.metrics import poisson_deviance
 from models.panel import Panel
-from models.past_origin import HORIZON_MONTHS, Rehearsal
+from models.past_origin import HORIZON_MONTHS, PastOrigin
 from warehouse import settings
 
 TREES = 40
 TRIAL_TREES = 10
-"""Trees of the forest that is published, and of the one that the gate tries."""
+"""Trees of the forest that is published, and of the one that the blend weight is chosen by."""
 LEAF_ROWS = 200
 FEATURE_SHARE = 0.3
 CRITERION = "squared_error"
 DRAWN_ROWS = 20_000
 """Rows drawn per tree. What the ratio has to tell is little; more rows cost time and tell no more."""
 
-SHARES = np.linspace(0, 1, 11)
-USUAL_SHARE = 0.5
-"""Share of the forest's log ratio that is applied where past origins say nothing else: part of what it
+BLEND_WEIGHTS = np.linspace(0, 1, 11)
+"""Grid of the blend weight: the power of the forest's ratio that is applied, 0 nothing, 1 all."""
+DEFAULT_BLEND_WEIGHT = 0.5
+"""Blend weight where past origins say nothing else, and the mean of its prior: part of what the forest
 learns was of its years alone (docs/adr/0002-base-and-forests.md)."""
-USUAL_SHARE_SPREAD = 0.2
-GATE_DISPERSION = 4.0
-"""How far the share is believed to lie from the usual one, and by how much the deviance of overlapping
-target months overstates what they tell."""
+BLEND_WEIGHT_SD = 0.2
+OVERLAP = 4.0
+"""Standard deviation of the blend weight's prior, and by how much the deviance of overlapping target
+months overstates what they tell."""
 
-SMALLEST_RATIO = 1e-3
+MIN_RATIO = 1e-3
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,15 @@ class VolumeModel:
     """A correction of the base rate; without past origins to learn from there is no forest."""
 
     forest: RandomForestRegressor | None
-    share: float
+    blend_weight: float
 
     def correct(self, past: Panel, origin: int, targets: Integers, rates: Floats) -> Floats:
-        """Return the factor on `rates`, the base rate (neighborhood, target, hour) at `origin`."""
+        """Return factors on the base `rates` at `origin`, both (neighborhood, target, hour)."""
         if self.forest is None:
             return np.ones_like(rates)
         ratio = self.forest.predict(make_features(past, origin, targets, rates))
-        return keep_city(rates, np.maximum(ratio, SMALLEST_RATIO).reshape(rates.shape) ** self.share)
+        ratio = np.maximum(ratio, MIN_RATIO).reshape(rates.shape)
+        return keep_city(rates, ratio**self.blend_weight)
 
 
 def keep_city(rates: Floats, factors: Floats) -> Floats:
@@ -67,43 +69,44 @@ def keep_city(rates: Floats, factors: Floats) -> Floats:
     return kept
 
 
-def fit_volume(rehearsals: Sequence[Rehearsal], origin: int) -> VolumeModel:
+def fit_volume(past_origins: Sequence[PastOrigin], origin: int) -> VolumeModel:
     """Fit the correction on what happened after past origins, all before `origin`."""
-    if not rehearsals:
+    if not past_origins:
         return VolumeModel(None, 0.0)
-    return VolumeModel(fit_forest(rehearsals, TREES), choose_share(rehearsals, origin))
+    return VolumeModel(fit_forest(past_origins, TREES), choose_blend_weight(past_origins, origin))
 
 
-def choose_share(rehearsals: Sequence[Rehearsal], origin: int) -> float:
+def choose_blend_weight(past_origins: Sequence[PastOrigin], origin: int) -> float:
     """Return how much of the correction to apply: 0 nothing, 1 all.
 
-    A forest that saw nothing of the newest year is tried on it: the share with the lowest deviance
-    there, drawn to the usual one. With no origin before that year it is the usual one.
+    A forest that saw nothing of the newest year is tried on it. The weight minimises half its deviance
+    there plus the negative log of a normal prior: it is shrunk toward the default. With no origin before
+    that year it is the default.
     """
     year = origin - HORIZON_MONTHS
-    older = [r.until(year) for r in rehearsals if r.origin < year]
-    newer = [r for r in rehearsals if r.origin >= year]
+    older = [r.until(year) for r in past_origins if r.origin < year]
+    newer = [r for r in past_origins if r.origin >= year]
     if not older or not newer:
-        return USUAL_SHARE
+        return DEFAULT_BLEND_WEIGHT
     trial = fit_forest(older, TRIAL_TREES)
-    losses = 0.5 * ((SHARES - USUAL_SHARE) / USUAL_SHARE_SPREAD) ** 2
-    for rehearsal in newer:
-        ratio = trial.predict(describe(rehearsal)).reshape(rehearsal.rates.shape)
-        ratio = np.maximum(ratio, SMALLEST_RATIO)
-        expected = divide_city_out(rehearsal)
-        for index, share in enumerate(SHARES):
-            factors = keep_city(expected, ratio**share)
-            deviance = poisson_deviance(rehearsal.future.counts, expected * factors)
-            losses[index] += deviance / 2 / GATE_DISPERSION
-    return float(SHARES[losses.argmin()])
+    losses = 0.5 * ((BLEND_WEIGHTS - DEFAULT_BLEND_WEIGHT) / BLEND_WEIGHT_SD) ** 2
+    for past_origin in newer:
+        ratio = trial.predict(describe(past_origin)).reshape(past_origin.rates.shape)
+        ratio = np.maximum(ratio, MIN_RATIO)
+        expected = divide_city_out(past_origin)
+        for index, weight in enumerate(BLEND_WEIGHTS):
+            factors = keep_city(expected, ratio**weight)
+            deviance = poisson_deviance(past_origin.future.counts, expected * factors)
+            losses[index] += deviance / 2 / OVERLAP
+    return float(BLEND_WEIGHTS[losses.argmin()])
 
 
-def fit_forest(rehearsals: Sequence[Rehearsal], trees: int) -> RandomForestRegressor:
+def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestRegressor:
     """Fit the forest on the ratio of counts to base rate."""
-    features = np.concatenate([describe(rehearsal) for rehearsal in rehearsals])
-    expected = [divide_city_out(rehearsal) for rehearsal in rehearsals]
+    features = np.concatenate([describe(past_origin) for past_origin in past_origins])
+    expected = [divide_city_out(past_origin) for past_origin in past_origins]
     ratios = np.concatenate(
-        [(r.future.counts / mean).ravel() for r, mean in zip(rehearsals, expected, strict=True)]
+        [(r.future.counts / mean).ravel() for r, mean in zip(past_origins, expected, strict=True)]
     )
     forest = RandomForestRegressor(
         n_estimators=trees,
@@ -119,18 +122,18 @@ def fit_forest(rehearsals: Sequence[Rehearsal], trees: int) -> RandomForestRegre
     return forest
 
 
-def describe(rehearsal: Rehearsal) -> npt.NDArray[np.float32]:
-    """Return the features of a rehearsal's cells, a row each."""
-    return rehearsal.features.reshape(-1, rehearsal.features.shape[-1])
+def describe(past_origin: PastOrigin) -> npt.NDArray[np.float32]:
+    """Return the features (cell, feature) of a past origin's cells."""
+    return past_origin.features.reshape(-1, past_origin.features.shape[-1])
 
 
-def divide_city_out(rehearsal: Rehearsal) -> Floats:
-    """Return the expected counts with every month's city total as it came.
+def divide_city_out(past_origin: PastOrigin) -> Floats:
+    """Return expected counts (neighborhood, month, hour) with every month's city total as it came.
 
     What the whole city did in a month cannot be known at an origin, and a forest that learned last
     year's would repeat it.
     """
-    observed = rehearsal.future.counts.sum(axis=(0, 2))
-    drift = np.maximum(observed, 0.5) / rehearsal.expected.sum(axis=(0, 2))
-    expected: Floats = rehearsal.expected * drift[None, :, None]
+    observed = past_origin.future.counts.sum(axis=(0, 2))
+    shocks = np.maximum(observed, 0.5) / past_origin.expected.sum(axis=(0, 2))
+    expected: Floats = past_origin.expected * shocks[None, :, None]
     return expected

@@ -1,11 +1,14 @@
-"""Commands on the published build: `python -m studies sensitivity | aoristic`."""
+"""Commands on the published build: `python -m studies sensitivity | aoristic`.
+
+Input: a command line and the published build. Output: a printed table.
+"""
 
 import signal
 import sys
 from argparse import Namespace
 
 from models.backtest import require_origins
-from models.panel import load_panel
+from models.load_panel import load_panel
 from studies.aoristic import score_hours
 from studies.sensitivity import vary_constants
 from warehouse import settings

@@ -1,8 +1,8 @@
 """To which hour an incident with a time window belongs: a test of three answers.
 
-Enters: `incident` of a build. Leaves: the log score of each answer on incidents whose window is under
+Input: `incident` of a build. Output: the log score of each answer on incidents whose window is under
 an hour, so that their hour is known, in the newest third of the data. The answer that is published is
-"the hour in which the window begins" (docs/adr/0007-hour-of-an-incident.md).
+"the hour in which the window begins" (docs/adr/0008-hour-of-an-incident.md).
 """
 
 import duckdb
@@ -19,10 +19,12 @@ FROM incident WHERE occurred_until >= occurred_at ORDER BY occurred_at, incident
 """
 
 TRAINING_SHARE = 2 / 3
-LONGEST_SPREAD = 24.0
-"""Hours: a longer window says nothing of the hour, and is counted where it begins."""
-FEWEST_TESTED = 50
-PSEUDO_EVENTS = 0.5
+MAX_WINDOW_HOURS = 24.0
+"""A longer window says nothing of the hour, and is counted where it begins."""
+MIN_TESTED = 50
+"""Incidents that an offense needs to be scored."""
+PSEUDOCOUNT = 0.5
+"""Added to every hour: no hour is impossible because it was never seen (Jeffreys' prior)."""
 
 
 def score_hours(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
@@ -38,14 +40,14 @@ def score_hours(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     rows = []
     for code, group in tested.groupby("nibrs_code"):
         training = old[old["nibrs_code"] == code]
-        if len(group) >= FEWEST_TESTED and len(training):
+        if len(group) >= MIN_TESTED and len(training):
             hours = group["hour"].to_numpy()
             shapes = {
                 "begin": count_beginnings(training),
                 "spread": spread_windows(training),
                 "short": count_beginnings(training[training["hours"] < 1]),
             }
-            losses = {name: lose(shape, hours) for name, shape in shapes.items()}
+            losses = {name: score_shape(shape, hours) for name, shape in shapes.items()}
             rows.append({"offense": code, "tested": len(group), **losses})
     table = pd.DataFrame(rows)
     if not table.empty:
@@ -61,15 +63,15 @@ def score_hours(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 def count_beginnings(windows: pd.DataFrame) -> Floats:
-    """Return incidents per hour in which their window begins."""
+    """Return incidents (hour) by the hour in which their window begins."""
     return np.bincount(windows["hour"], minlength=HOURS).astype(np.float64)
 
 
 def spread_windows(windows: pd.DataFrame) -> Floats:
-    """Return incidents per hour, each in equal parts over its window."""
+    """Return incidents (hour), each in equal parts over its window."""
     begin = (windows["hour"] + windows["begun"]).to_numpy()
     length = windows["hours"].to_numpy()
-    length = np.where((length > 0) & (length <= LONGEST_SPREAD), length, 1e-6)
+    length = np.where((length > 0) & (length <= MAX_WINDOW_HOURS), length, 1e-6)
     counts = np.zeros(HOURS)
     for hour in range(2 * HOURS):  # a window of a day that begins late ends tomorrow
         inside = np.minimum(begin + length, hour + 1) - np.maximum(begin, hour)
@@ -77,7 +79,7 @@ def spread_windows(windows: pd.DataFrame) -> Floats:
     return counts
 
 
-def lose(shape: Floats, hours: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> float:
+def score_shape(shape: Floats, hours: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> float:
     """Return the mean log loss of a shape over the hours on incidents of known hours."""
-    shares = (shape + PSEUDO_EVENTS) / (shape + PSEUDO_EVENTS).sum()
+    shares = (shape + PSEUDOCOUNT) / (shape + PSEUDOCOUNT).sum()
     return float(-np.log(shares[hours]).mean())

@@ -1,6 +1,6 @@
-"""The search behind the constants of the base rate and the forests, repeatable on any build.
+"""Sensitivity to the constants of the base rate and the forests, repeatable on any build.
 
-Enters: a `Panel`. Leaves: the deviance beside the reference, mean over past origins and horizons, with
+Input: a `Panel`. Output: the deviance beside the reference, mean over past origins and horizons, with
 one constant changed at a time. Nothing is chosen here: docs/adr/0002 says what was.
 """
 
@@ -18,21 +18,21 @@ from models import base_rate, city_level, volume
 from models.backtest import HORIZONS
 from models.metrics import poisson_deviance
 from models.panel import Panel
-from models.past_origin import HORIZON_MONTHS, rehearse
+from models.past_origin import HORIZON_MONTHS, replay_origins
 from warehouse import settings
 
 CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (base_rate, "RECENT_HALF_LIFE", (2.0, 3.0, 5.0)),
     (base_rate, "LONG_HALF_LIFE", (12.0, 18.0, 30.0)),
     (base_rate, "SHAPE_HALF_LIFE", (9.0, 12.0, 18.0)),
-    (base_rate, "MIX_PSEUDO_EVENTS", (50.0, 200.0, 800.0)),
-    (base_rate, "NPU_PSEUDO_EVENTS", (30.0, 100.0, 1e6)),
-    (base_rate, "MOVE_PSEUDO_EVENTS", (12.0, 25.0, 50.0)),
-    (base_rate, "SHAPE_PSEUDO_EVENTS", (30.0, 60.0, 120.0)),
+    (base_rate, "MIX_PRIOR_WEIGHT", (50.0, 200.0, 800.0)),
+    (base_rate, "NPU_PRIOR_WEIGHT", (30.0, 100.0, 1e6)),
+    (base_rate, "MOVE_PRIOR_WEIGHT", (12.0, 25.0, 50.0)),
+    (base_rate, "SHAPE_PRIOR_WEIGHT", (30.0, 60.0, 120.0)),
     (base_rate, "SHAPE_TYPES", (1, 2, 4)),
     (base_rate, "SHAPE_TYPE_SHARE", (0.0, 0.5, 1.0)),
     (base_rate, "HOUR_BANDWIDTH", (0.4, 0.7, 1.2)),
-    (city_level, "DEVIATION_MONTHS", (1.5, 2.5, 6.0)),
+    (city_level, "DEVIATION_EFOLDING_MONTHS", (1.5, 2.5, 6.0)),
     (city_level, "TREND_A_YEAR", (0.0, 0.03, 0.08)),
     (city_level, "HARMONICS", ((1e-6,), (0.07, 0.025), (0.12, 0.06))),
     (city_level, "NOISE", (0.03, 0.07, 0.12)),
@@ -40,7 +40,7 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (volume, "FEATURE_SHARE", (0.15, 0.3, 0.6)),
     (volume, "CRITERION", ("squared_error", "poisson")),
     (volume, "TREES", (20, 40, 80)),
-    (volume, "USUAL_SHARE", (0.0, 0.5, 1.0)),
+    (volume, "DEFAULT_BLEND_WEIGHT", (0.0, 0.5, 1.0)),
 )
 
 
@@ -83,7 +83,7 @@ def score(panel: Panel, origin: int) -> Iterator[float]:
     past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
     targets = future.month_numbers
     rates = base_rate.estimate_base(past, origin, targets).sum(axis=3)
-    corrected = rates * volume.fit_volume(rehearse(past, origin), origin).correct(
+    corrected = rates * volume.fit_volume(replay_origins(past, origin), origin).correct(
         past, origin, targets, rates
     )
     reference = base_rate.estimate_reference(past, origin)[:, None, :]

@@ -35,7 +35,7 @@ from etl.clean import clean_files
 from etl.simulate import simulate_file
 from models.backtest import list_origins, run_backtest
 from models.forecast import make_forecast
-from models.panel import load_panel
+from models.load_panel import load_panel
 from serve.__main__ import THREADS, WORKERS
 from warehouse.build import open_build
 from warehouse.settings import ROOT

@@ -11,7 +11,7 @@ from etl.city import City
 from etl.clean import clean_files
 from etl.simulate import simulate_file
 from models.forecast import make_forecast
-from models.panel import load_panel
+from models.load_panel import load_panel
 from warehouse.build import open_build
 
 OFFENSES = 40_000

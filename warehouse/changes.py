@@ -28,7 +28,8 @@ UNION ALL
 SELECT 'forecast by neighborhood', neighborhood, sum(expected_month_crimes)
 FROM {name}.average_daily GROUP BY ALL
 UNION ALL
-SELECT 'backtest score', concat_ws(', ', model, metric, grain, horizon_months || ' months'),
+SELECT 'backtest score',
+       concat_ws(', ', model, metric, grain, nullif(subset, 'all'), horizon_months || ' months'),
        arg_max(value, origin)
 FROM {name}.backtest_score GROUP BY ALL
 """

@@ -201,11 +201,51 @@ AVERAGE_DAILY_TABLE = Table(
     ),
 )
 
+METRIC_READING = (
+    Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
+    Column("metric_family", "VARCHAR", "The metric without its level.", "Metric family"),
+    Column(
+        "metric_level", "INTEGER", "Level of the interval or share of the cells; NULL without one.",
+        "Metric level", unit="percent", nullable=True, minimum=1, maximum=99,
+    ),
+    Column(
+        "unit", "VARCHAR", "Unit of the value; NULL where it has none.", "Unit of the value",
+        nullable=True,
+    ),
+    Column(
+        "is_lower_better", "BOOLEAN",
+        "Whether lower is better; NULL where nearest to target_value is best, or nothing is.",
+        "Lower is better", nullable=True,
+    ),
+    Column(
+        "target_value", "DOUBLE", "Value of a perfect forecast; NULL where there is no such value.",
+        "Target", nullable=True,
+    ),
+    Column(
+        "reference_model", "VARCHAR",
+        "Simple model that the score is compared with; NULL where there is none.",
+        "Reference model", nullable=True,
+    ),
+)
+"""How to read a metric; `mart_model_quality` has the same columns."""
+
+SCORE_METRIC_TABLE = Table(
+    "score_metric",
+    "The metrics that a backtest may hold, and how to read each.",
+    "metric",
+    ("metric",),
+    (
+        Column("metric", "VARCHAR", "Name of the metric.", "Metric"),
+        *METRIC_READING,
+        DATA_SOURCE,
+    ),
+)
+
 BACKTEST_SCORE_TABLE = Table(
     "backtest_score",
     "Scores of forecasts made at a past origin from data before it, on what then happened.",
-    "model, origin, horizon, grain and metric; empty where the backtest was left out",
-    ("model", "origin", "horizon_months", "grain", "metric"),
+    "model, origin, horizon, grain, subset and metric; empty where the backtest was left out",
+    ("model", "origin", "horizon_months", "grain", "subset", "metric"),
     (
         Column("model", "VARCHAR", "Model that made the forecast.", "Model"),
         Column("origin", "DATE", "First day that the model did not know.", "Origin"),
@@ -214,7 +254,15 @@ BACKTEST_SCORE_TABLE = Table(
             "Horizon", unit="months", minimum=1,
         ),
         Column("grain", "VARCHAR", "Cell that was scored.", "Grain"),
-        Column("metric", "VARCHAR", "Name of the score (see docs/adr/0003-scores.md).", "Metric"),
+        Column(
+            "subset", "VARCHAR",
+            "Part of the cells that was scored: 'all', the name of a district, or the tenth of the"
+            " cells by expected crimes, from 1, the lowest.", "Subset",
+        ),
+        Column(
+            "metric", "VARCHAR", "Name of the metric (see docs/adr/0003-scores.md).", "Metric",
+            references="score_metric.metric",
+        ),
         Column("value", "DOUBLE", "Value of the score.", "Value"),
         DATA_SOURCE,
     ),

@@ -38,7 +38,7 @@ from warehouse.columns import (
 )
 from warehouse.table import Column, Reconciliation, Table, differ
 from warehouse.tables_clean import INCIDENT_TABLE
-from warehouse.tables_forecast import BACKTEST_SCORE_TABLE
+from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, METRIC_READING
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
@@ -243,29 +243,16 @@ MART_INCIDENT_EXPLORER_TABLE = Table(
 
 MART_MODEL_QUALITY_TABLE = Table(
     "mart_model_quality",
-    "The backtest in plain words, each score beside that of the model it is held against.",
-    "model, origin, horizon, grain and metric; empty where the backtest was left out",
+    "The backtest in plain words, each score beside that of the model it is compared with.",
+    "model, origin, horizon, grain, subset and metric; empty where the backtest was left out",
     BACKTEST_SCORE_TABLE.key,
     (
         *(c for c in BACKTEST_SCORE_TABLE.columns if c != DATA_SOURCE),
-        Column("metric_label", "VARCHAR", "The metric in plain words.", "Metric in words"),
-        Column(
-            "is_lower_better", "BOOLEAN",
-            "Whether lower is better; NULL where nearest to target_value is best, or nothing is.",
-            "Lower is better", nullable=True,
-        ),
-        Column(
-            "target_value", "DOUBLE", "Value of a perfect forecast; NULL where there is no such value.",
-            "Target", nullable=True,
-        ),
-        Column(
-            "reference_model", "VARCHAR",
-            "Simple model that the score is held against; NULL where there is none.",
-            "Reference model", nullable=True,
-        ),
+        *METRIC_READING,
         Column(
             "reference_value", "DOUBLE",
-            "The reference model's score at the same origin, horizon and grain; NULL where it has none.",
+            "The reference model's score at the same origin, horizon, grain and subset; NULL where it"
+            " has none.",
             "Reference value", nullable=True,
         ),
         DATA_SOURCE,

@@ -7,7 +7,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.day_types import HOLIDAY
-from models.panel import HOURS, LATE_COLUMNS, Panel, Stratum
+from models.late_reports import LATE_COLUMNS
+from models.panel import HOURS, Panel, Stratum
 from warehouse.columns import PATROL_TYPES
 
 FIRST_MONTH = 2019 * 12
@@ -15,7 +16,7 @@ FIRST_MONTH = 2019 * 12
 
 DAYS = 30
 """Days of every month: each weekday four times, two more Sundays and one more Saturday, no holiday."""
-KIND_DAYS = np.array([4, 4, 4, 4, 4, 4, 6, 0])
+TYPE_DAYS = np.array([4, 4, 4, 4, 4, 4, 6, 0])
 
 STRATA = tuple(
     Stratum(f"Offense {index}", index, {f"Category {index}": 1.0}) for index in range(len(PATROL_TYPES))
@@ -35,8 +36,8 @@ def make_panel(places: int = 6, months: int = 30, rate: float = 0.05, seed: int 
 def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Panel:
     """Return the panel of some counts (place, month, hour, stratum), spread evenly over the days."""
     places, months = counts.shape[:2]
-    assert KIND_DAYS.sum() == DAYS
-    assert not KIND_DAYS[HOLIDAY]
+    assert TYPE_DAYS.sum() == DAYS
+    assert not TYPE_DAYS[HOLIDAY]
     by_day = random.multinomial(counts.sum(axis=(2, 3)), np.full(DAYS, 1 / DAYS))
     return Panel(
         neighborhoods=tuple(f"Place {index}" for index in range(places)),
@@ -48,8 +49,8 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
         clock_hours=np.full((months, HOURS), float(DAYS)),
         completeness=np.ones(months),
         stratum_counts=counts.astype(np.float32),
-        kind_days=np.tile(KIND_DAYS, (months, 1)),
-        kind_counts=np.einsum("nths,k->tkhs", counts, KIND_DAYS / DAYS).astype(np.float32),
+        day_type_days=np.tile(TYPE_DAYS, (months, 1)),
+        day_type_counts=np.einsum("nths,k->tkhs", counts, TYPE_DAYS / DAYS).astype(np.float32),
         day_counts=by_day.reshape(places, -1).astype(np.uint16),
         day_months=np.repeat(np.arange(FIRST_MONTH, FIRST_MONTH + months), DAYS),
         late=pd.DataFrame({name: pd.Series(dtype=np.int64) for name in LATE_COLUMNS}),
@@ -58,5 +59,5 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
 
 
 def with_counts(panel: Panel, counts: npt.NDArray[np.float32]) -> Panel:
-    """Return the panel with other counts; days and kinds of day stay as they were."""
+    """Return the panel with other counts; days and day types stay as they were."""
     return replace(panel, stratum_counts=counts)

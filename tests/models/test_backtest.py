@@ -9,28 +9,27 @@ import pandas as pd
 import pytest
 
 from models.backtest import (
-    BASE,
     HORIZONS,
-    PUBLISHED,
-    REFERENCE,
     forecast_origin,
     list_origins,
     run_backtest,
     score_volume,
 )
 from models.backtest_charts import draw_scores
-from models.baselines import SIMPLE_RIVALS, fit_first_version, fit_poisson_glm
-from models.panel import load_panel
+from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_poisson_glm
+from models.load_panel import load_panel
+from models.metrics import METRICS
+from models.model_names import BASE, MODELS, PUBLISHED, REFERENCE
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
-SLOW_RIVALS = {"first_version_published", "first_version_with_exposure", "lightgbm_poisson"}
+SLOW_BASELINES = {"first_version_published", "first_version_with_exposure", "lightgbm_poisson"}
 
 
 @pytest.fixture(scope="module")
 def scores() -> pd.DataFrame:
     """Scores of every model at the newest two origins of a small panel."""
     panel = make_panel(places=20, months=36, rate=0.2)
-    return run_backtest(panel, list_origins(panel, 2), with_rivals=True)
+    return run_backtest(panel, list_origins(panel, 2), with_slow_baselines=True)
 
 
 def test_origins_are_quarters_apart_with_a_year_after_the_newest() -> None:
@@ -42,14 +41,40 @@ def test_origins_are_quarters_apart_with_a_year_after_the_newest() -> None:
 
 def test_every_model_is_scored_beside_the_reference(scores: pd.DataFrame) -> None:
     volume = scores[scores["metric"] == "deviance_to_reference"]
-    assert set(volume["model"]) == {REFERENCE, BASE, PUBLISHED, *SIMPLE_RIVALS, *SLOW_RIVALS}
-    assert (volume[volume["model"] == REFERENCE]["value"] == 1).all()
+    assert set(volume["model"]) == {
+        REFERENCE.name,
+        BASE.name,
+        PUBLISHED.name,
+        *SIMPLE_BASELINES,
+        *SLOW_BASELINES,
+    }
+    assert (volume[volume["model"] == REFERENCE.name]["value"] == 1).all()
     patrol = scores[scores["metric"] == "patrol_log_loss"]
-    shares = {"city_shares", "neighborhood_hour_shares", BASE, PUBLISHED}
+    shares = {"city_shares", "neighborhood_hour_shares", BASE.name, PUBLISHED.name}
     assert set(patrol["model"]) == shares
     assert set(scores["horizon_months"]) == set(HORIZONS)
     assert scores["value"].notna().all()
-    assert not scores.duplicated(["model", "origin", "horizon_months", "grain", "metric"]).any()
+    assert not scores.duplicated(
+        ["model", "origin", "horizon_months", "grain", "subset", "metric"]
+    ).any()
+
+
+def test_every_declared_name_is_scored_and_no_other(scores: pd.DataFrame) -> None:
+    assert set(scores["metric"]) == {metric.name for metric in METRICS}
+    assert set(scores["model"]) == {model.name for model in MODELS}
+    for metric in METRICS:
+        assert set(scores[scores["metric"] == metric.name]["grain"]) == set(metric.grains)
+
+
+def test_parts_are_scored_each_on_its_own_cells(scores: pd.DataFrame) -> None:
+    newest = scores[(scores["origin"] == scores["origin"].max()) & (scores["horizon_months"] == 12)]
+    subsets = {grain: set(rows["subset"]) for grain, rows in newest.groupby("grain")}
+    tenths = {str(number) for number in range(1, 11)}
+    assert subsets.pop("zone") == {"1", "2"}
+    assert subsets.pop("decile") == tenths
+    assert set().union(*subsets.values()) == {"all"}
+    means = newest[newest["metric"] == "expected_crimes"].set_index("subset")["value"]
+    assert means.loc[[str(number) for number in range(1, 11)]].is_monotonic_increasing
 
 
 def test_interval_of_the_ratio_holds_it(scores: pd.DataFrame) -> None:
@@ -69,13 +94,13 @@ def test_no_forecast_changes_when_the_future_does() -> None:
     counts[:, 18:] += 5
     origin = FIRST_MONTH + 18
     one, two = (
-        forecast_origin(p, origin, with_rivals=True) for p in (panel, with_counts(panel, counts))
+        forecast_origin(p, origin, with_slow_baselines=True) for p in (panel, with_counts(panel, counts))
     )
     for model in one.rates:
         np.testing.assert_array_equal(one.rates[model], two.rates[model], model)
     for model in one.shares:
         np.testing.assert_array_equal(one.shares[model], two.shares[model], model)
-    np.testing.assert_array_equal(one.spread.tails, two.spread.tails)
+    np.testing.assert_array_equal(one.intervals.tails, two.intervals.tails)
 
 
 def test_stationary_truth_is_forecast_within_its_sampling_error() -> None:
@@ -83,7 +108,7 @@ def test_stationary_truth_is_forecast_within_its_sampling_error() -> None:
     random = np.random.default_rng(1)
     truth = 0.3 * random.lognormal(0, 0.8, 30)  # the levels that make_panel draws first
     forecast = forecast_origin(panel, FIRST_MONTH + 24)
-    errors = forecast.rates[PUBLISHED].sum(axis=2).mean(axis=1) / 24 / truth - 1
+    errors = forecast.rates[PUBLISHED.name].sum(axis=2).mean(axis=1) / 24 / truth - 1
     sampling = 1 / np.sqrt(truth * 24 * 30 * 24)
     assert np.sqrt((errors**2).mean()) < 3.0 * np.sqrt((sampling**2).mean())
 
@@ -94,7 +119,7 @@ def test_published_model_leaks_nothing(published: Path) -> None:
         panel = load_panel(connection)
     forecast = forecast_origin(panel, list_origins(panel, 1)[0])
     counts = forecast.future.counts / forecast.future.exposure
-    residual = ((counts - forecast.rates[PUBLISHED]) ** 2).sum()
+    residual = ((counts - forecast.rates[PUBLISHED.name]) ** 2).sum()
     assert 0 < 1 - residual / ((counts - counts.mean()) ** 2).sum() < 0.3
 
 
@@ -102,15 +127,17 @@ def test_city_without_zones_has_no_scores_of_zones() -> None:
     panel = make_panel(months=24)
     forecast = forecast_origin(panel, list_origins(panel, 1)[0])
     without = replace(forecast, future=replace(forecast.future, zone=(None,) * 6))
-    for one, zones in ((forecast, {"zone_1", "zone_2"}), (without, set())):
-        grains = {grain for _, _, _, grain, _, _ in score_volume(one, 12)}
-        assert {grain for grain in grains if grain.startswith("zone")} == zones
+    for one, zones in ((forecast, {"1", "2"}), (without, set())):
+        scores = list(score_volume(one, 12))
+        assert {score.subset for score in scores if score.grain == "zone"} == zones
 
 
 def test_no_origins_give_no_scores() -> None:
     scores = run_backtest(make_panel(), [])
     assert scores.empty
-    assert list(scores.columns) == ["model", "origin", "horizon_months", "grain", "metric", "value"]
+    assert list(scores.columns) == [
+        "model", "origin", "horizon_months", "grain", "subset", "metric", "value"
+    ]  # fmt: skip
 
 
 def test_poisson_glm_meets_its_margins() -> None:

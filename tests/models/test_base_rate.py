@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from models.arrays import Floats
 from models.base_rate import (
     REFERENCE_HALF_LIFE,
-    REFERENCE_PSEUDO_EVENTS,
+    REFERENCE_PRIOR_WEIGHT,
     estimate_base,
     estimate_reference,
     estimate_shapes,
@@ -34,7 +34,7 @@ def expect(panel: Panel, months: int) -> Floats:
 
 def slow_reference(panel: Panel, origin: int) -> list[list[float]]:
     """Return the reference formula, one cell at a time."""
-    k = REFERENCE_PSEUDO_EVENTS
+    k = REFERENCE_PRIOR_WEIGHT
     weights = [0.5 ** ((origin - 0.5 - int(t)) / REFERENCE_HALF_LIFE) for t in panel.month_numbers]
     days = sum(w * float(e[0]) for w, e in zip(weights, panel.exposure, strict=True))
     places = range(len(panel.neighborhoods))
@@ -141,10 +141,10 @@ def test_little_data_one_place_and_a_month_without_crime_give_finite_rates(month
 
 def test_month_with_more_quiet_holidays_has_lower_rates() -> None:
     panel, origin = make_panel(rate=0.5), FIRST_MONTH + 30  # July 2021
-    kind_days = panel.kind_days.copy()
-    kind_days[:, HOLIDAY] = 1  # on which nothing happened
+    day_type_days = panel.day_type_days.copy()
+    day_type_days[:, HOLIDAY] = 1  # on which nothing happened
     days = pd.DatetimeIndex(["2021-07-05", "2021-07-12", "2021-08-02", "2020-01-01"])
-    panel = replace(panel, kind_days=kind_days, holidays=days)
+    panel = replace(panel, day_type_days=day_type_days, holidays=days)
     none = replace(panel, holidays=days[3:])
     with_days, without = (
         estimate_base(p, origin, np.arange(origin, origin + 3)).sum(axis=(0, 2, 3))

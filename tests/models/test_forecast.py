@@ -41,8 +41,17 @@ def test_days_count_clock_changes_on_their_weekday(city: City) -> None:
     assert days.hours[0].sum() == 31 * 24 - 1
     assert days.hours[1].sum() == 30 * 24
     assert days.hours[2, 6, :3].tolist() == [5, 6, 5]
-    assert days.kinds[1, 4].tolist() == [0, 0, 0, 0, 3, 0, 0, 1]  # one of June's Fridays is a holiday
-    assert days.kinds[..., HOLIDAY].sum() == 1
+    assert days.day_types[1, 4].tolist() == [
+        0,
+        0,
+        0,
+        0,
+        3,
+        0,
+        0,
+        1,
+    ]  # one of June's Fridays is a holiday
+    assert days.day_types[..., HOLIDAY].sum() == 1
 
 
 def fetch(builds: Path, select: str) -> list[tuple[object, ...]]:

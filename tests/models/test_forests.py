@@ -6,19 +6,19 @@ import pytest
 from models.arrays import Floats
 from models.base_rate import estimate_base
 from models.panel import Panel
-from models.past_origin import rehearse
+from models.past_origin import replay_origins
 from models.patrol import estimate_shares, fit_patrol, rank_patrols, share_out
-from models.volume import USUAL_SHARE, choose_share, fit_volume, keep_city
+from models.volume import DEFAULT_BLEND_WEIGHT, choose_blend_weight, fit_volume, keep_city
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 
 def correct(panel: Panel, months: int) -> tuple[Floats, float]:
-    """Return the volume forest's factors for the year after so many months, and its share."""
+    """Return the volume forest's factors for the year after so many months, and its blend weight."""
     origin, targets = FIRST_MONTH + months, np.arange(FIRST_MONTH + months, FIRST_MONTH + months + 12)
     past = panel.before(origin)
-    model = fit_volume(rehearse(past, origin), origin)
+    model = fit_volume(replay_origins(past, origin), origin)
     rates = estimate_base(past, origin, targets).sum(axis=3)
-    return model.correct(past, origin, targets, rates), model.share
+    return model.correct(past, origin, targets, rates), model.blend_weight
 
 
 def share(panel: Panel, months: int) -> Floats:
@@ -26,7 +26,7 @@ def share(panel: Panel, months: int) -> Floats:
     origin, targets = FIRST_MONTH + months, np.arange(FIRST_MONTH + months, FIRST_MONTH + months + 12)
     past = panel.before(origin)
     base_shares = share_out(past, estimate_base(past, origin, targets))
-    return fit_patrol(rehearse(past, origin), origin).predict(base_shares, targets)
+    return fit_patrol(replay_origins(past, origin), origin).predict(base_shares, targets)
 
 
 def test_volume_stays_near_the_base_where_there_is_nothing_to_learn() -> None:
@@ -58,15 +58,15 @@ def test_correction_moves_crimes_between_cells_and_leaves_the_citys_months() -> 
     np.testing.assert_allclose((rates * applied).sum(axis=(0, 2)), rates.sum(axis=(0, 2)), rtol=1e-6)
 
 
-def test_gate_closes_where_the_correction_misled() -> None:
+def test_blend_weight_falls_where_the_correction_misled() -> None:
     panel = make_panel(places=24, months=36, rate=1.0)
     counts = panel.stratum_counts.copy()
     odd = np.arange(24) % 2 == 0
     for year, factor in enumerate((3.0, 1 / 3, 3.0)):
         counts[odd, 12 * year : 12 * year + 12] *= factor  # what one year teaches, the next refutes
     origin = FIRST_MONTH + 36
-    turning = choose_share(rehearse(with_counts(panel, counts), origin), origin)
-    assert turning < USUAL_SHARE
+    turning = choose_blend_weight(replay_origins(with_counts(panel, counts), origin), origin)
+    assert turning < DEFAULT_BLEND_WEIGHT
 
 
 @pytest.mark.parametrize("months", [1, 6, 8])

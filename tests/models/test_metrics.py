@@ -8,10 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.metrics import (
+    METRICS,
+    CountSample,
+    accuracy,
+    brier_score,
     capture_share,
-    classification_scores,
     coverage_share,
+    list_metrics,
     log_loss,
+    macro_f1,
     mean_absolute_error,
     pinball_loss,
     poisson_deviance,
@@ -83,11 +88,10 @@ def test_pinball_loss_is_its_formula(pairs: list[tuple[int, float]]) -> None:
 def test_classification_scores_on_four_incidents() -> None:
     counts = np.array([[2.0, 1.0], [0.0, 1.0]])
     shares = np.array([[0.75, 0.25], [0.5, 0.5]])
-    scores = classification_scores(counts, shares)
-    assert scores["patrol_accuracy"] == pytest.approx(0.5)
+    assert accuracy(counts, shares) == pytest.approx(0.5)
     brier = (2 * (0.25**2 + 0.25**2) + (0.75**2 + 0.75**2) + (0.5**2 + 0.5**2)) / 4
-    assert scores["patrol_brier"] == pytest.approx(brier)
-    assert scores["patrol_macro_f1"] == pytest.approx((2 * 2 / (4 + 2) + 0) / 2)
+    assert brier_score(counts, shares) == pytest.approx(brier)
+    assert macro_f1(counts, shares) == pytest.approx((2 * 2 / (4 + 2) + 0) / 2)
 
 
 def test_resampled_ratio_holds_the_ratio_and_narrows_with_more_places() -> None:
@@ -100,3 +104,30 @@ def test_resampled_ratio_holds_the_ratio_and_narrows_with_more_places() -> None:
         assert lower < deviances.sum() / reference.sum() < upper
         widths.append(upper - lower)
     assert widths[1] < widths[0] / 5
+
+
+def test_scores_of_no_incident_are_not_defined() -> None:
+    counts, shares = np.zeros((3, 2)), np.full((3, 2), 0.5)
+    for score in (log_loss, brier_score, accuracy, macro_f1):
+        assert math.isnan(score(counts, shares))
+
+
+def test_deviances_of_places_add_up_to_that_of_all() -> None:
+    random = np.random.default_rng(1)
+    expected = random.gamma(2, 1, (4, 3, 24))
+    observed = random.poisson(expected).astype(float)
+    sample = CountSample(observed, expected, expected * 2)
+    slow = [poisson_deviance(observed[n], expected[n]) for n in range(4)]
+    assert sample.deviances.tolist() == pytest.approx(slow)
+    assert sample.reference_deviances.sum() == pytest.approx(poisson_deviance(observed, expected * 2))
+
+
+def test_metrics_have_one_name_each_and_the_level_that_it_says() -> None:
+    rows = {row["metric"]: row for row in list_metrics().to_dict("records")}
+    assert len(rows) == len(METRICS)
+    coverage = rows["coverage_80"]
+    assert (coverage["metric_family"], coverage["metric_level"]) == ("coverage", 80)
+    assert coverage["target_value"] == 0.8
+    assert rows["deviance_to_reference_upper_95"]["metric_level"] == 95
+    assert rows["capture_top_5_percent"]["reference_model"] == "reference_empirical_bayes"
+    assert rows["mean_absolute_error"]["unit"] == "crimes"

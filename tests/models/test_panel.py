@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from models.day_types import HOLIDAY
-from models.panel import load_panel
+from models.load_panel import load_panel
 from tests.conftest import CleanFiles
 from tests.models.panels import FIRST_MONTH, make_panel
 from tests.raw import write_raw
@@ -32,12 +32,12 @@ def test_panel_holds_zeros_days_and_clock_changes(clean: CleanFiles, tmp_path: P
     assert panel.months.tolist() == [3, 4, 5]
     assert panel.days.tolist() == [31, 30, 15]
     assert panel.counts.shape == (2, 3, 24)
-    assert panel.counts.sum() == panel.kind_counts.sum() == panel.day_counts.sum() == 4
+    assert panel.counts.sum() == panel.day_type_counts.sum() == panel.day_counts.sum() == 4
     assert panel.patrol_counts[0, 0, 10].tolist() == [1, 0, 0, 1]
     assert panel.counts[1, 0, 8] == 1
     assert panel.exposure[:, 12].tolist() == [31, 30, 15]
     assert panel.exposure[:, 2].tolist() == [30, 30, 15]
-    assert panel.kind_days[0].tolist() == [5, 5, 5, 4, 4, 4, 4, 0]
+    assert panel.day_type_days[0].tolist() == [5, 5, 5, 4, 4, 4, 4, 0]
     assert panel.day_counts[:, 0].tolist() == [2, 0]
 
 
@@ -45,8 +45,8 @@ def test_november_repeats_hour_one_and_has_two_holidays(clean: CleanFiles, tmp_p
     rows = [at(1, "11/1/2021 15:00"), at(2, "11/25/2021 15:00"), at(3, "11/30/2021 15:00")]
     panel = load_panel(clean([write_raw(tmp_path / "raw.csv", rows)]).connection)
     assert panel.exposure[0, :3].tolist() == [30, 31, 30]
-    assert panel.kind_days[0, HOLIDAY] == 2
-    assert panel.kind_counts[0, HOLIDAY].sum() == 1
+    assert panel.day_type_days[0, HOLIDAY] == 2
+    assert panel.day_type_counts[0, HOLIDAY].sum() == 1
     assert (panel.holidays[0].year, panel.holidays[-1].year) == (2021, 2023)
 
 
@@ -54,10 +54,10 @@ def test_factors_of_days_average_to_one_over_the_panels_own_holidays() -> None:
     panel = make_panel()
     quiet = np.array([4, 4, 4, 4, 4, 4, 5, 1])  # the holidays are without crime
     days = pd.date_range("2019-01-01", periods=30)
-    panel = replace(panel, kind_days=np.tile(quiet, (30, 1)), holidays=days)
+    panel = replace(panel, day_type_days=np.tile(quiet, (30, 1)), holidays=days)
     often = np.append(np.full(7, (365.25 - 30) / 7), 30) / 365.25
-    np.testing.assert_allclose(np.einsum("k,khs->hs", often, panel.kind_factors), 1)
-    assert panel.kind_factors[HOLIDAY].max() < panel.kind_factors[0].min()
+    np.testing.assert_allclose(np.einsum("k,khs->hs", often, panel.day_type_factors), 1)
+    assert panel.day_type_factors[HOLIDAY].max() < panel.day_type_factors[0].min()
 
 
 def test_common_offenses_stand_alone_and_the_rest_go_by_patrol_type(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.past_origin import list_past_origins, rehearse
+from models.past_origin import list_past_origins, replay_origins
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 
@@ -29,9 +29,9 @@ def test_months_between_files_are_no_history() -> None:
     assert list_past_origins(gap, FIRST_MONTH + 36) == [FIRST_MONTH + 33]
 
 
-def test_rehearsal_ends_with_the_data_and_can_be_cut() -> None:
+def test_past_origin_ends_with_the_data_and_can_be_cut() -> None:
     panel = make_panel(months=24)
-    newest, *_, oldest = rehearse(panel, FIRST_MONTH + 24)
+    newest, *_, oldest = replay_origins(panel, FIRST_MONTH + 24)
     assert newest.targets.tolist() == [FIRST_MONTH + 21, FIRST_MONTH + 22, FIRST_MONTH + 23]
     assert len(oldest.targets) == 12
     assert oldest.expected.shape == oldest.future.counts.shape
@@ -40,12 +40,12 @@ def test_rehearsal_ends_with_the_data_and_can_be_cut() -> None:
     np.testing.assert_array_equal(cut.rates, oldest.rates[:, :4])
 
 
-def test_what_a_rehearsal_expected_does_not_change_with_its_future() -> None:
+def test_what_a_past_origin_expected_does_not_change_with_its_future() -> None:
     panel = make_panel(months=24)
     counts = panel.stratum_counts.copy()
     counts[:, 12:] = counts[:, 12:][:, ::-1] + 3
     pairs = zip(
-        *(rehearse(p, FIRST_MONTH + 24) for p in (panel, with_counts(panel, counts))), strict=True
+        *(replay_origins(p, FIRST_MONTH + 24) for p in (panel, with_counts(panel, counts))), strict=True
     )
     for one, two in pairs:
         same = one.origin <= FIRST_MONTH + 12

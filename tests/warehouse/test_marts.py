@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.metrics import list_metrics
 from tests.tables import fill
 from warehouse.build import SQL_DIR, Build, open_build, read_select
 from warehouse.columns import DATA_SOURCE
@@ -13,7 +14,11 @@ from warehouse.errors import SchemaError
 from warehouse.schema import TABLES
 from warehouse.table import Table
 from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
-from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, FORECAST_HOURLY_TABLE
+from warehouse.tables_forecast import (
+    BACKTEST_SCORE_TABLE,
+    FORECAST_HOURLY_TABLE,
+    SCORE_METRIC_TABLE,
+)
 from warehouse.tables_mart import (
     MART_FORECAST_HOURLY_TABLE,
     MART_INCIDENT_EXPLORER_TABLE,
@@ -56,12 +61,12 @@ hour  expected_crimes  patrol_share_foot  patrol_share_bicycle  patrol_share_veh
 3     0                0.3                0.3                   0.3
 """
 SCORE = """
-model                      grain  metric                 value
-reference_empirical_bayes  cell   poisson_deviance       200
-base_and_forest            cell   poisson_deviance       180
-base_and_forest            month  coverage_80            0.85
-base_and_forest            cell   capture_top_5_percent  0.22
-base_and_forest            cell   patrol_macro_f1        0.4
+model                      grain  subset  metric                 value
+reference_empirical_bayes  cell   all     poisson_deviance       200
+base_and_forest            cell   all     poisson_deviance       180
+base_and_forest            month  all     coverage_80            0.85
+base_and_forest            cell   all     capture_top_5_percent  0.22
+base_and_forest            cell   all     patrol_macro_f1        0.4
 """
 
 
@@ -81,6 +86,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         opened.connection.execute("""
             UPDATE forecast_hourly
             SET suggested_patrol = if(hour = 18, 'Vehicle Patrol', 'Foot Patrol')""")
+        opened.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         fill(opened, BACKTEST_SCORE_TABLE, SCORE)
         for mart in MARTS:
             opened.insert_mart(mart)

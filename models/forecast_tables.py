@@ -1,0 +1,149 @@
+"""A forecast to its published tables.
+
+Input: a `Forecast`, the models' `Decisions` and the `Panel` behind them. Output: `forecast_hourly`,
+`forecast_hourly_weekday`, `forecast_category` and `average_daily`, complete for every neighborhood and
+month.
+"""
+
+import calendar
+import datetime as dt
+
+import numpy as np
+import pandas as pd
+
+from models.arrays import Floats, Integers
+from models.forecast import WEEKDAYS, Decisions, Forecast
+from models.panel import HOURS, Panel
+from models.patrol import rank_patrols
+from warehouse.build import Build
+from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
+from warehouse.months import MONTHS
+from warehouse.settings import INTERVAL_LEVELS, MAX_CATEGORY_RANK
+from warehouse.tables_forecast import (
+    AVERAGE_DAILY_TABLE,
+    FORECAST_CATEGORY_TABLE,
+    FORECAST_HOURLY_TABLE,
+    FORECAST_HOURLY_WEEKDAY_TABLE,
+)
+
+
+def fill_forecasts(build: Build, forecast: Forecast, decisions: Decisions, panel: Panel) -> None:
+    """Fill the forecast tables."""
+    fill_hourly(build, forecast, decisions, panel)
+    fill_weekday(build, forecast, panel)
+    fill_category(build, forecast, panel)
+    fill_daily(build, forecast, panel)
+
+
+def sum_by_calendar_month(values: Floats | Integers, panel: Panel, axis: int) -> Floats:
+    """Return sums by calendar month over the observed months: `axis` becomes twelve, January first."""
+    is_month = panel.months[:, None] == np.arange(1, MONTHS + 1)[None, :]
+    moved = np.moveaxis(np.asarray(values, dtype=np.float64), axis, -1)
+    return np.moveaxis(moved @ is_month, -1, axis)
+
+
+def fill_hourly(build: Build, forecast: Forecast, decisions: Decisions, panel: Panel) -> None:
+    """Fill `forecast_hourly` from the arrays."""
+    support = sum_by_calendar_month(panel.counts, panel, axis=1)
+    days = sum_by_calendar_month(panel.calendar_days, panel, axis=0)
+    observed = np.divide(
+        support, days[None, :, None], out=np.full_like(support, np.nan),
+        where=days[None, :, None] > 0,
+    )  # fmt: skip
+    thresholds = [decisions.intensity_moderate_from, decisions.intensity_high_from]
+    steps = np.searchsorted(thresholds, forecast.expected.ravel(), side="right")
+    suggested, runner_up = (index.ravel() for index in rank_patrols(forecast.shares, forecast.expected))
+    shares = forecast.shares.reshape(-1, len(PATROL_TYPES))
+    cells = np.arange(len(shares))
+    rows = {
+        **list_cells(forecast, panel, HOURS),
+        "hour": np.tile(np.arange(HOURS), len(shares) // HOURS),
+        "expected_crimes": forecast.expected.ravel(),
+        "baseline_crimes": forecast.baseline.ravel(),
+        "observed_crimes": observed.ravel(),
+        "intensity": np.array(INTENSITIES)[steps],
+        "suggested_patrol": np.array(PATROL_TYPES)[suggested],
+        "suggested_patrol_share": shares[cells, suggested],
+        "runner_up_patrol": np.array(PATROL_TYPES)[runner_up],
+        "patrol_margin": shares[cells, suggested] - shares[cells, runner_up],
+        **{column.name: shares[:, index] for index, column in enumerate(PATROL_SHARES)},
+        "support_incidents": support.ravel().astype(np.int64),
+    }
+    build.insert_frame(FORECAST_HOURLY_TABLE, pd.DataFrame(rows))
+
+
+def fill_weekday(build: Build, forecast: Forecast, panel: Panel) -> None:
+    """Fill `forecast_hourly_weekday` from the arrays."""
+    count = len(panel.neighborhoods)
+    rows = {
+        **list_cells(forecast, panel, WEEKDAYS * HOURS),
+        "iso_weekday": np.tile(np.repeat(np.arange(1, WEEKDAYS + 1), HOURS), count * MONTHS),
+        "hour": np.tile(np.arange(HOURS), count * MONTHS * WEEKDAYS),
+        "exposure_days": np.tile(np.repeat(forecast.days.counts.astype(np.int64).ravel(), HOURS), count),
+        "expected_crimes": forecast.weekday.ravel(),
+    }
+    build.insert_frame(FORECAST_HOURLY_WEEKDAY_TABLE, pd.DataFrame(rows))
+
+
+def fill_category(build: Build, forecast: Forecast, panel: Panel) -> None:
+    """Fill `forecast_category` with the categories of the largest share in every cell."""
+    names = np.array(forecast.category_names, dtype=object)
+    top = min(MAX_CATEGORY_RANK, len(names))
+    shares = forecast.categories.reshape(-1, len(names))
+    order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
+    chosen = np.take_along_axis(shares, order, axis=1)
+    rows = {
+        **list_cells(forecast, panel, HOURS * top),
+        "hour": np.tile(np.repeat(np.arange(HOURS), top), len(shares) // HOURS),
+        "category_rank": np.tile(np.arange(1, top + 1), len(shares)),
+        "offense_category": names[order.ravel()],
+        "expected_crimes": (chosen * forecast.expected.reshape(-1, 1)).ravel(),
+        "category_share": chosen.ravel(),
+    }
+    build.insert_frame(FORECAST_CATEGORY_TABLE, pd.DataFrame(rows))
+
+
+def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
+    """Fill `average_daily` from the arrays; its day is the sum of the hours."""
+    observed = sum_by_calendar_month(panel.counts.sum(axis=2), panel, axis=1)
+    days = np.broadcast_to(sum_by_calendar_month(panel.calendar_days, panel, axis=0), observed.shape)
+    daily = forecast.expected.sum(axis=2)
+    monthly = daily * np.array([count_days(day) for day in forecast.days.first_days])
+    model, day_level = forecast.intervals, INTERVAL_LEVELS[0]
+    intervals = {
+        **{("month", level): model.predict_month(monthly, level) for level in INTERVAL_LEVELS},
+        ("day", day_level): model.predict_day(daily, monthly, day_level),
+    }
+    rows = {
+        **list_cells(forecast, panel, 1),
+        "average_daily_crime_count": np.divide(
+            observed, days, out=np.full_like(observed, np.nan), where=days > 0
+        ).ravel(),
+        "observed_days": days.ravel().astype(np.int64),
+        "observed_crimes": observed.ravel().astype(np.int64),
+        "expected_daily_crimes": daily.ravel(),
+        "expected_month_crimes": monthly.ravel(),
+        **{
+            f"{grain}_{end}_{level}": ends.ravel()
+            for (grain, level), interval in intervals.items()
+            for end, ends in (("lower", interval.lower), ("upper", interval.upper))
+        },
+    }
+    build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame(rows))
+
+
+def count_days(first_day: dt.date) -> int:
+    """Return the days of the month that begins on `first_day`."""
+    return calendar.monthrange(first_day.year, first_day.month)[1]
+
+
+def list_cells(forecast: Forecast, panel: Panel, repeats: int) -> dict[str, object]:
+    """Return the columns that name a cell: neighborhood, month, forecast month; `repeats` rows each."""
+    count = len(panel.neighborhoods)
+    first_days = pd.DatetimeIndex(forecast.days.first_days)
+    names = pd.Index(panel.neighborhoods).repeat(MONTHS * repeats)
+    return {
+        "neighborhood": names.astype("category"),
+        "month": np.tile(np.repeat(np.arange(1, MONTHS + 1), repeats), count),
+        "forecast_month": np.tile(np.repeat(first_days, repeats), count),
+    }
