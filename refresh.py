@@ -1,6 +1,6 @@
 """The refresh: raw rows in, a published build out. The only place where all rooms meet.
 
-Enters: a source (`simulated`, `files` or `portal`) and a folder of builds. Leaves: a new published
+Input: a kind of source (`simulated`, `files` or `portal`), a folder of builds. Output: a new published
 build, or the folder as it was and one line that says why.
 """
 
@@ -46,19 +46,14 @@ from warehouse.command import (
 )
 from warehouse.dictionary import fill_dictionary
 from warehouse.errors import NoBuildError
+from warehouse.files import PARTIAL, REFRESH, hold_lock
 from warehouse.guards import Comparison, GuardError, compare_with_last
-from warehouse.publish import (
-    PARTIAL,
-    PublishedBuild,
-    hold_lock,
-    name_build,
-    publish_build,
-    read_pointer,
-    refuse_build,
-    sweep_leftovers,
-)
+from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.publish import publish_build, refuse_build
+from warehouse.records import name_build
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
+from warehouse.sweep import sweep_leftovers
 from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, SCORE_METRIC_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
 
@@ -94,7 +89,7 @@ class Stopwatch:
 class Request:
     """What is asked of one refresh. `first` and `last` are inclusive local days, None for all."""
 
-    source: str
+    source_kind: str
     builds: Path
     raw: tuple[Path, ...] = ()
     sample_incidents: int = DEFAULT_INCIDENTS
@@ -145,7 +140,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
     options = parser.parse_args(arguments)
     check_options(parser, options)
     return Request(
-        source=options.source,
+        source_kind=options.source,
         builds=options.builds,
         raw=tuple(options.raw or ()),
         sample_incidents=options.sample_incidents or DEFAULT_INCIDENTS,
@@ -180,7 +175,7 @@ def refresh(request: Request) -> PublishedBuild:
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     city = load_city(request.city)
-    with hold_lock(request.builds), tqdm(total=len(STAGES), disable=None) as bar:
+    with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
         sweep_leftovers(request.builds)
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:
@@ -225,7 +220,7 @@ def write_tables(
         build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
     with watch.time_stage("compare"):
-        comparison = compare_with_last(build, request.builds, city.name, request.source)
+        comparison = compare_with_last(build, request.builds, city.name, request.source_kind)
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
@@ -241,10 +236,10 @@ def write_tables(
 
 def find_raw_input(request: Request, city: City) -> RawInput:
     """Return the raw files of the source, having fetched or simulated them where that is asked for."""
-    if request.source == "portal":
+    if request.source_kind == "portal":
         found = fetch_city(city, full=request.full)
         return replace(found, boundaries=request.boundaries or found.boundaries)
-    if request.source == "simulated":
+    if request.source_kind == "simulated":
         found = simulate_city(city, request.sample_incidents)
         return replace(found, boundaries=request.boundaries)
     return RawInput(request.raw, request.boundaries)
@@ -295,7 +290,7 @@ def fill_lineage(
         "build_id": build.build_id,
         "created_at": created_at.replace(tzinfo=None),
         "city": city.name,
-        "source_kind": request.source,
+        "source_kind": request.source_kind,
         "is_synthetic": summary.is_synthetic,
         "cutoff": summary.cutoff,
         "rows_in": summary.rows_in,

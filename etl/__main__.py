@@ -11,7 +11,7 @@ from etl.source import WINDOW_DAYS, fetch_city
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
 from warehouse.errors import name_build_file
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 
 MOST_WINDOW_DAYS = 36_525
 """A century: no report is older."""

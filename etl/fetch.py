@@ -31,7 +31,6 @@ from etl.snapshot import (
     Snapshot,
     count_rows,
     find_snapshot,
-    hash_file,
     load_reading,
     open_tables,
     spell_time,
@@ -40,7 +39,7 @@ from etl.snapshot import (
     write_table,
 )
 from warehouse.errors import ShieldError
-from warehouse.publish import hold_lock
+from warehouse.files import FETCH, hash_file, hold_lock
 from warehouse.table import quote_text
 
 WORK, SPILL = ".fetch", ".spill"
@@ -146,7 +145,7 @@ def open_errand(
     url: str, folder: Path, stem: str, query: Query, portal: Portal, pause_seconds: float
 ) -> Iterator[Errand]:
     """Let one process at a time read into `folder`, with a session and a database of its own."""
-    with hold_lock(folder), open_layer(url, pause_seconds) as layer:
+    with hold_lock(folder, FETCH), open_layer(url, pause_seconds) as layer:
         sweep_orphans(folder, stem)
         with open_tables(folder / SPILL) as connection:
             yield Errand(layer, connection, folder, stem, query, portal.terms, portal.key)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from etl.arcgis import Layer, Query, Row, read_id
 from warehouse.errors import ShieldError
-from warehouse.publish import sync
+from warehouse.files import replace_text
 
 RESUMABLE = dt.timedelta(hours=24)
 """An unfinished read older than this says too little of today's layer."""
@@ -80,7 +80,7 @@ def prepare_folder(layer: Layer, query: Query, work: Path) -> None:
     if work.exists():
         shutil.rmtree(work)
     work.mkdir()
-    write_whole(work / "query.json", describe_query(layer, query))
+    replace_text(work / "query.json", describe_query(layer, query))
 
 
 def describe_query(layer: Layer, query: Query) -> str:
@@ -195,13 +195,4 @@ def read_rows(part: Path) -> list[Row]:
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write rows as one JSON object a line."""
-    write_whole(path, "".join(json.dumps(row) + "\n" for row in rows))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that, whenever the process dies, is there in full or not at all."""
-    draft = path.with_suffix(".tmp")
-    draft.write_text(text)
-    sync(draft)
-    draft.replace(path)
-    sync(path.parent)
+    replace_text(path, "".join(json.dumps(row) + "\n" for row in rows))

@@ -14,9 +14,9 @@ from tqdm import tqdm
 from etl.arcgis import Layer, open_layer
 from etl.city import Portal
 from etl.pages import CHUNK, split
-from etl.snapshot import FULL, Manifest, hash_file, spell_time, store_file, sweep_orphans
+from etl.snapshot import FULL, Manifest, spell_time, store_file, sweep_orphans
 from warehouse.errors import ShieldError
-from warehouse.publish import hold_lock
+from warehouse.files import FETCH, hash_file, hold_lock
 
 STEM = "boundaries"
 ALL_ROWS = "1=1"
@@ -30,7 +30,7 @@ def fetch_boundaries(portal: Portal, folder: Path, *, pause_seconds: float = 0.2
     Properties are the layer's object id, `NhoodName` and `NPU`. Raises `ShieldError` when the
     polygons received are not those the layer announces.
     """
-    with hold_lock(folder), open_layer(portal.boundaries, pause_seconds) as layer:
+    with hold_lock(folder, FETCH), open_layer(portal.boundaries, pause_seconds) as layer:
         sweep_orphans(folder, STEM)
         started_at = dt.datetime.now(dt.UTC)
         object_id = layer.find_object_id(layer.describe())

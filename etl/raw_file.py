@@ -16,9 +16,10 @@ from etl.city import City
 from etl.layout import Layout, load_layouts, recognize_layout
 from etl.raw_text import Kind, TextFacts, read_head, scan_text, split_header
 from etl.settings_file import first_line
-from etl.snapshot import hash_file, read_fetch_time
+from etl.snapshot import read_fetch_time
 from etl.spreadsheet import check_workbook, read_sheet_header
 from warehouse.errors import ShieldError
+from warehouse.files import hash_file
 from warehouse.table import quote_text
 
 MAGIC: dict[bytes, Kind] = {b"\x1f\x8b": "gzip", b"PAR1": "parquet", b"PK": "spreadsheet"}

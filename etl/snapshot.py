@@ -6,7 +6,6 @@ file without one is a leftover, and is swept.
 """
 
 import datetime as dt
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ import duckdb
 from etl.pages import Reading
 from warehouse import settings
 from warehouse.errors import ShieldError
-from warehouse.publish import sync
+from warehouse.files import hash_file, replace_file, replace_text
 from warehouse.table import quote_text
 
 KEPT = 3
@@ -132,14 +131,8 @@ def count_rows(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def store_file(written: Path, folder: Path, stem: str, manifest: Manifest) -> Path:
     """Move a written file and its manifest into place, each in one step; return the file's path."""
     path = folder / f"{stem}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}{written.suffix}"
-    sync(written)
-    written.replace(path)
-    sync(folder)
-    draft = written.with_suffix(".manifest")
-    draft.write_text(json.dumps(asdict(manifest), indent=2) + "\n")
-    sync(draft)
-    draft.replace(path.with_suffix(".json"))
-    sync(folder)
+    replace_file(written, path)
+    replace_text(path.with_suffix(".json"), json.dumps(asdict(manifest), indent=2) + "\n")
     for old in list_manifests(folder, stem)[:-KEPT]:
         old.unlink()
     sweep_orphans(folder, stem)
@@ -197,12 +190,6 @@ def read_fetch_time(path: Path) -> dt.datetime | None:
 def spell_time(moment: dt.datetime) -> str:
     """Return a moment as manifests spell it: UTC, to the second."""
     return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def quote_name(name: str) -> str:

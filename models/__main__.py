@@ -28,7 +28,7 @@ from models.metrics import (
 from models.model_card import render_card
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, run_command
-from warehouse.publish import PublishedBuild
+from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
 
 SHOWN = [

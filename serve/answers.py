@@ -17,7 +17,7 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.exc import SQLAlchemyError
 
 from warehouse.errors import NoBuildError
-from warehouse.publish import PublishedBuild
+from warehouse.pointer import PublishedBuild
 from warehouse.read import CORE_TABLES, open_engine
 
 CLOSE_NAMES = 5

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from serve.answers import Answers, load_answers
 from warehouse.errors import ShieldError
-from warehouse.publish import POINTER, read_pointer
+from warehouse.pointer import POINTER, read_pointer
 
 CHECK_SECONDS = 1.0
 """How often the pointer is looked at: a publish shows within this time, a request costs no more."""

@@ -1,6 +1,6 @@
 """Refreshes killed: `python -m tests.kill 200`, in a folder that is thrown away.
 
-Enters: how many real refreshes to kill at random, and how many quick ones (none by default). Leaves: one
+Input: how many real refreshes to kill at random, and how many quick ones (none by default). Output: one
 line of figures; the exit code is 1 if a published build was damaged or lost, or anything was left over.
 
 Every refresh is a process of its own, forked from this one so that its time goes into its work and not
@@ -25,14 +25,17 @@ import numpy as np
 
 import refresh
 from tests.raw import write_daily
-from warehouse import publish, settings
+from warehouse import settings
 from warehouse.build import Build
-from warehouse.changes import attach_build
 from warehouse.errors import ShieldError
+from warehouse.files import REFRESH, hold_lock, name_lock
 from warehouse.guards import Comparison
 from warehouse.history import check_hash, verify_build
-from warehouse.publish import hold_lock, list_builds, read_pointer, sweep_leftovers
+from warehouse.pointer import LINK, POINTER, read_pointer
+from warehouse.read import attach_build
+from warehouse.records import list_builds
 from warehouse.schema import TABLES
+from warehouse.sweep import sweep_leftovers
 
 CALLS = ("fsync", "rename", "replace", "unlink", "symlink", "chmod")
 """The functions of `os` by which a refresh changes its folder."""
@@ -93,13 +96,13 @@ def list_damage(builds: Path) -> list[str]:
             check_hash(path)
     except ShieldError as error:
         return [str(error)]
-    return [] if (builds / publish.LINK).exists() else ["the link leads nowhere"]
+    return [] if (builds / LINK).exists() else ["the link leads nowhere"]
 
 
 def list_left_over(builds: Path) -> list[str]:
     """Return the names in a folder that belong to no kept build."""
     kept = list_builds(builds)
-    known = {publish.LOCK, publish.POINTER, publish.LINK}
+    known = {name_lock(REFRESH), POINTER, LINK}
     known |= {path.name for path in kept} | {path.with_suffix(".json").name for path in kept}
     return sorted({path.name for path in builds.iterdir()} - known)
 
@@ -155,7 +158,7 @@ class Killer:
 
     def sweep(self) -> int:
         """Do what a refresh does first."""
-        with hold_lock(self.builds):
+        with hold_lock(self.builds, REFRESH):
             sweep_leftovers(self.builds)
         return 0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.publish import POINTER, read_pointer
+from warehouse.pointer import POINTER, read_pointer
 
 MODULES = {
     name: importlib.import_module(f"{name}.__main__" if name != "refresh" else name)

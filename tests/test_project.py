@@ -93,3 +93,12 @@ def test_contributing_lists_every_file_of_etl() -> None:
     listed = re.findall(r"`(\w+)`", page.partition("## The files of `etl/`")[2].partition("\n## ")[0])
     files = {path.stem for path in (settings.ROOT / "etl").glob("[!_]*.py")}
     assert files <= set(listed)
+
+
+def test_decision_records_are_numbered_and_say_status_and_date() -> None:
+    records = sorted((settings.ROOT / "docs" / "adr").glob("*.md"))
+    assert records
+    for number, path in enumerate(records, start=1):
+        heading, _, status, *_ = path.read_text().splitlines()
+        assert heading.startswith(f"# {number}. ") and path.name.startswith(f"{number:04}-")
+        assert re.match(r"Status: (accepted|superseded).*\. Date: 20\d\d-\d\d-\d\d\b", status), path.name

@@ -14,7 +14,7 @@ from etl.simulate import simulate_file
 from refresh import Request, main, refresh
 from serve.app import create_app
 from tests.raw import GOOD_COBRA_2013, write_daily, write_raw
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 from warehouse.settings import ROOT
 

@@ -1,6 +1,7 @@
 """The import rule: a build is the only thing that passes between the rooms."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ MAY_IMPORT = {
     "serve": {"serve", "warehouse"},
     "studies": {"studies", "models", "warehouse"},
 }
+
+
+OPEN_DATABASES = {
+    "warehouse/build.py": "writes builds",
+    "warehouse/read.py": "reads finished builds",
+    "etl/finding.py": "scratch", "etl/guess.py": "scratch", "etl/raw_file.py": "scratch",
+    "etl/settings_file.py": "scratch", "etl/simulate.py": "scratch", "etl/snapshot.py": "scratch",
+    "etl/profile.py": "reads a build until the feed chart belongs to serve",
+}  # fmt: skip
+"""Files that may open a database, and what for. A scratch database holds no finished build."""
 
 
 def list_imports(path: Path) -> set[str]:
@@ -46,3 +57,13 @@ def test_rule_sees_a_forbidden_import(tmp_path: Path) -> None:
 def test_serving_never_imports_the_forests() -> None:
     used = set().union(*(list_imports(path) for path in (ROOT / "serve").glob("*.py")))
     assert not used & {"sklearn", "pandas", "duckdb"}
+
+
+def test_finished_builds_are_opened_by_read_alone() -> None:
+    paths = [ROOT / "refresh.py", *(path for room in ROOMS for path in (ROOT / room).glob("*.py"))]
+    texts = {str(path.relative_to(ROOT)): path.read_text() for path in paths}
+    openers = {name for name, text in texts.items() if "duckdb.connect(" in text}
+    assert openers <= OPEN_DATABASES.keys()
+    readers = {name for name, text in texts.items() if re.search("read_only", text, re.IGNORECASE)}
+    assert "warehouse/read.py" in readers
+    assert all("read" in OPEN_DATABASES.get(name, "") for name in readers), readers

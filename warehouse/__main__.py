@@ -12,17 +12,11 @@ from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.export import export_build
-from warehouse.history import (
-    check_hash,
-    find_build,
-    name_id,
-    read_lineage,
-    roll_back,
-    verify_build,
-)
-from warehouse.publish import PublishedBuild, list_builds, read_pointer
+from warehouse.history import check_hash, read_lineage, roll_back, verify_build
+from warehouse.pointer import PublishedBuild, read_pointer
 from warehouse.query import CLOSED, answer, run_shell
 from warehouse.read import connect_published
+from warehouse.records import find_build, list_builds, name_id
 from warehouse.schema import TABLES
 
 PAGES = {
@@ -39,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse_arguments(arguments: list[str] | None) -> Namespace:
-    """Return the options; `run` is the command's function."""
+    """Return the options; `run` is the command's function.
+
+    Raises `SystemExit` for a command line that cannot be understood.
+    """
     parser = CommandParser(prog="python -m warehouse", description=__doc__)
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
@@ -81,7 +78,7 @@ def show_builds(options: Namespace) -> None:
         mark = "*" if path.name == current.file else " "
         try:
             run = read_lineage(path)
-            facts = (run["cutoff"], run["source_kind"], run["rows_kept"])
+            facts = tuple(run.get(name) for name in ("cutoff", "source_kind", "rows_kept"))
         except NoBuildError:
             facts = ("unreadable", None, None)
         rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))
@@ -89,7 +86,7 @@ def show_builds(options: Namespace) -> None:
 
 
 def show_status(options: Namespace) -> None:
-    """Print the published build's lineage; fail where there is none or its file is damaged."""
+    """Print the published build's lineage. Raises `ShieldError` where it is missing or damaged."""
     published = read_pointer(options.builds)
     print(describe(published))
     path = options.builds / published.file
@@ -99,7 +96,10 @@ def show_status(options: Namespace) -> None:
 
 
 def run_verify(options: Namespace) -> None:
-    """Hold every kept build against its SHA-256, read it in full and audit it; fail if one is bad."""
+    """Check every kept build against its SHA-256, read it in full and audit it.
+
+    Raises `ShieldError` with their number if any is bad.
+    """
     bad = 0
     for path in list_builds(options.builds):
         try:
@@ -158,7 +158,7 @@ def run_prompt(options: Namespace) -> None:
 
 
 def run_docs(options: Namespace) -> None:
-    """Write the generated pages, or check that they are up to date."""
+    """Write the generated pages, or raise `ShieldError` for the first that is not up to date."""
     for path, page in PAGES.items():
         if not options.check:
             path.write_text(page)

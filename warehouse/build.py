@@ -1,7 +1,7 @@
 """A build while it is written: a new DuckDB file that no reader knows yet.
 
-Enters: a path for the file. Leaves: a `Build` whose tables are filled only through `insert` and
-`insert_mart`, which hold every row against its declaration.
+Input: a path for the file. Output: a `Build` whose tables are filled only through `insert` and
+`insert_mart`, which check every row against its declaration.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,18 +18,9 @@ from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text, render_ddl
+from warehouse.time_of_day import render_macro
 
 SQL_DIR = Path(__file__).resolve().parent / "sql"
-
-# One definition for incidents and for forecasts. The bounds are those of the first version's
-# dashboards, so that their filters keep their meaning.
-TIME_OF_DAY_MACRO = """
-CREATE TEMP MACRO time_of_day(hour) AS CASE
-    WHEN hour >= 5 AND hour < 12 THEN 'Morning'
-    WHEN hour >= 12 AND hour < 17 THEN 'Afternoon'
-    WHEN hour >= 17 AND hour < 20 THEN 'Evening'
-    ELSE 'Night' END
-"""
 
 
 @dataclass
@@ -83,15 +74,21 @@ class Build:
             self.connection.unregister("given_rows")
 
     def insert_mart(self, table: Table) -> int:
-        """Fill a mart from its own SELECT and return its rows; a view has them already."""
+        """Fill a mart from its own SELECT and return its rows; a view has them already.
+
+        Raises `SchemaError` as `insert` does.
+        """
         return self.count_rows(table) if table.is_view else self.insert(table, read_select(table))
 
     def count_rows(self, table: Table) -> int:
-        """Return the number of rows in `table`."""
+        """Return the number of rows in `table`. Raises `duckdb.Error` where it is not there."""
         return int(self.fetch_value(f"SELECT count(*) FROM {table.name}"))
 
     def fetch_value(self, select: str) -> Any:  # noqa: ANN401  # DuckDB decides the type
-        """Return the one value of a SELECT that gives one row and one column."""
+        """Return the one value of a SELECT that gives one row and one column.
+
+        Raises `SchemaError` where it gives no row.
+        """
         row = self.connection.execute(select).fetchone()
         if row is None:
             raise SchemaError(f"expected one row from: {select}")
@@ -134,7 +131,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
             f" (STORAGE_VERSION {quote_text(settings.STORAGE_VERSION)})"
         )
         connection.execute("USE build")
-        connection.execute(TIME_OF_DAY_MACRO)
+        connection.execute(render_macro())
         connection.begin()  # one wait for the disk, not one for each of some 400 statements
         for table in TABLES:
             select = read_select(table) if table.is_view else ""

@@ -1,19 +1,17 @@
 """What changed between two builds: the table `build_change`, and `python -m warehouse diff`.
 
-Enters: two builds, attached under a name each. Leaves: one SELECT over both, the same for the table and
+Input: two builds, attached under a name each. Output: one SELECT over both, the same for the table and
 for the command.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import duckdb
 
 from warehouse.build import Build
 from warehouse.errors import ShieldError, name_build_file
 from warehouse.history import check_hash
-from warehouse.publish import find_pointer, list_builds
+from warehouse.pointer import find_pointer
+from warehouse.read import attach_build, connect_builds
+from warehouse.records import list_builds
 from warehouse.table import quote_text
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE
 
@@ -56,25 +54,17 @@ def render_changes(before: str, after: str) -> str:
         ORDER BY subject, item"""
 
 
-@contextmanager
-def attach_build(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -> Iterator[None]:
-    """Attach a finished build read-only under a name for a while."""
-    connection.execute(f"ATTACH {quote_text(str(path))} AS {name} (READ_ONLY)")
-    yield
-    connection.execute(f"DETACH {name}")
-
-
 def find_last_build(
     build: Build, builds: Path, city: str, source_kind: str
 ) -> tuple[Path | None, list[str]]:
     """Return the last published build of the same feed, None for a first one, and warnings.
 
-    The same feed is the same city, the same source and, but for the portal whose snapshots are named
-    by their time, at least one raw file of the same name. The source alone would not do: `files` may be
-    any files, a simulated sample has any size. Nor would all names: a forgotten file would then pass
+    The same feed is the same city, the same kind of source and, but for the portal whose snapshots are
+    named by their time, at least one raw file of the same name. The kind alone would not do: `files` may
+    be any files, a simulated sample has any size. Nor would all names: a forgotten file would then pass
     for another feed. Whoever names each month's file anew is compared with nothing. Builds newer than
-    the current one were rolled back from and do not count; neither does one that is damaged, which is a
-    warning. `build` must hold its `raw_file`.
+    the current one were rolled back from and do not count; neither does one that is damaged or does not
+    tell its feed, which is a warning. `build` must hold its `raw_file`.
     """
     current = find_pointer(builds)
     published = [path for path in list_builds(builds) if current and path.name <= current.file]
@@ -82,12 +72,10 @@ def find_last_build(
     for path in reversed(published):
         try:
             check_hash(path)
+            is_same = is_same_feed(build, path, city, source_kind)
         except ShieldError as error:
             warnings.append(f"not compared with a build: {error}")
             continue
-        with attach_build(build.connection, path, BEFORE):
-            same = build.connection.execute(SAME_FEED_SELECT, {"city": city, "source_kind": source_kind})
-            is_same = same.fetchone() != (0,)
         if is_same:
             return path, warnings
     if published and current:
@@ -98,8 +86,21 @@ def find_last_build(
     return None, warnings
 
 
+def is_same_feed(build: Build, path: Path, city: str, source_kind: str) -> bool:
+    """Return whether a finished build is of the feed of `build`, which must hold its `raw_file`.
+
+    Raises `NoBuildError` for a build that does not tell: another version made it.
+    """
+    with name_build_file(path), attach_build(build.connection, path, BEFORE):
+        same = build.connection.execute(SAME_FEED_SELECT, {"city": city, "source_kind": source_kind})
+        return same.fetchone() != (0,)
+
+
 def fill_changes(build: Build, last_build_id: str) -> int:
-    """Fill `build_change` against the build attached as `BEFORE`; return the number of rows."""
+    """Fill `build_change` against the build attached as `BEFORE`; return the number of rows.
+
+    Raises `duckdb.Error` where that build lacks what is compared.
+    """
     changes = render_changes(BEFORE, "build")
     return build.insert(
         BUILD_CHANGE_TABLE,
@@ -112,10 +113,5 @@ def list_changes(before: Path, after: Path) -> list[tuple[object, ...]]:
 
     Raises `ShieldError` where one of them cannot be read.
     """
-    with (
-        name_build_file(before, after),
-        duckdb.connect() as connection,
-        attach_build(connection, before, BEFORE),
-        attach_build(connection, after, "build"),
-    ):
-        return connection.execute(render_changes(BEFORE, "build")).fetchall()
+    with connect_builds(**{BEFORE: before, "build_after": after}) as connection:
+        return connection.execute(render_changes(BEFORE, "build_after")).fetchall()

@@ -1,19 +1,20 @@
 """Columns that several tables have, declared once, and the values they may take.
 
-Enters: nothing. Leaves: `Column`s for `warehouse.schema`. The same quantity has the same name and the
+Input: nothing. Output: `Column`s for `warehouse.schema`. The same quantity has the same name and the
 same meaning wherever it stands.
 """
 
 from dataclasses import replace
 
+from warehouse.settings import MIN_SUGGESTED_SHARE
 from warehouse.table import Column
+from warehouse.time_of_day import TIMES_OF_DAY, describe_spans
 
 # A column reads best as one paragraph; the formatter would give each word a line.
 # fmt: off
 
 PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle Patrol")
 CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
-TIMES_OF_DAY = ("Morning", "Afternoon", "Evening", "Night")
 INTENSITIES = ("low", "moderate", "high")
 SOURCE_KINDS = ("simulated", "files", "portal")
 DISTRICT_KINDS = ("npu", "zone", "beat")
@@ -82,8 +83,7 @@ PATROL_TYPE = Column(
     allowed=PATROL_TYPES,
 )
 TIME_OF_DAY = Column(
-    "time_of_day", "VARCHAR", "Morning 5-12, Afternoon 12-17, Evening 17-20, Night 20-5.",
-    "Time of day", allowed=TIMES_OF_DAY,
+    "time_of_day", "VARCHAR", describe_spans(), "Time of day", allowed=TIMES_OF_DAY,
 )
 EXPECTED_CRIMES = Column(
     "expected_crimes", "DOUBLE",
@@ -97,7 +97,7 @@ BASELINE_CRIMES = Column(
 OBSERVED_RATE = Column(
     "observed_crimes", "DOUBLE",
     "Observed crimes in that clock hour per calendar day of that month, days without crime counted;"
-    " NULL where the month was never observed.", "Observed crimes", unit="crimes per hour",
+    " NULL where the month was never observed.", "Observed crimes per hour", unit="crimes per hour",
     nullable=True, minimum=0,
 )
 INTENSITY = Column(
@@ -108,7 +108,8 @@ INTENSITY = Column(
 SUGGESTED_PATROL = Column(
     "suggested_patrol", "VARCHAR",
     "Patrol type whose share of the expected crimes, divided by the root of its share of the city's, is"
-    " largest, among types with at least 0.15 of them or the most; a rule, not an observed deployment.",
+    f" largest, among types with at least {MIN_SUGGESTED_SHARE} of them or the most; a rule, not an"
+    " observed deployment.",
     "Suggested patrol", allowed=PATROL_TYPES,
 )
 PATROL_DECISION = (
@@ -148,7 +149,7 @@ INCIDENTS_PER_DAY = Column(
 )
 DATA_SOURCE = Column(
     "data_source", "VARCHAR",
-    "Who published the data behind the row; simulated data is called 'simulated data' here.",
+    "Publisher of the data behind the row; simulated data is called 'simulated data' here.",
     "Data source",
 )
 

@@ -1,6 +1,6 @@
 """What every `python -m …` of this project shares: errors of one line, exit codes, kinds of arguments.
 
-Enters: a command line and the function that does what it asks for. Leaves: an exit code: 0 done,
+Input: a command line and the function that does what it asks for. Output: an exit code: 0 done,
 1 an error that is told on standard error, 2 a command line that cannot be understood, 130 Ctrl-C.
 """
 
@@ -31,7 +31,7 @@ def run_command(work: Callable[[], object], tell_state: Callable[[], str] | None
     """Do the work of a command and return its exit code.
 
     `tell_state` says what the machine's failure or the interrupt left behind. Any other exception is a
-    mistake of this program and is raised on, with its traceback.
+    mistake of this program: it is raised on, with its traceback.
     """
 
     def state() -> str:
@@ -66,12 +66,16 @@ class CommandParser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Print the error and exit."""
+        """Print the error and raise `SystemExit`."""
         sys.exit(fail(f"{message}; see {self.prog} --help", MISUSED))
 
 
 def parse_text(text: str) -> str:
-    """Return an argument that holds something, in UTF-8, as DuckDB takes texts and paths."""
+    """Return an argument that holds something, in UTF-8, as DuckDB takes texts and paths.
+
+    This and the functions below raise `argparse.ArgumentTypeError` with what was expected and found,
+    which argparse turns into an error of the command line.
+    """
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -82,19 +86,22 @@ def parse_text(text: str) -> str:
 
 
 def parse_path(text: str) -> Path:
-    """Return a path; an empty text is none, though `Path` takes it for the folder one is in."""
+    """Return a path; an empty text is none, though `Path` takes it for the folder one is in.
+
+    Raises as `parse_text`.
+    """
     return Path(parse_text(text))
 
 
 def parse_name(text: str) -> str:
-    """Return the name of a settings file: no path and no ending."""
+    """Return the name of a settings file: no path and no ending. Raises as `parse_text`."""
     if not re.fullmatch(r"[\w-]+", parse_text(text)):
         raise argparse.ArgumentTypeError(f"expected a name of letters, digits, _ or -, found {text!r}")
     return text
 
 
 def parse_day(text: str) -> dt.date:
-    """Return a day, written YYYY-MM-DD and no other way."""
+    """Return a day, written YYYY-MM-DD and no other way. Raises as `parse_text`."""
     try:
         day = dt.date.fromisoformat(text)
     except ValueError as error:
@@ -106,14 +113,17 @@ def parse_day(text: str) -> dt.date:
     return day
 
 
-def count_between(least: int, most: int) -> Callable[[str], int]:
-    """Return a function that reads a whole number from `least` to `most`, both included."""
+def count_between(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Return a function that reads a whole number from `minimum` to `maximum`, both included.
+
+    It raises as `parse_text`.
+    """
 
     def parse_count(text: str) -> int:
         digits = re.fullmatch(r"-?[0-9]{1,18}", text)
-        if digits is None or not least <= int(text) <= most:
+        if digits is None or not minimum <= int(text) <= maximum:
             raise argparse.ArgumentTypeError(
-                f"expected a whole number from {least} to {most}, found {text!r}"
+                f"expected a whole number from {minimum} to {maximum}, found {text!r}"
             )
         return int(text)
 

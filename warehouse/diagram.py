@@ -1,6 +1,6 @@
 """How the tables hang together, as a picture: `docs/table_diagram.md`.
 
-Enters: the declarations. Leaves: the text of the page, two Mermaid entity diagrams.
+Input: the declarations. Output: the text of the page, two Mermaid entity diagrams.
 """
 
 from collections.abc import Iterator, Sequence

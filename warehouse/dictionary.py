@@ -1,6 +1,6 @@
 """What every column means, for people: the `data_dictionary` table and `docs/data_dictionary.md`.
 
-Enters: the declarations, and a city's words for its districts. Leaves: rows of the table in those words;
+Input: the declarations, and a city's words for its districts. Output: rows of the table in those words;
 the text of the page, which holds for any city.
 """
 
@@ -21,7 +21,8 @@ DISTRICT_WORD = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})\b", re.IGNORECASE)
 def fill_dictionary(build: Build, districts: Mapping[str, str]) -> None:
     """Write `data_dictionary` in a city's words: `districts` names each kind of district that it has.
 
-    Columns of other kinds are left out, and so are tables with such a column in their key.
+    Columns of other kinds are left out, and so are tables with such a column in their key. Raises
+    `SchemaError` as `Build.insert_frame` does.
     """
     entries = pd.DataFrame(list_entries(TABLES, districts))
     for text in ("label", "description", "table_description", "table_grain"):
@@ -56,7 +57,7 @@ def list_entries(tables: Iterable[Table], districts: Mapping[str, str]) -> Itera
                 "value_range": describe_range(column),
                 "reference": column.references,
                 "table_description": table.description,
-                "table_grain": table.grain,
+                "table_grain": table.full_grain,
             }
 
 
@@ -83,7 +84,7 @@ def render_page(tables: Iterable[Table]) -> str:
     ]
     for table in tables:
         lines += ["", f"## {table.name}", "", table.description, ""]
-        lines += [f"One row per {table.grain}." + (" A view." if table.is_view else "")]
+        lines += [f"One row per {table.full_grain}." + (" A view." if table.is_view else "")]
         lines += ["", "| column | type | what it holds | unit | values |", "|---|---|---|---|---|"]
         lines += [render_row(table, column) for column in table.columns]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,7 @@
-"""The errors a user of the commands is shown as one line, without a traceback."""
+"""The errors a user of the commands is shown as one line, without a traceback.
+
+Input: what went wrong, in words or as an error of DuckDB. Output: exceptions that `run_command` tells.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,11 +1,10 @@
 """The published build as plain files: one CSV and one Parquet per table and view.
 
-Enters: a folder of builds and a folder to write to. Leaves: `<table>.csv` (UTF-8, header, ISO dates,
+Input: a folder of builds and a folder to write to. Output: `<table>.csv` (UTF-8, header, ISO dates,
 NULL as nothing, no cell that a spreadsheet would run), `<table>.parquet` and `manifest.json` (build,
 rows, SHA-256, columns), complete or not at all.
 """
 
-import hashlib
 import json
 import os
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import duckdb
 
 from warehouse.errors import ShieldError
+from warehouse.files import hash_file
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text
@@ -90,21 +90,24 @@ def list_files(path: Path) -> set[str]:
 
 
 def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
-    """Write one table twice and return its entry in the manifest."""
+    """Write one table twice and return its entry in the manifest.
+
+    Raises `ShieldError` naming the table and the file that cannot be written.
+    """
+    select = f"SELECT {', '.join(table.column_names)} FROM {table.name}"
     digests = {}
     for ending, cells, options in (("csv", SAFE_CELLS, ", HEADER"), ("parquet", "*", "")):
         path = folder / f"{table.name}.{ending}"
-        copy = f"COPY (SELECT {cells} FROM {table.name}) TO {quote_text(str(path))}"
+        copy = f"COPY (SELECT {cells} FROM ({select})) TO {quote_text(str(path))}"
         try:
             connection.execute(f"{copy} (FORMAT {ending}{options})")
         except duckdb.Error as error:
             raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
-        with path.open("rb") as stream:
-            digests[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+        digests[path.name] = hash_file(path)
     row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
     return {
         "description": table.description,
-        "grain": table.grain,
+        "grain": table.full_grain,
         "rows": row[0] if row else 0,
         "sha256": digests,
         "columns": {

@@ -1,6 +1,6 @@
 """The guards before publishing: is the new build believable beside the last one of the same feed?
 
-Enters: an unpublished build, and a folder of builds. Leaves: a `Comparison`, with a sentence for each
+Input: an unpublished build, and a folder of builds. Output: a `Comparison`, with a sentence for each
 guard that fired. What a guard asks is not whether the build is well formed: that is the audit's.
 """
 
@@ -11,11 +11,12 @@ import duckdb
 
 from warehouse import settings
 from warehouse.build import Build
-from warehouse.changes import BEFORE, attach_build, fill_changes, find_last_build
+from warehouse.changes import BEFORE, fill_changes, find_last_build
 from warehouse.errors import ShieldError
-from warehouse.history import name_id
+from warehouse.read import attach_build
+from warehouse.records import name_id
 
-NAMED = 5
+MAX_NAMED = 5
 """Neighborhoods that a sentence names at most."""
 
 # A cutoff that goes back corrects a mistake where the last build held next to nothing on the days that
@@ -69,7 +70,7 @@ GUARDS = (
     f"""
     SELECT format('{{}} of {{}} neighborhoods vanished: {{}}', count(*),
                   (SELECT count(*) FROM {BEFORE}.neighborhood),
-                  array_to_string(list(neighborhood ORDER BY neighborhood)[:{NAMED}], ', '))
+                  array_to_string(list(neighborhood ORDER BY neighborhood)[:{MAX_NAMED}], ', '))
     FROM {BEFORE}.neighborhood ANTI JOIN neighborhood AS now USING (neighborhood)
     HAVING count(*) > {settings.GUARD_VANISHED_NEIGHBORHOODS}""",
     f"""
@@ -83,7 +84,7 @@ GUARDS = (
                   ' factor of {{}}: {{}}', count(*), {settings.GUARD_PLACE_CRIMES},
                   {settings.GUARD_PLACE_FACTOR},
                   array_to_string(list(format('{{}} {{:,.0f}} to {{:,.0f}}', neighborhood, before, after)
-                                       ORDER BY before DESC)[:{NAMED}], ', '))
+                                       ORDER BY before DESC)[:{MAX_NAMED}], ', '))
     FROM (SELECT neighborhood, sum(expected_month_crimes) AS before
           FROM {BEFORE}.average_daily GROUP BY ALL)
          JOIN (SELECT neighborhood, sum(expected_month_crimes) AS after
@@ -125,7 +126,8 @@ class Comparison:
 def compare_with_last(build: Build, builds: Path, city: str, source_kind: str) -> Comparison:
     """Fill `build_change` and ask every guard; for the first build of a feed, the one on its own year.
 
-    `build` must hold its clean tables, its forecasts and its scores.
+    `build` must hold its clean tables, its forecasts and its scores. A build of another version, which
+    lacks what is compared, is a warning: to refuse would be to keep it for ever.
     """
     last, warnings = find_last_build(build, builds, city, source_kind)
     sentence, factor = compare_with_year(build.connection)
@@ -134,12 +136,16 @@ def compare_with_last(build: Build, builds: Path, city: str, source_kind: str) -
         warnings.append(sentence)
     if last is None:
         return Comparison(None, tuple(fired), tuple(warnings))
-    last_build_id = name_id(last)
-    with attach_build(build.connection, last, BEFORE):
-        fill_changes(build, last_build_id)
-        fired += ask_guards(build.connection)
-        warnings += [str(text) for (text,) in build.connection.execute(CORRECTIONS).fetchall()]
-    return Comparison(last_build_id, tuple(fired), tuple(warnings))
+    try:
+        with attach_build(build.connection, last, BEFORE):
+            sentences = ask_guards(build.connection)
+            corrections = build.connection.execute(CORRECTIONS).fetchall()
+            fill_changes(build, name_id(last))
+    except (duckdb.CatalogException, duckdb.BinderException) as error:
+        warnings.append(f"not compared with a build: {last.name} is of another version: {error}")
+        return Comparison(None, tuple(fired), tuple(warnings))
+    warnings += [str(text) for (text,) in corrections]
+    return Comparison(name_id(last), (*fired, *sentences), tuple(warnings))
 
 
 def compare_with_year(connection: duckdb.DuckDBPyConnection) -> tuple[str, float]:

@@ -1,6 +1,6 @@
 """SQL for people: statements on the published build, from the command line or at a prompt.
 
-Enters: a connection to a build and SQL. Leaves: answers on standard output. On a read-only
+Input: a connection to a build and SQL. Output: answers on standard output. On a read-only
 connection under `CLOSED`, no statement can change the build, touch another file or load an extension.
 """
 
@@ -23,10 +23,10 @@ CLOSED = {
 """Settings for statements that nobody has checked: neither other files nor extensions, nor variables of
 this program taken for tables."""
 
-SHOWN_ROWS = 100
+MAX_SHOWN_ROWS = 100
 """Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
 
-FETCHED_ROWS = 10_000
+ROWS_PER_FETCH = 10_000
 NEEDS_QUOTES = re.compile(r'[",\r\n]')
 PROMPT, CONTINUED = "atlshield> ", "      ...> "
 
@@ -64,7 +64,7 @@ def split_statements(sql: str) -> list[str]:
 
 
 def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) -> None:
-    """Run `sql` and print its rows; a statement without any prints nothing."""
+    """Run `sql` and print its rows; a statement without any prints nothing. Raises `duckdb.Error`."""
     relation = connection.sql(sql)
     if relation is None:
         return
@@ -73,14 +73,14 @@ def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) 
     else:
         # Only a terminal is narrow: what goes to a file or a pipe keeps every column.
         width = shutil.get_terminal_size(fallback=(100_000, 0)).columns
-        relation.show(max_rows=SHOWN_ROWS, max_width=width)
+        relation.show(max_rows=MAX_SHOWN_ROWS, max_width=width)
 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
     """Print every row as an export has it: ISO dates, true and false, NULL as nothing, safe cells."""
     print(*(quote_cell(guard_cell(name)) for name in relation.columns), sep=",")
     texts = relation.project(SAFE_CELLS)
-    while rows := texts.fetchmany(FETCHED_ROWS):
+    while rows := texts.fetchmany(ROWS_PER_FETCH):
         sys.stdout.writelines(",".join(map(quote_cell, row)) + "\n" for row in rows)
 
 

@@ -1,6 +1,6 @@
 """Settings of the whole house: where things lie, how much of the machine is used, the one seed.
 
-Enters: nothing. Leaves: constants and `available_cores`. A folder can be overridden per command
+Input: nothing. Output: constants and `available_cores`. A folder can be overridden per command
 (`--builds`); everything else is changed here and nowhere else.
 """
 

@@ -1,6 +1,6 @@
 """What a table is: its declaration, and the DDL that follows from it.
 
-Enters: declarations (`warehouse.schema`). Leaves: `CREATE` and `COMMENT` statements.
+Input: declarations (`warehouse.schema`). Output: `CREATE` and `COMMENT` statements.
 """
 
 from collections.abc import Iterator
@@ -8,6 +8,14 @@ from dataclasses import dataclass
 
 TYPES = ("VARCHAR", "BIGINT", "INTEGER", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP")
 """The only types a build holds: old DuckDB drivers and BI tools read all of them."""
+
+RELATIVE_TOLERANCE = 1e-9
+"""Sums of doubles reconcile to this share of the larger side."""
+
+
+def differ(left: str, right: str) -> str:
+    """Return the SQL condition that two numbers from 0 differ by more than rounding explains."""
+    return f"abs({left} - {right}) > {RELATIVE_TOLERANCE} * greatest({left}, {right})"
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,33 @@ class Column:
     district: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a declaration that lacks a fact others depend on."""
+        """Raise `ValueError` for a declaration that lacks a fact others depend on."""
         if self.type not in TYPES:
             raise ValueError(f"column {self.name}: type {self.type!r} is not one of {TYPES}")
         if not (self.description.endswith(".") and self.label):
             raise ValueError(f"column {self.name}: needs a label and a description with a full stop")
+
+    @property
+    def value_count(self) -> str:
+        """SQL expression of how many values the column may take, empty where that is not declared."""
+        if self.allowed:
+            return str(len(self.allowed))
+        if self.references:
+            return f"(SELECT count(*) FROM {self.references.split('.')[0]})"
+        if self.type in {"INTEGER", "BIGINT"} and self.minimum is not None and self.maximum is not None:
+            return str(int(self.maximum - self.minimum) + 1)
+        return ""
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """What else must hold of a table: the finding when it does not, and how often it does not.
+
+    `select` gives one number, 0 where all is well: of rows that are off, or a difference of counts.
+    """
+
+    finding: str
+    select: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +75,11 @@ class Table:
 
     `is_mart` tables are filled by the SELECT in `warehouse/sql/<name>.sql`. Where `is_view` says so
     too, that SELECT is stored instead of its rows: for marts that would only repeat another table.
+
+    The audit checks a build against the rest. `is_complete`: there is a row for every combination of
+    the values that the key columns may take. `empty_where`, in words: when there is no row at all.
+    `counts_incidents`: `incident_count` counts every incident once, of those for which the SQL
+    condition `counted_where` holds. `reconciliations`: what else must hold.
     """
 
     name: str
@@ -54,21 +89,49 @@ class Table:
     columns: tuple[Column, ...]
     is_mart: bool = False
     is_view: bool = False
+    is_complete: bool = False
+    empty_where: str = ""
+    counts_incidents: bool = False
+    counted_where: str = "true"
+    reconciliations: tuple[Reconciliation, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a key on columns that are not there, repeated names, and a view without a SELECT."""
+        """Raise `ValueError` for a declaration that contradicts itself or lacks what it speaks of."""
+        for what, is_wrong in self._list_mistakes():
+            if is_wrong:
+                raise ValueError(f"table {self.name}: {what}")
+
+    def _list_mistakes(self) -> Iterator[tuple[str, bool]]:
+        """Yield what may be wrong with the declaration and whether it is."""
         names = self.column_names
-        if self.is_view and not self.is_mart:
-            raise ValueError(f"table {self.name}: only a mart can be a view")
-        if len(set(names)) != len(names):
-            raise ValueError(f"table {self.name}: a column is declared twice")
-        nullable = [
-            column.name for column in self.columns if column.nullable and column.name in self.key
-        ]
-        if nullable:
-            raise ValueError(f"table {self.name}: key column {nullable[0]} is nullable")
-        if not self.key or set(self.key) - set(names):
-            raise ValueError(f"table {self.name}: key {self.key} is not among its columns")
+        yield "only a mart can be a view", self.is_view and not self.is_mart
+        yield "a column is declared twice", len(set(names)) != len(names)
+        yield (
+            f"key {self.key} is not among its columns",
+            not self.key or bool(set(self.key) - set(names)),
+        )
+        for column in self.key_columns:
+            yield f"key column {column.name} is nullable", column.nullable
+            is_open = self.is_complete and not column.value_count
+            yield f"complete, but nothing says which values {column.name} takes", is_open
+        yield "no column incident_count", self.counts_incidents and "incident_count" not in names
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        """The columns of the key, in its order; a name that is no column is left out."""
+        columns = {column.name: column for column in self.columns}
+        return tuple(columns[name] for name in self.key if name in columns)
+
+    @property
+    def row_count(self) -> str:
+        """SQL expression of the rows that a complete table has."""
+        return " * ".join(column.value_count for column in self.key_columns)
+
+    @property
+    def full_grain(self) -> str:
+        """The grain, and whether the table is complete or may be empty, in words."""
+        complete = "; complete" if self.is_complete else ""
+        return self.grain + complete + (f"; empty where {self.empty_where}" if self.empty_where else "")
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -93,7 +156,7 @@ def render_ddl(table: Table, select: str = "") -> Iterator[str]:
     else:
         lines = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
         yield f"CREATE TABLE {table.name} ({', '.join(lines)})"
-    comment = f"{table.description} Grain: {table.grain}."
+    comment = f"{table.description} Grain: {table.full_grain}."
     yield f"COMMENT ON {kind} {table.name} IS {quote_text(comment)}"
     for column in table.columns:
         unit = f" Unit: {column.unit}." if column.unit else ""

@@ -23,7 +23,8 @@ from warehouse.columns import (
     TIME_OF_DAY,
     ZONE,
 )
-from warehouse.table import Column, Table
+from warehouse.settings import BREAK_WINDOW_MONTHS, MAX_DELAY_DAYS, MAX_MISSING_SHARE
+from warehouse.table import Column, Reconciliation, Table
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
@@ -72,10 +73,17 @@ RAW_FILE_TABLE = Table(
         ),
         Column(
             "columns_left_out", "VARCHAR",
-            "Optional columns with over 30 % missing, left out; empty where there is none.",
+            f"Optional columns with over {100 * MAX_MISSING_SHARE:g} % missing, left out; empty where"
+            " there is none.",
             "Columns left out",
         ),
         DATA_SOURCE,
+    ),
+    reconciliations=(
+        Reconciliation(
+            "rows_in is not rows_kept + rows_rejected",
+            "SELECT count(*) FROM raw_file WHERE rows_in <> rows_kept + rows_rejected",
+        ),
     ),
 )
 
@@ -96,6 +104,12 @@ REJECTED_INCIDENT_TABLE = Table(
             "Example rows", nullable=True,
         ),
         DATA_SOURCE,
+    ),
+    reconciliations=(
+        Reconciliation("rejected_incident does not add up to raw_file.rows_rejected", """
+            SELECT count(*) FROM raw_file JOIN (
+                SELECT raw_file, sum(row_count) AS rejected FROM rejected_incident GROUP BY ALL
+            ) USING (raw_file) WHERE rows_rejected <> rejected"""),
     ),
 )
 
@@ -133,8 +147,7 @@ CALENDAR_TABLE = Table(
 
 HOLIDAY_TABLE = Table(
     "holiday",
-    "Public holidays of the city in the observed years and the two after the cutoff; empty for a city"
-    " whose file names no country.",
+    "Public holidays of the city in the observed years and the two after the cutoff.",
     "day that is a holiday",
     ("holiday_date",),
     (
@@ -145,6 +158,7 @@ HOLIDAY_TABLE = Table(
             "Holiday",
         ),
     ),
+    empty_where="the city's file names no country",
 )
 
 NEIGHBORHOOD_TABLE = Table(
@@ -169,6 +183,7 @@ NEIGHBORHOOD_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    counts_incidents=True,
 )
 
 INCIDENT_TABLE = Table(
@@ -225,6 +240,12 @@ INCIDENT_TABLE = Table(
         RAW_FILE,
         DATA_SOURCE,
     ),
+    reconciliations=(
+        Reconciliation("incident does not have the rows that raw_file says were kept", """
+            SELECT (SELECT sum(rows_kept) FROM raw_file) - (SELECT count(*) FROM incident)"""),
+        Reconciliation("an incident lies on a day that is not in calendar", """
+            SELECT count(*) FROM incident ANTI JOIN calendar ON calendar_date = occurred_at::DATE"""),
+    ),
 )
 
 FEED_HEALTH_TABLE = Table(
@@ -253,13 +274,15 @@ FEED_HEALTH_TABLE = Table(
             "value", "DOUBLE",
             "missing_share, midnight_share: share of the file's rows, 0 to 1, values that cannot be"
             " read counted as missing; monthly_incidents: incidents; missing_month: observed days;"
-            " level_break: incidents per observed day in the six months from that month on.",
+            f" level_break: incidents per observed day in the {BREAK_WINDOW_MONTHS} months from that"
+            " one on.",
             "Value", minimum=0,
         ),
         Column(
             "expected_value", "DOUBLE",
             "missing_share, midnight_share: share above which there is a warning; missing_month:"
-            " days of the month; level_break: incidents per observed day in the six months before;"
+            f" days of the month; level_break: incidents per observed day in the {BREAK_WINDOW_MONTHS}"
+            " months before;"
             " NULL for monthly_incidents.", "Expected value", nullable=True, minimum=0,
         ),
         Column("is_warning", "BOOLEAN", "Whether the refresh warns of it.", "Warning"),
@@ -270,14 +293,16 @@ FEED_HEALTH_TABLE = Table(
 
 REPORT_DELAY_TABLE = Table(
     "report_delay",
-    "How late offenses are reported, over incidents whose later reports had 180 days to come in.",
-    "whole days of delay from 0 to 180, complete; empty where no incident is old enough",
+    f"How late offenses are reported, over incidents whose later reports had {MAX_DELAY_DAYS} days to"
+    " come in.",
+    f"whole day of delay from 0 to {MAX_DELAY_DAYS}",
     ("delay_days",),
     (
         Column(
             "delay_days", "INTEGER",
-            "Calendar days from the end of the occurrence to the report; 180 stands for 180 and"
-            " more.", "Delay", unit="days", minimum=0, maximum=180,
+            "Calendar days from the end of the occurrence to the report;"
+            f" {MAX_DELAY_DAYS} stands for {MAX_DELAY_DAYS} and more.", "Delay",
+            unit="days", minimum=0, maximum=MAX_DELAY_DAYS,
         ),
         Column(
             "incident_count", "BIGINT",
@@ -290,4 +315,6 @@ REPORT_DELAY_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    is_complete=True,
+    empty_where="no incident is old enough",
 )

@@ -4,6 +4,7 @@ Input: nothing. Output: declarations, listed in `warehouse.schema`.
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 from warehouse.columns import (
     BASELINE_CRIMES,
@@ -22,15 +23,29 @@ from warehouse.columns import (
     SUGGESTED_PATROL,
     SUPPORT,
 )
-from warehouse.table import Column, Table
+from warehouse.settings import INTERVAL_LEVELS, MAX_CATEGORY_RANK
+from warehouse.table import RELATIVE_TOLERANCE, Column, Reconciliation, Table, differ
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
 
+INTERVALS = (
+    *(("month", level, "the forecast month's count") for level in INTERVAL_LEVELS),
+    ("day", INTERVAL_LEVELS[0], "one day's count"),
+)
+"""The prediction intervals: grain, level in percent, and of what."""
+
+UNSOUND_INTERVALS = (
+    *(f"{grain}_lower_{level} > {grain}_upper_{level}" for grain, level, _ in INTERVALS),
+    *(f"month_lower_{wide} > month_lower_{narrow}" for narrow, wide in pairwise(INTERVAL_LEVELS)),
+    *(f"month_upper_{wide} < month_upper_{narrow}" for narrow, wide in pairwise(INTERVAL_LEVELS)),
+)
+"""What may not be of them, as SQL conditions; `INTERVAL_LEVELS` are in ascending order."""
+
 FORECAST_HOURLY_TABLE = Table(
     "forecast_hourly",
     "Expected crimes and patrol type per clock hour on an average day of the next such month.",
-    "neighborhood, month and hour; complete",
+    "neighborhood, month and hour",
     ("neighborhood", "month", "hour"),
     (
         NEIGHBORHOOD,
@@ -47,12 +62,18 @@ FORECAST_HOURLY_TABLE = Table(
         SUPPORT,
         DATA_SOURCE,
     ),
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("patrol shares do not add up to 1", f"""
+            SELECT count(*) FROM forecast_hourly
+            WHERE {differ(" + ".join(column.name for column in PATROL_SHARES), "1")}"""),
+    ),
 )
 
 FORECAST_HOURLY_WEEKDAY_TABLE = Table(
     "forecast_hourly_weekday",
     "Expected crimes per clock hour on an average Monday, Tuesday and so on of the forecast month.",
-    "neighborhood, month, weekday and hour; complete",
+    "neighborhood, month, weekday and hour",
     ("neighborhood", "month", "iso_weekday", "hour"),
     (
         NEIGHBORHOOD,
@@ -71,12 +92,23 @@ FORECAST_HOURLY_WEEKDAY_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("forecast_hourly is not the mean of its weekdays", f"""
+            SELECT count(*) FROM forecast_hourly JOIN (
+                SELECT neighborhood, month, hour,
+                       sum(expected_crimes * exposure_days) / sum(exposure_days) AS mean
+                FROM forecast_hourly_weekday GROUP BY ALL
+            ) USING (neighborhood, month, hour)
+            WHERE {differ("expected_crimes", "mean")}"""),
+    ),
 )
 
 FORECAST_CATEGORY_TABLE = Table(
     "forecast_category",
     "What drives a cell: the offense categories with the largest share of its expected crimes.",
-    "neighborhood, month, hour and rank; three ranks, or fewer where the city has fewer categories",
+    f"neighborhood, month, hour and rank; {MAX_CATEGORY_RANK} ranks, or fewer where the city has fewer"
+    " categories",
     ("neighborhood", "month", "hour", "category_rank"),
     (
         NEIGHBORHOOD,
@@ -84,7 +116,8 @@ FORECAST_CATEGORY_TABLE = Table(
         HOUR,
         FORECAST_MONTH,
         Column(
-            "category_rank", "INTEGER", "Rank by share, from 1.", "Rank", minimum=1, maximum=3,
+            "category_rank", "INTEGER", "Rank by share, from 1.", "Rank", minimum=1,
+            maximum=MAX_CATEGORY_RANK,
         ),
         OFFENSE_CATEGORY,
         replace(
@@ -97,12 +130,23 @@ FORECAST_CATEGORY_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    reconciliations=(
+        Reconciliation(
+            "forecast_category has a cell without its first rank, or with more than its crimes", f"""
+            SELECT count(*) FROM forecast_hourly LEFT JOIN (
+                SELECT neighborhood, month, hour, sum(expected_crimes) AS top,
+                       min(category_rank) AS first_rank
+                FROM forecast_category GROUP BY ALL
+            ) USING (neighborhood, month, hour)
+            WHERE first_rank IS DISTINCT FROM 1
+               OR top > expected_crimes * (1 + {RELATIVE_TOLERANCE})"""),
+    ),
 )
 
 AVERAGE_DAILY_TABLE = Table(
     "average_daily",
-    "Observed and expected crimes per day, and the expected month with its 80 % interval.",
-    "neighborhood and month; complete",
+    "Observed and expected crimes per day, and the expected month with its prediction intervals.",
+    "neighborhood and month",
     ("neighborhood", "month"),
     (
         NEIGHBORHOOD,
@@ -118,8 +162,8 @@ AVERAGE_DAILY_TABLE = Table(
             unit="days", minimum=0,
         ),
         Column(
-            "observed_crimes", "BIGINT", "Crimes observed on those days.", "Observed crimes",
-            unit="crimes", minimum=0,
+            "observed_crimes", "BIGINT", "Number of crimes observed on those days.",
+            "Observed crimes (count)", unit="crimes", minimum=0,
         ),
         Column(
             "expected_daily_crimes", "DOUBLE",
@@ -137,14 +181,23 @@ AVERAGE_DAILY_TABLE = Table(
                 " are both 0 where almost nothing is expected.",
                 f"{grain.title()}, {end} {level} %", unit="crimes", minimum=0,
             )
-            for grain, level, what in (
-                ("month", 80, "the forecast month's count"),
-                ("month", 95, "the forecast month's count"),
-                ("day", 80, "one day's count"),
-            )
+            for grain, level, what in INTERVALS
             for end in ("lower", "upper")
         ),
         DATA_SOURCE,
+    ),
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("expected_daily_crimes is not the sum of its hours", f"""
+            SELECT count(*) FROM average_daily JOIN (
+                SELECT neighborhood, month, sum(expected_crimes) AS hours
+                FROM forecast_hourly GROUP BY ALL
+            ) USING (neighborhood, month)
+            WHERE {differ("expected_daily_crimes", "hours")}"""),
+        Reconciliation(
+            "an interval of average_daily ends before it begins, or reaches beyond a wider one",
+            f"SELECT count(*) FROM average_daily WHERE {' OR '.join(UNSOUND_INTERVALS)}",
+        ),
     ),
 )
 

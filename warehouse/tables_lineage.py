@@ -8,7 +8,7 @@ from warehouse.columns import (
     SOURCE_KINDS,
 )
 from warehouse.stages import STAGES
-from warehouse.table import Column, Table
+from warehouse.table import Column, Reconciliation, Table
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
@@ -16,7 +16,7 @@ from warehouse.table import Column, Table
 BUILD_CHANGE_TABLE = Table(
     "build_change",
     "What changed since the last published build of the same feed; what stayed the same is left out.",
-    "subject and item; empty for the first build of a feed",
+    "subject and item",
     ("subject", "item"),
     (
         Column(
@@ -40,6 +40,7 @@ BUILD_CHANGE_TABLE = Table(
         Column("compared_build_id", "VARCHAR", "The earlier build.", "Compared with"),
         DATA_SOURCE,
     ),
+    empty_where="the build is the first of its feed",
 )
 
 REFRESH_RUN_TABLE = Table(
@@ -52,7 +53,7 @@ REFRESH_RUN_TABLE = Table(
         Column("created_at", "TIMESTAMP", "Start of the refresh, UTC.", "Created at", unit="UTC"),
         Column("city", "VARCHAR", "City of the build.", "City"),
         Column(
-            "source_kind", "VARCHAR", "Where the raw rows came from.", "Kind of source",
+            "source_kind", "VARCHAR", "Kind of source that the raw rows came from.", "Kind of source",
             allowed=SOURCE_KINDS,
         ),
         Column("is_synthetic", "BOOLEAN", "Whether any raw row was simulated.", "Synthetic"),
@@ -70,13 +71,13 @@ REFRESH_RUN_TABLE = Table(
         ),
         Column(
             "volume_blend_weight", "DOUBLE",
-            "How much of the volume forest's correction past origins let through, from 0 to 1.",
-            "Volume forest share", minimum=0, maximum=1,
+            "Weight of the volume forest's log correction, 0 to 1, chosen at past origins.",
+            "Volume blend weight", minimum=0, maximum=1,
         ),
         Column(
             "patrol_blend_weight", "DOUBLE",
-            "Weight of the patrol forest beside the base shares, from 0 to 1.",
-            "Patrol forest share", minimum=0, maximum=1,
+            "Weight of the patrol forest's shares against the base shares, 0 to 1, chosen at past"
+            " origins.", "Patrol blend weight", minimum=0, maximum=1,
         ),
         Column(
             "newest_month_completeness", "DOUBLE",
@@ -124,6 +125,9 @@ REFRESH_RUN_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    reconciliations=(
+        Reconciliation("refresh_run is not one row", "SELECT count(*) - 1 FROM refresh_run"),
+    ),
 )
 
 DATA_DICTIONARY_TABLE = Table(
@@ -150,6 +154,9 @@ DATA_DICTIONARY_TABLE = Table(
             nullable=True,
         ),
         Column("table_description", "VARCHAR", "What the table holds.", "Table description"),
-        Column("table_grain", "VARCHAR", "What one row of the table is.", "Table grain"),
+        Column(
+            "table_grain", "VARCHAR",
+            "What one row of the table is; whether it is complete, or may be empty.", "Table grain",
+        ),
     ),
 )

@@ -36,7 +36,7 @@ from warehouse.columns import (
     ZONE,
     count_observed_days,
 )
-from warehouse.table import Column, Table
+from warehouse.table import Column, Reconciliation, Table, differ
 from warehouse.tables_clean import INCIDENT_TABLE
 from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, METRIC_READING
 
@@ -46,7 +46,7 @@ from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, METRIC_READING
 MART_FORECAST_HOURLY_TABLE = Table(
     "mart_forecast_hourly",
     "The hourly forecast with the labels and the geography that readers want beside it.",
-    "neighborhood, month and hour; complete",
+    "neighborhood, month and hour",
     ("neighborhood", "month", "hour"),
     (
         NEIGHBORHOOD,
@@ -70,12 +70,18 @@ MART_FORECAST_HOURLY_TABLE = Table(
         DATA_SOURCE,
     ),
     is_mart=True,
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("mart_forecast_hourly does not have the rows of forecast_hourly", """
+            SELECT (SELECT count(*) FROM mart_forecast_hourly)
+                 - (SELECT count(*) FROM forecast_hourly)"""),
+    ),
 )
 
 MART_PATROL_PLAN_TABLE = Table(
     "mart_patrol_plan",
     "Expected crimes and the suggested patrol, by time of day.",
-    "neighborhood, month and time of day; complete",
+    "neighborhood, month and time of day",
     ("neighborhood", "month", "time_of_day"),
     (
         NEIGHBORHOOD,
@@ -101,6 +107,15 @@ MART_PATROL_PLAN_TABLE = Table(
         DATA_SOURCE,
     ),
     is_mart=True,
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("mart_patrol_plan does not add up to average_daily", f"""
+            SELECT count(*) FROM average_daily JOIN (
+                SELECT neighborhood, month, sum(expected_daily_crimes) AS planned
+                FROM mart_patrol_plan GROUP BY ALL
+            ) USING (neighborhood, month)
+            WHERE {differ("expected_daily_crimes", "planned")}"""),
+    ),
 )
 
 MART_YEARLY_TREND_TABLE = Table(
@@ -125,6 +140,7 @@ MART_YEARLY_TREND_TABLE = Table(
         DATA_SOURCE,
     ),
     is_mart=True,
+    counts_incidents=True,
 )
 
 MART_NEIGHBORHOOD_DENSITY_TABLE = Table(
@@ -145,12 +161,13 @@ MART_NEIGHBORHOOD_DENSITY_TABLE = Table(
         DATA_SOURCE,
     ),
     is_mart=True,
+    counts_incidents=True,
 )
 
 MART_ZONE_DISTRIBUTION_TABLE = Table(
     "mart_zone_distribution",
     "Incidents by zone and its share of the city's; the zone is the incident's own, not its"
-    " neighborhood's. Empty where no incident has one.",
+    " neighborhood's.",
     "zone, year and offense category; complete over observed years",
     ("zone", "year", "offense_category"),
     (
@@ -168,12 +185,15 @@ MART_ZONE_DISTRIBUTION_TABLE = Table(
         DATA_SOURCE,
     ),
     is_mart=True,
+    empty_where="no incident has a zone",
+    counts_incidents=True,
+    counted_where="EXISTS (FROM incident WHERE zone IS NOT NULL)",
 )
 
 MART_TIME_OF_DAY_TABLE = Table(
     "mart_time_of_day",
     "Incidents by weekday and clock hour of their earliest time, with the exposure that rates need.",
-    "weekday and hour; complete",
+    "weekday and hour",
     ("iso_weekday", "hour"),
     (
         ISO_WEEKDAY,
@@ -196,6 +216,8 @@ MART_TIME_OF_DAY_TABLE = Table(
         DATA_SOURCE,
     ),
     is_mart=True,
+    is_complete=True,
+    counts_incidents=True,
 )
 
 MART_INCIDENT_EXPLORER_TABLE = Table(

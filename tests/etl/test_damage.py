@@ -13,7 +13,8 @@ from tests.changes import DAYS
 from tests.damage import SEED, Result, clean_good, damage, draft_once, find_faults, write_draft
 from tests.good import Draft
 from tests.ways import WAYS, Outcome
-from warehouse.publish import list_builds, read_pointer
+from warehouse.pointer import read_pointer
+from warehouse.records import list_builds
 
 
 @pytest.mark.parametrize("layout", load_city().layouts)

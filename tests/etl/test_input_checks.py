@@ -15,7 +15,7 @@ from tests.raw import write_raw
 from warehouse.build import open_build
 from warehouse.errors import NoBuildError
 from warehouse.history import read_lineage
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 
 ROWS = 400
 

@@ -17,7 +17,7 @@ from etl.snapshot import Snapshot
 from tests.etl.feature_layer import HISTORY_COLUMNS, FeatureLayer, serve_layer
 from tests.etl.snapshots import FIELDS, read_snapshot
 from warehouse.errors import ShieldError
-from warehouse.publish import hold_lock
+from warehouse.files import FETCH, hold_lock
 
 ROWS = 4500
 RECENT = "ReportDate BETWEEN TIMESTAMP '2024-11-01' AND TIMESTAMP '2026-01-01'"
@@ -97,7 +97,7 @@ def test_first_snapshot_is_full_and_its_manifest_vouches_for_it(
         "vanished_rows": 0,
     }
     assert {path.name for path in tmp_path.iterdir()} == {
-        snapshot.path.name, snapshot.path.with_suffix(".json").name, ".refresh.lock",
+        snapshot.path.name, snapshot.path.with_suffix(".json").name, ".fetch.lock",
     }  # fmt: skip
 
 
@@ -303,7 +303,7 @@ def test_full_read_that_was_broken_off_is_finished_before_windows_are_read(
 
 
 def test_two_fetches_do_not_share_a_folder(layer: FeatureLayer, folder: Path) -> None:
-    with hold_lock(folder), pytest.raises(ShieldError, match="is at work in"):
+    with hold_lock(folder, FETCH), pytest.raises(ShieldError, match="another fetch is at work in"):
         fetch(layer, folder)
 
 

@@ -12,7 +12,8 @@ from serve import current_build as library_module
 from serve.app import create_app
 from tests.raw import write_daily
 from warehouse.errors import NoBuildError, ShieldError
-from warehouse.publish import POINTER, PublishedBuild, publish_build, read_pointer
+from warehouse.pointer import POINTER, PublishedBuild, read_pointer
+from warehouse.publish import publish_build
 
 
 @pytest.fixture(autouse=True)

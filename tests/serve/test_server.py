@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 from warehouse.settings import ROOT
 
 pytestmark = pytest.mark.server

@@ -7,10 +7,11 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.audit import audit_build
+from warehouse.audit import audit_build, list_reconciliations
 from warehouse.build import Build
 from warehouse.errors import SchemaError
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
+from warehouse.schema import TABLES
 
 
 @pytest.fixture
@@ -32,68 +33,108 @@ def test_city_without_zones_passes(build: Build) -> None:
     audit_build(build)
 
 
-@pytest.mark.parametrize(
-    ("damage", "finding"),
-    [
-        ("DELETE FROM forecast_hourly WHERE hour = 3 AND month = 2", "forecast_hourly is not complete"),
-        ("DELETE FROM average_daily WHERE month = 2", "average_daily is not complete"),
-        ("UPDATE forecast_hourly SET expected_crimes = -1 WHERE hour = 3", "expected_crimes: below 0"),
-        (
-            "UPDATE forecast_hourly SET expected_crimes = 'nan'::DOUBLE WHERE hour = 3",
-            "expected_crimes: not a finite number",
-        ),
-        (
-            "UPDATE average_daily SET expected_daily_crimes = expected_daily_crimes * 1.001",
-            "expected_daily_crimes is not the sum of its hours",
-        ),
-        ("UPDATE forecast_hourly SET hour = 24 WHERE hour = 3", "forecast_hourly.hour: above 23"),
-        (
-            "UPDATE forecast_hourly SET hour = 4 WHERE hour = 3",
-            "key (neighborhood, month, hour) is not unique",
-        ),
-        ("UPDATE forecast_hourly SET intensity = 'mild'", "intensity: not one of low, moderate, high"),
-        ("UPDATE forecast_hourly SET patrol_share_foot = 0", "patrol shares do not add up to 1"),
-        (
-            "UPDATE incident SET nibrs_code = '99X'",
-            "incident.nibrs_code: not found in offense.nibrs_code",
-        ),
-        ("UPDATE incident SET occurred_at = TIMESTAMP '1999-01-01'", "a day that is not in calendar"),
-        ("DELETE FROM incident WHERE zone = '1'", "incident does not have the rows"),
-        ("UPDATE rejected_incident SET row_count = row_count + 1", "rejected_incident does not add up"),
-        ("UPDATE raw_file SET rows_in = rows_in + 1", "rows_in is not rows_kept + rows_rejected"),
-        (
-            "UPDATE neighborhood SET incident_count = incident_count + 1",
-            "incident_count does not add up",
-        ),
-        (
-            "DELETE FROM mart_forecast_hourly WHERE month = 1",
-            "does not have the rows of forecast_hourly",
-        ),
-        (
-            "DELETE FROM mart_patrol_plan WHERE time_of_day = 'Night'",
-            "mart_patrol_plan does not add up to average_daily",
-        ),
-        (
-            "UPDATE mart_zone_distribution SET incident_count = 0",
-            "mart_zone_distribution.incident_count does not add up to incident",
-        ),
-        ("DELETE FROM mart_zone_distribution", "mart_zone_distribution.incident_count does not add up"),
-        (
-            "UPDATE incident SET zone = NULL",  # the mart would tell of zones that nobody has
-            "mart_zone_distribution.incident_count does not add up",
-        ),
-        ("UPDATE average_daily SET month_lower_80 = 1e9", "interval"),
-        ("DELETE FROM refresh_run", "refresh_run is not one row"),
-        ("DROP TABLE holiday", "the build lacks holiday: another version"),
-        ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),
-        ("ALTER TABLE incident ALTER location_type SET DATA TYPE BLOB", "incident: columns are"),
-    ],
-)
+def test_no_delays_at_all_is_no_finding_and_some_are(build: Build) -> None:
+    build.connection.execute("DELETE FROM report_delay")
+    audit_build(build)
+    build.connection.execute("INSERT INTO report_delay VALUES (0, 1, 1, 'simulated data')")
+    with pytest.raises(SchemaError, match="report_delay is not complete"):
+        audit_build(build)
+
+
+DAMAGES = [
+    ("DELETE FROM forecast_hourly WHERE hour = 3 AND month = 2", "forecast_hourly is not complete"),
+    ("DELETE FROM average_daily WHERE month = 2", "average_daily is not complete"),
+    ("UPDATE forecast_hourly SET expected_crimes = -1 WHERE hour = 3", "expected_crimes: below 0"),
+    (
+        "UPDATE forecast_hourly SET expected_crimes = 'nan'::DOUBLE WHERE hour = 3",
+        "expected_crimes: not a finite number",
+    ),
+    (
+        "UPDATE average_daily SET expected_daily_crimes = expected_daily_crimes * 1.001",
+        "expected_daily_crimes is not the sum of its hours",
+    ),
+    ("UPDATE forecast_hourly SET hour = 24 WHERE hour = 3", "forecast_hourly.hour: above 23"),
+    (
+        "UPDATE forecast_hourly SET hour = 4 WHERE hour = 3",
+        "key (neighborhood, month, hour) is not unique",
+    ),
+    ("UPDATE forecast_hourly SET intensity = 'mild'", "intensity: not one of low, moderate, high"),
+    ("UPDATE forecast_hourly SET patrol_share_foot = 0", "patrol shares do not add up to 1"),
+    (
+        "UPDATE incident SET nibrs_code = '99X'",
+        "incident.nibrs_code: not found in offense.nibrs_code",
+    ),
+    ("UPDATE incident SET occurred_at = TIMESTAMP '1999-01-01'", "a day that is not in calendar"),
+    ("DELETE FROM incident WHERE zone = '1'", "incident does not have the rows"),
+    ("UPDATE rejected_incident SET row_count = row_count + 1", "rejected_incident does not add up"),
+    ("UPDATE raw_file SET rows_in = rows_in + 1", "rows_in is not rows_kept + rows_rejected"),
+    (
+        "UPDATE neighborhood SET incident_count = incident_count + 1",
+        "incident_count does not add up",
+    ),
+    (
+        "DELETE FROM mart_forecast_hourly WHERE month = 1",
+        "does not have the rows of forecast_hourly",
+    ),
+    (
+        "DELETE FROM mart_patrol_plan WHERE time_of_day = 'Night'",
+        "mart_patrol_plan does not add up to average_daily",
+    ),
+    (
+        "UPDATE mart_zone_distribution SET incident_count = 0",
+        "mart_zone_distribution.incident_count does not add up to incident",
+    ),
+    ("DELETE FROM mart_zone_distribution", "mart_zone_distribution.incident_count does not add up"),
+    (
+        "UPDATE incident SET zone = NULL",  # the mart would tell of zones that nobody has
+        "mart_zone_distribution.incident_count does not add up",
+    ),
+    ("UPDATE average_daily SET month_lower_80 = 1e9", "interval"),
+    ("UPDATE average_daily SET day_lower_80 = day_upper_80 + 1", "interval of average_daily ends"),
+    ("UPDATE average_daily SET month_upper_95 = month_upper_80 - 1", "or reaches beyond a wider one"),
+    (
+        "DELETE FROM forecast_hourly_weekday WHERE iso_weekday = 7",
+        "forecast_hourly_weekday is not complete: a cell of neighborhood x month x iso_weekday x hour",
+    ),
+    (
+        "UPDATE forecast_hourly_weekday SET expected_crimes = expected_crimes * 1.001",
+        "forecast_hourly is not the mean of its weekdays",
+    ),
+    (
+        "DELETE FROM forecast_category WHERE category_rank = 1 AND hour = 3",
+        "forecast_category has a cell without its first rank",
+    ),
+    (
+        "UPDATE forecast_category SET expected_crimes = expected_crimes * 20",
+        "forecast_category has a cell without its first rank, or with more than its crimes",
+    ),
+    ("DELETE FROM mart_forecast_hourly WHERE hour = 3", "mart_forecast_hourly is not complete"),
+    ("DELETE FROM mart_patrol_plan WHERE month = 3", "mart_patrol_plan is not complete"),
+    ("DELETE FROM mart_time_of_day WHERE hour = 3", "mart_time_of_day is not complete"),
+    ("DELETE FROM report_delay WHERE delay_days = 180", "report_delay is not complete"),
+    *(
+        (f"UPDATE {mart} SET incident_count = incident_count + 1", f"{mart}.incident_count does not add")
+        for mart in ("mart_yearly_trend", "mart_neighborhood_density", "mart_time_of_day")
+    ),
+    ("DELETE FROM refresh_run", "refresh_run is not one row"),
+    ("DROP TABLE holiday", "the build lacks holiday: another version"),
+    ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),
+    ("ALTER TABLE incident ALTER location_type SET DATA TYPE BLOB", "incident: columns are"),
+]
+
+
+@pytest.mark.parametrize(("damage", "finding"), DAMAGES)
 def test_damage_is_found(build: Build, damage: str, finding: str) -> None:
     build.connection.execute(damage)
     with pytest.raises(SchemaError) as caught:
         audit_build(build)
     assert finding in str(caught.value)
+
+
+def test_every_check_of_a_whole_table_has_a_damage_that_it_finds() -> None:
+    for table in TABLES:
+        for check in list_reconciliations(table):
+            assert any(finding in check.finding for _, finding in DAMAGES), check.finding
 
 
 def test_all_findings_are_told_at_once(build: Build) -> None:

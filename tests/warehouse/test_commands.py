@@ -17,7 +17,7 @@ from warehouse.diagram import render_diagram
 from warehouse.dictionary import describe_range
 from warehouse.errors import ShieldError
 from warehouse.export import write_table
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 from warehouse.table import Column, Table
 

@@ -14,8 +14,10 @@ from refresh import main
 from tests.kill import copy_tables, disturb_call, list_damage, list_left_over
 from warehouse.__main__ import main as run_command
 from warehouse.errors import ShieldError
+from warehouse.files import REFRESH, hold_lock
 from warehouse.history import roll_back
-from warehouse.publish import hold_lock, read_pointer, sweep_leftovers
+from warehouse.pointer import read_pointer
+from warehouse.sweep import sweep_leftovers
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_write_error_at_any_call_is_told_and_harms_nothing(
             break
         assert "the disk said no" in error
         assert f"the published build is {now.build_id}" in error
-        with hold_lock(quick_builds):
+        with hold_lock(quick_builds, REFRESH):
             sweep_leftovers(quick_builds)  # as the next refresh does first
         assert list_damage(quick_builds) == []
         assert list_left_over(quick_builds) == []
@@ -103,7 +105,7 @@ def test_read_only_folder_is_one_line(small_disk: Path, capsys: pytest.CaptureFi
     builds = small_disk / "builds"
     mount_memory(small_disk, "-o", "remount,ro")
     assert main(["--builds", str(builds)]) == 1
-    assert "cannot write to the builds folder" in capsys.readouterr().err
+    assert f"cannot write to the folder {builds}: " in capsys.readouterr().err
     assert list_damage(builds) == []
 
 

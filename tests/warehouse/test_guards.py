@@ -9,8 +9,9 @@ from refresh import main
 from tests.raw import write_daily
 from warehouse.changes import BEFORE, list_changes
 from warehouse.guards import CORRECTIONS, ask_guards, compare_with_year
-from warehouse.history import find_build, read_lineage, roll_back
-from warehouse.publish import read_pointer
+from warehouse.history import read_lineage, roll_back
+from warehouse.pointer import read_pointer
+from warehouse.records import find_build
 
 LAST = {"rows": 1000, "cutoff": "2025-06-30", "places": ("A", "B"), "forecast": 900.0}
 
@@ -232,6 +233,22 @@ def test_damaged_last_build_is_a_warning_on_record(
     assert run_daily(daily_builds, 60) == 0
     assert f"{path.name} is damaged" in str(read_run(daily_builds)["warnings"])
     assert f"warning: not compared with a build: {path.name}" in capsys.readouterr().out
+
+
+def test_each_warning_is_told_once_and_recorded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("warehouse.guards.compare_with_year", lambda _connection: ("far", 1.5))
+    raw = write_daily(tmp_path / "daily.csv", 100)
+    lines = raw.read_text().splitlines(keepends=True)
+    raw.write_text("".join(lines[:160] + lines[260:]))  # 25 days are gone
+    options = ["--source", "files", "--raw", str(raw), "--no-backtest"]
+    assert main([*options, "--builds", str(tmp_path / "builds")]) == 0
+    printed = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    told = [line.removeprefix("warning: ") for line in printed if line.startswith("warning: ")]
+    assert len(told) == len(set(told)) > 1
+    assert told[-1] == "far"
+    assert read_run(tmp_path / "builds")["warnings"] == "; ".join(told)
 
 
 @pytest.mark.parametrize(("factor", "code", "warnings"), [(1.2, 0, ""), (1.5, 0, "far"), (1.51, 1, "")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 from warehouse.settings import ROOT
 

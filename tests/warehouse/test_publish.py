@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -11,16 +12,16 @@ import pytest
 import refresh as refresh_module
 from refresh import Request, refresh
 from tests.raw import write_daily
-from warehouse import publish, settings
+from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
+from warehouse.files import FETCH, REFRESH, hold_lock, name_lock
 from warehouse.history import roll_back
-from warehouse.publish import (
-    hold_lock,
-    list_builds,
-    publish_build,
-    read_pointer,
-    sweep_leftovers,
-)
+from warehouse.pointer import read_pointer
+from warehouse.publish import publish_build
+from warehouse.records import list_builds
+from warehouse.sweep import sweep_leftovers
+
+LOCK = name_lock(REFRESH)
 
 
 def request_daily(folder: Path, builds: Path, days: int = 100) -> Request:
@@ -31,7 +32,7 @@ def request_daily(folder: Path, builds: Path, days: int = 100) -> Request:
 
 def list_names(builds: Path) -> set[str]:
     """Return the names in a folder, the lock left out."""
-    return {path.name for path in builds.iterdir()} - {publish.LOCK}
+    return {path.name for path in builds.iterdir()} - {LOCK}
 
 
 def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> None:
@@ -63,6 +64,57 @@ def test_failing_anywhere_leaves_the_published_build_as_it_was(
         refresh(request_daily(tmp_path, daily_builds))
     assert (daily_builds / "current.json").read_bytes() == before
     assert len(list_names(daily_builds)) == 4
+
+
+def list_calls(builds: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that fills with the calls by which a folder changes, in order, and their names."""
+    calls: list[str] = []
+    sync, rename, replace = os.fsync, os.rename, os.replace
+
+    def name_file(descriptor: int) -> str:
+        found = os.fstat(descriptor)
+        return next(
+            path.name for path in (builds, *builds.iterdir()) if os.path.samestat(path.stat(), found)
+        )
+
+    def record_sync(descriptor: int) -> None:
+        calls.append(f"fsync {name_file(descriptor)}")
+        sync(descriptor)
+
+    def record_rename(old: Path, new: Path) -> None:
+        calls.append(f"rename {Path(new).name}")
+        rename(old, new)
+
+    def record_replace(old: Path, new: Path) -> None:
+        calls.append(f"replace {Path(new).name}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(os, "rename", record_rename)
+    monkeypatch.setattr(os, "replace", record_replace)
+    return calls
+
+
+def test_every_name_is_on_disk_before_what_points_at_it(
+    daily_builds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = daily_builds.name
+    partial = daily_builds / "warehouse-x.duckdb.partial"
+    shutil.copy(daily_builds / read_pointer(daily_builds).file, partial)
+    calls = list_calls(daily_builds, monkeypatch)
+    publish_build(daily_builds, "x", partial)
+    assert calls == [
+        "fsync warehouse-x.duckdb.partial",
+        "fsync warehouse-x.json.partial",
+        f"fsync {folder}",
+        "rename warehouse-x.duckdb",
+        f"fsync {folder}",
+        "fsync current.json.partial",
+        "replace current.json",
+        f"fsync {folder}",
+        "replace warehouse-x.json",
+        "replace current.duckdb",
+    ]
 
 
 def test_file_with_a_write_ahead_log_is_not_published(tmp_path: Path) -> None:
@@ -115,18 +167,20 @@ def test_open_reader_keeps_its_build_while_a_new_one_is_published(
 
 def test_second_refresh_is_refused_while_one_is_at_work(tmp_path: Path) -> None:
     with (
-        hold_lock(tmp_path),
-        pytest.raises(ShieldError, match=f"is at work .*process {os.getpid()} on .*, started 20"),
-        hold_lock(tmp_path),
+        hold_lock(tmp_path, REFRESH),
+        pytest.raises(
+            ShieldError, match=f"another refresh is at work .*process {os.getpid()} on .*, started 20"
+        ),
+        hold_lock(tmp_path, REFRESH),
     ):
         pass
-    with hold_lock(tmp_path):  # free again
-        assert f"process {os.getpid()} on " in (tmp_path / publish.LOCK).read_text()
+    with hold_lock(tmp_path, REFRESH):  # free again
+        assert f"process {os.getpid()} on " in (tmp_path / LOCK).read_text()
 
 
 def test_lock_of_a_dead_refresh_is_not_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / publish.LOCK).write_text("999999")
-    with hold_lock(tmp_path), (tmp_path / publish.LOCK).open() as other, pytest.raises(BlockingIOError):
+    (tmp_path / LOCK).write_text("999999")
+    with hold_lock(tmp_path, REFRESH), (tmp_path / LOCK).open() as other, pytest.raises(BlockingIOError):
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
@@ -145,7 +199,10 @@ def test_leftovers_of_dead_refreshes_are_swept(tmp_path: Path) -> None:
 def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
-    with pytest.raises(ShieldError, match="cannot write to the builds folder"), hold_lock(blocked):
+    with (
+        pytest.raises(ShieldError, match=f"cannot write to the folder {blocked}: "),
+        hold_lock(blocked, FETCH),
+    ):
         pass
 
 

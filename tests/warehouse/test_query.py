@@ -14,7 +14,7 @@ import pytest
 
 from warehouse.__main__ import main
 from warehouse.command import run_command
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 from warehouse.query import answer, answer_typed
 from warehouse.settings import ROOT
 

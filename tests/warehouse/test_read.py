@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from warehouse.publish import read_pointer
+from warehouse.pointer import read_pointer
 from warehouse.read import CORE_TABLES, open_engine
 from warehouse.schema import TABLES
 

@@ -10,8 +10,10 @@ import pytest
 from tests.tables import fill
 from warehouse.build import open_build
 from warehouse.errors import NoBuildError
-from warehouse.publish import name_build, publish_build, read_pointer
+from warehouse.pointer import read_pointer
+from warehouse.publish import publish_build
 from warehouse.read import connect_published
+from warehouse.records import name_build
 from warehouse.tables_clean import INCIDENT_TABLE, NEIGHBORHOOD_TABLE
 from warehouse.tables_forecast import AVERAGE_DAILY_TABLE, FORECAST_HOURLY_TABLE
 from warehouse.tables_lineage import REFRESH_RUN_TABLE

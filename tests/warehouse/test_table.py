@@ -1,5 +1,7 @@
 """Declarations refuse what would mislead others, and become DDL with comments."""
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 
@@ -27,6 +29,48 @@ def test_table_needs_a_key_among_distinct_columns() -> None:
         Table("t", "T.", "row", ("other",), (NAME,))
     with pytest.raises(ValueError, match="declared twice"):
         Table("t", "T.", "row", ("name",), (NAME, NAME))
+
+
+def test_key_column_is_never_null() -> None:
+    column = Column("name", "VARCHAR", "Somebody's name.", "Name", nullable=True)
+    with pytest.raises(ValueError, match="table t: key column name is nullable"):
+        Table("t", "T.", "row", ("name",), (column,))
+
+
+def test_complete_table_says_which_values_its_key_takes() -> None:
+    with pytest.raises(ValueError, match="nothing says which values name takes"):
+        Table("t", "T.", "row", ("name",), (NAME,), is_complete=True)
+    place = Column("place", "VARCHAR", "P.", "P", references="place.name")
+    mood = Column("mood", "VARCHAR", "M.", "M", allowed=("good", "bad"))
+    hour = Column("hour", "INTEGER", "H.", "H", minimum=0, maximum=23)
+    key = ("place", "mood", "hour")
+    table = Table("t", "T.", "cell", key, (place, mood, hour), is_complete=True)
+    assert table.row_count == "(SELECT count(*) FROM place) * 2 * 24"
+    assert table.full_grain == "cell; complete"
+    lacking = replace(hour, maximum=None)
+    with pytest.raises(ValueError, match="nothing says which values hour takes"):
+        Table("t", "T.", "cell", key, (place, mood, lacking), is_complete=True)
+
+
+def test_table_that_may_be_empty_says_so_in_its_grain() -> None:
+    table = Table("t", "T.", "row", ("name",), (NAME,), empty_where="nobody is there")
+    assert table.full_grain == "row; empty where nobody is there"
+
+
+def test_table_that_counts_incidents_has_a_count() -> None:
+    with pytest.raises(ValueError, match="no column incident_count"):
+        Table("t", "T.", "row", ("name",), (NAME,), counts_incidents=True)
+
+
+def test_no_table_or_column_needs_quotes() -> None:
+    names = {name for table in TABLES for name in (table.name, *table.column_names)}
+    with duckdb.connect() as connection:
+        keywords = connection.execute("""
+            SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category <> 'unreserved'
+        """).fetchall()
+    assert len(keywords) > 100
+    assert not names & {word for (word,) in keywords}
+    assert not names & {"rows", "position", "before", "after", "source"}  # reserved elsewhere, or vague
 
 
 def test_only_a_mart_can_be_a_view() -> None:

@@ -1,0 +1,41 @@
+"""What changed between two builds, as a specification: two small builds in, changes out."""
+
+import duckdb
+
+from warehouse.changes import render_changes
+
+SIDE = """
+CREATE TABLE {name}.incident AS SELECT unnest({days}::DATE[]) AS occurred_at;
+CREATE TABLE {name}.average_daily AS
+    SELECT unnest(['A', 'A', 'B']) AS neighborhood, unnest({crimes}) AS expected_month_crimes;
+CREATE TABLE {name}.backtest_score AS
+    SELECT 'forest' AS model, unnest({origins}::DATE[]) AS origin, 3 AS horizon_months, 'hour' AS grain,
+           'mean_absolute_error' AS metric, unnest({scores}) AS value;
+"""
+
+
+def test_incidents_forecasts_and_newest_scores_that_differ_are_listed() -> None:
+    with duckdb.connect() as connection:
+        for name, facts in {
+            "old": {
+                "days": ["2021-01-01", "2021-01-02", "2021-02-01"],
+                "crimes": [1.0, 2.0, 5.0],
+                "origins": ["2020-01-01", "2020-04-01"],
+                "scores": [9.0, 0.5],
+            },
+            "new": {
+                "days": ["2021-01-01", "2021-01-02", "2021-03-01"],
+                "crimes": [1.0, 3.0, 5.0],
+                "origins": ["2020-04-01", "2020-07-01"],
+                "scores": [9.0, 0.25],
+            },
+        }.items():
+            connection.execute(f"ATTACH ':memory:' AS {name}")
+            connection.execute(SIDE.format(name=name, **facts))
+        changes = connection.execute(render_changes("old", "new")).fetchall()
+    assert changes == [
+        ("backtest score", "forest, mean_absolute_error, hour, 3 months", 0.5, 0.25),
+        ("forecast by neighborhood", "A", 3.0, 4.0),
+        ("incidents by month", "2021-02", 1.0, None),
+        ("incidents by month", "2021-03", None, 1.0),
+    ]

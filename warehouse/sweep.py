@@ -1,0 +1,49 @@
+"""Tidying a folder of builds: what a refresh that died left, and builds beyond those that are kept.
+
+Input: a folder of builds, its lock held. Output: the folder with nothing half done, and the link at the
+published build.
+"""
+
+import shutil
+from pathlib import Path
+
+from warehouse import settings
+from warehouse.files import PARTIAL
+from warehouse.pointer import PublishedBuild, find_pointer, move_link
+from warehouse.records import list_builds, name_record
+
+
+def sweep_leftovers(builds: Path) -> None:
+    """Finish or undo what a refresh that died had begun, and tidy up after one that did not.
+
+    Call with the lock held; it may be called at any time and any number of times. A build whose record
+    is still partial was published if the pointer names it and goes otherwise; the link follows the
+    pointer; builds beyond `KEPT_BUILDS` go, never the published one. Raises `OSError` where the folder
+    cannot be written.
+    """
+    current = find_pointer(builds)
+    for partial in builds.glob(name_record("*") + PARTIAL):
+        record = partial.with_suffix("")
+        build = record.with_suffix(".duckdb")
+        if current and build.name == current.file:
+            partial.replace(record)
+        else:
+            build.unlink(missing_ok=True)
+    for leftover in builds.glob(f"*{PARTIAL}*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
+    if current:
+        remove_old_builds(builds, current)
+        move_link(builds, current)
+    for record in builds.glob(name_record("*")):
+        if not record.with_suffix(".duckdb").exists():
+            record.unlink()
+
+
+def remove_old_builds(builds: Path, published: PublishedBuild) -> None:
+    """Keep the newest builds, and the published one whatever its age. Raises `OSError`."""
+    for path in list_builds(builds)[: -settings.KEPT_BUILDS]:
+        if path.name != published.file:
+            path.unlink()
