@@ -10,7 +10,7 @@ CREATE TABLE {name}.average_daily AS
     SELECT unnest(['A', 'A', 'B']) AS neighborhood, unnest({crimes}) AS expected_month_crimes;
 CREATE TABLE {name}.backtest_score AS
     SELECT 'forest' AS model, unnest({origins}::DATE[]) AS origin, 3 AS horizon_months, 'hour' AS grain,
-           'mean_absolute_error' AS metric, unnest({scores}) AS value;
+           'all' AS subset, 'mean_absolute_error' AS metric, unnest({scores}) AS value;
 """
 
 
