@@ -13,6 +13,8 @@ from warehouse.table import Column
 
 PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle Patrol")
 CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
+ALL_INCIDENTS = "all"
+"""In `feed_health`, beside the values of `crime_against`: whatever the offense."""
 TIMES_OF_DAY = ("Morning", "Afternoon", "Evening", "Night")
 INTENSITIES = ("low", "moderate", "high")
 SOURCE_KINDS = ("simulated", "files", "portal")
