@@ -93,6 +93,7 @@ def draw_months(axes: Axes, profile: FeedProfile) -> None:
     """Draw a line per crime-against; gaps are shaded, breaks numbered, thin months left out."""
     numbers = [number_month(rate.month_start) for rate in profile.rates]
     every = [start_month(number) for number in range(min(numbers), max(numbers) + 1)]
+    places = [place_day(month) for month in every]
     axes.xaxis_date()
     for subject, color in COLORS.items():
         shown = {
@@ -103,9 +104,7 @@ def draw_months(axes: Axes, profile: FeedProfile) -> None:
         if shown:
             values = [shown.get(month, np.nan) for month in every]  # a missing month breaks the line
             style = "--" if subject == ALL_INCIDENTS else "-"
-            axes.plot(
-                date2num(every), values, style, color=color, label=subject, marker=".", markersize=4
-            )
+            axes.plot(places, values, style, color=color, label=subject, marker=".", markersize=4)
     draw_gaps(axes, profile.gaps)
     draw_breaks(axes, profile.breaks)
     axes.set_ylim(bottom=0)

@@ -3,7 +3,6 @@
 Input: a folder with a published build. Output: another whose build or pointer is not as it was.
 """
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -85,12 +84,14 @@ DAMAGES: dict[str, Damage] = {
 }
 
 
-def list_open_builds() -> list[str]:
-    """Return the names of the build files that this process has open."""
+def list_open_builds(builds: Path) -> list[str]:
+    """Return the names of the files of a folder that this process has open."""
     names = []
     for descriptor in Path("/proc/self/fd").iterdir():
         try:
-            names.append(os.readlink(descriptor))
-        except FileNotFoundError:  # the one that listed the folder
+            path = descriptor.readlink()
+        except FileNotFoundError:  # the one that lists the folder
             continue
-    return sorted(Path(name).name for name in names if name.endswith(".duckdb"))
+        if path.parent == builds:
+            names.append(path.name)
+    return sorted(set(names))

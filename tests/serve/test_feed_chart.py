@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from etl.simulate import YEARS
 from serve.feed_chart import COLORS, MAX_BARS, MAX_BREAKS, main, make_figure, place_day
 from serve.feed_profile import FeedProfile, FileShare, LevelBreak, MonthlyRate, load_profile
+from tests.serve.builds import copy_builds, list_open_builds
 from warehouse.publish import read_pointer
 
 
@@ -178,6 +179,26 @@ def test_profile_holds_the_rates_shares_and_delays_of_the_tables(published: Path
     assert list(profile.missing_shares) == missing
     assert [(share,) for share in profile.delay_shares] == delays
     assert (profile.gaps, profile.breaks) == ((), ())
+
+
+def test_profile_holds_gaps_and_breaks_by_month_and_subject(published: Path, tmp_path: Path) -> None:
+    found = "'', 'APD'"
+    builds = copy_builds(
+        published, tmp_path,
+        "INSERT INTO feed_health VALUES"
+        f" (901, 'level_break', 'all', DATE '2022-05-01', 3, 2, true, {found}),"
+        f" (902, 'level_break', 'Society', DATE '2021-05-01', 1.5, 0.5, true, {found}),"
+        f" (903, 'level_break', 'Person', DATE '2022-05-01', 1, 4, true, {found}),"
+        f" (904, 'missing_month', 'all', DATE '2021-03-01', 0, 31, true, {found})",
+    )  # fmt: skip
+    profile = load_profile(builds, read_pointer(builds))
+    assert profile.gaps == (dt.date(2021, 3, 1),)
+    assert profile.breaks == (
+        LevelBreak(dt.date(2021, 5, 1), "Society", rate_after=1.5, rate_before=0.5),
+        LevelBreak(dt.date(2022, 5, 1), "Person", rate_after=1, rate_before=4),
+        LevelBreak(dt.date(2022, 5, 1), "all", rate_after=3, rate_before=2),
+    )
+    assert list_open_builds(builds) == []
 
 
 def test_build_of_a_hundred_days_can_be_drawn(daily_builds: Path, tmp_path: Path) -> None:
