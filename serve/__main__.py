@@ -1,10 +1,9 @@
 """`python -m serve`: gunicorn over the published build.
 
-Input: a folder of builds, a host and a port. Output: answers over HTTP until it is stopped. SIGTERM and
-Ctrl-C let running requests finish; SIGQUIT finishes what is being computed, but waits for no client.
+Input: a folder of builds, a host and a port. Output: answers over HTTP until SIGTERM, Ctrl-C or SIGQUIT.
+Requests that run or wait then finish: Python joins their threads before it closes the build and exits.
 """
 
-import signal
 import socket
 import sys
 from pathlib import Path
@@ -12,9 +11,7 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
-from gunicorn.arbiter import Arbiter
 from gunicorn.errors import AppImportError
-from gunicorn.workers.base import Worker
 
 from serve.app import create_app
 from serve.current_build import open_build
@@ -81,21 +78,9 @@ def serve(builds: Path, host: str, port: int) -> None:
         "threads": THREADS,
         "proc_name": "atlshield",
         "control_socket_disable": True,
-        "when_ready": stop_gently_at_interrupt,
-        "post_worker_init": finish_at_interrupt,
     }
     release_threads()
     Server(builds, options).run()
-
-
-def stop_gently_at_interrupt(arbiter: Arbiter) -> None:
-    """Let gunicorn take Ctrl-C for SIGTERM: by itself it would not wait for running requests."""
-    signal.signal(signal.SIGINT, lambda *_: arbiter.signal(signal.SIGTERM, None))
-
-
-def finish_at_interrupt(worker: Worker) -> None:
-    """Let a worker, whom a terminal's Ctrl-C reaches too, finish its requests."""
-    signal.signal(signal.SIGINT, worker.handle_exit)
 
 
 def find_address(host: str, port: int) -> str:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -218,6 +219,19 @@ def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
         assert (answer["expected_daily_crimes"] == 77) == is_new
     del held, build
     assert list_open_builds(builds) == [new.file]
+
+
+def test_build_that_is_served_can_be_opened_by_others_wherever_it_lies(
+    published: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "why? 100% #1"
+    folder.mkdir()
+    builds = copy_builds(published, folder)
+    served = CurrentBuild(builds).get()
+    with duckdb.connect(str(builds / served.published.file), read_only=True) as connection:
+        assert connection.execute("SELECT build_id FROM refresh_run").fetchall() == [
+            (served.published.build_id,)
+        ]
 
 
 def test_build_that_is_served_is_closed_when_the_process_ends(published: Path, tmp_path: Path) -> None:
