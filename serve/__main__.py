@@ -14,11 +14,10 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError
 
 from serve.app import create_app
-from serve.current_build import open_build
+from serve.current_build import check_build
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, parse_text, run_command
 from warehouse.errors import ShieldError
-from warehouse.publish import read_pointer
 from warehouse.read import release_threads
 
 WORKERS = 1
@@ -70,7 +69,7 @@ def serve(builds: Path, host: str, port: int) -> None:
 
     Raises `NoBuildError` for a build that cannot be served, and `ShieldError` for an address.
     """
-    open_build(builds, read_pointer(builds)).engine.dispose()
+    check_build(builds)
     options = {
         "bind": find_address(host, port),
         "worker_class": "gthread",

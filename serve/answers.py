@@ -79,15 +79,25 @@ class Answers:
 
 def prepare_answers(connection: sa.Connection) -> Answers:
     """Return every answer of the build behind the connection."""
-    mart = CORE_TABLES["mart_forecast_hourly"].c
-    select_months = sa.select(mart.month, mart.forecast_month).distinct()
     hourly, daily = (
         {(name, month): text.encode() for name, month, text in connection.execute(select)}
         for select in (select_hourly(), select_daily())
     )
-    months = dict(connection.execute(select_months).tuples().all())
+    months = dict(connection.execute(select_months()).tuples().all())
     names = {name.casefold(): name for name, _ in hourly}
     return Answers(hourly, daily, months, names)
+
+
+def try_selects(connection: sa.Connection) -> None:
+    """Run every query for answers without rows: it fails where a table or a column is not there."""
+    for select in (select_hourly(), select_daily(), select_months()):
+        connection.execute(select.limit(0))
+
+
+def select_months() -> sa.Select[tuple[int, dt.date]]:
+    """Return the query for the month that is forecast per calendar month."""
+    mart = CORE_TABLES["mart_forecast_hourly"].c
+    return sa.select(mart.month, mart.forecast_month).distinct()
 
 
 def select_hourly() -> sa.Select[Any]:

@@ -15,13 +15,16 @@ from typing import cast
 import sqlalchemy as sa
 from flask import current_app
 
-from serve.answers import Answers, prepare_answers
+from serve.answers import Answers, prepare_answers, try_selects
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.publish import PublishedBuild, hash_file, read_pointer
 from warehouse.read import connect_engine, open_engine
 
 EXTENSION = "current_build"
 """Where an application keeps its `CurrentBuild`."""
+
+TOPIC = "forecast to look up"
+"""What a build must hold to be served, as an error says it."""
 
 CHECK_SECONDS = 1.0
 """How often the pointer is looked at: a publish shows within this time, a request costs no more."""
@@ -121,15 +124,31 @@ def check_file(builds: Path, published: PublishedBuild) -> None:
         raise NoBuildError(f"{published.file} is damaged: its SHA-256 is not the one in its pointer")
 
 
+def check_build(builds: Path) -> None:
+    """Find out whether the published build can be served, and leave nothing open.
+
+    Raises `NoBuildError` where there is none, or one that is damaged or from an earlier version.
+    """
+    published = read_pointer(builds)
+    check_file(builds, published)
+    engine = open_engine(builds, published)
+    try:
+        with connect_engine(engine, published, TOPIC) as connection:
+            try_selects(connection)
+    finally:
+        engine.dispose()
+
+
 def load_build(builds: Path, published: PublishedBuild) -> ServedBuild:
     """Open a build and prepare its answers. Raises `NoBuildError` when its file cannot be read."""
     engine = open_engine(builds, published)
     try:
-        with connect_engine(engine, published, "forecast to look up") as connection:
-            return ServedBuild(published, engine, prepare_answers(connection))
-    except NoBuildError:
-        engine.dispose()
-        raise
+        with connect_engine(engine, published, TOPIC) as connection:
+            answers = prepare_answers(connection)
+    finally:
+        engine.dispose()  # only a database that is closed gives back what it took to write the JSON
+    with connect_engine(engine, published, TOPIC):  # stays open in the engine's pool
+        return ServedBuild(published, engine, answers)
 
 
 def stamp_file(path: Path) -> tuple[int, int, int]:

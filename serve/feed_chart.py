@@ -201,7 +201,7 @@ def draw_shares(axes: Axes, shares: Sequence[FileShare], title: str) -> None:
     axes.set_ylim(len(shown) - max(len(shown), MIN_BAR_PLACES) - 0.6, len(shown) - 0.4)
     axes.set_xlabel("Share of rows, %; dashed: warning")
     if len(shown) < len(shares):
-        title += f" (largest {len(shown)} of {len(shares)})"
+        title += f"\n(largest {len(shown)} of {len(shares)})"
     axes.set_title(title, fontsize="medium", loc="left")
     finish_axes(axes, "x")
 
