@@ -1,17 +1,13 @@
-"""Commands on raw data: `python -m etl fetch | profile | sketch`."""
+"""Commands on raw data: `python -m etl fetch | sketch`."""
 
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 from etl.city import DEFAULT_CITY, load_city
-from etl.profile import draw_profile
 from etl.sketch import describe, list_refusals, write_sketch
 from etl.source import WINDOW_DAYS, fetch_city
-from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
-from warehouse.errors import name_build_file
-from warehouse.pointer import read_pointer
 
 MOST_WINDOW_DAYS = 36_525
 """A century: no report is older."""
@@ -37,12 +33,6 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     fetch.add_argument("--history", action="store_true", help="read the 2009-2020 layer as well")
     fetch.add_argument("--folder", type=parse_path, help="where snapshots go (default data/raw/<city>)")
     fetch.set_defaults(run=run_fetch)
-    profile = commands.add_parser("profile", help="draw the feed health of the published build")
-    profile.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
-    profile.add_argument("--out", type=parse_path, default=Path("feed_profile.png"), help="PNG to write")
-    profile.set_defaults(run=run_profile)
     sketch = commands.add_parser("sketch", help="draft layout and city of an unknown raw file")
     sketch.add_argument("file", type=parse_path, help="text, gz or xlsx")
     sketch.add_argument("--out", type=parse_path, default=Path("sketch"), help="folder (default sketch)")
@@ -58,14 +48,6 @@ def run_sketch(options: Namespace) -> None:
     for line in list_refusals(options.out, finding.name):
         print(f"  to be settled: {line}")
     print(f"drafts written: {options.out}/layouts and cities, {finding.name}.toml; check every line")
-
-
-def run_profile(options: Namespace) -> None:
-    """Draw the published build's feed."""
-    path = options.builds / read_pointer(options.builds).file
-    with name_build_file(path):
-        draw_profile(path, options.out)
-    print(f"feed profile written to {options.out}")
 
 
 def run_fetch(options: Namespace) -> None:

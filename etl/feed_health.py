@@ -13,14 +13,12 @@ from etl.level_breaks import find_breaks
 from etl.raw_file import RawFile
 from etl.staging import MISSING_SHARE_LIMIT
 from warehouse.build import Build
+from warehouse.columns import ALL_INCIDENTS
 from warehouse.tables_clean import FEED_HEALTH_TABLE, REPORT_DELAY_TABLE
 
 MIDNIGHT_SHARE_LIMIT = 0.05
 """Exact midnights are 1-4 % of the department's COBRA files; more means that midnight stands for
 a time that was not known."""
-
-ALL_INCIDENTS = "all"
-"""The subject of the monthly total, beside the values of `crime_against`."""
 
 LONGEST_DELAY_DAYS = 180
 """An incident counts once this many later days are covered: its late reports had time to come in."""

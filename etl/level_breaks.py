@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from warehouse.settings import MIN_MONTH_DAYS
+
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Sides = tuple[Floats, Floats]
@@ -17,9 +19,6 @@ WINDOW_MONTHS = 6
 
 FEWEST_MONTHS = 3
 """Months with enough days that each side must have: below that, a level is not known."""
-
-FEWEST_DAYS = 15
-"""A month with fewer observed days is left out: it says more about its part of the month."""
 
 ORDINARY_RATIO = 1.25
 """Two levels within this ratio are one: half a year of a season of 15 % above and below its mean
@@ -58,7 +57,7 @@ def find_breaks(month_numbers: Integers, incidents: Floats, days: Floats) -> lis
         raise ValueError("find_breaks: expected month numbers that ascend without repetition")
     place = month_numbers - month_numbers[0]
     counts, exposure = np.zeros((2, int(place[-1]) + 1))
-    enough = days >= FEWEST_DAYS
+    enough = days >= MIN_MONTH_DAYS
     counts[place[enough]] = incidents[enough]
     exposure[place[enough]] = days[enough]
     before, after = rate_sides(counts, exposure)

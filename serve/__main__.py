@@ -1,4 +1,8 @@
-"""`python -m serve`: gunicorn over the published build."""
+"""`python -m serve`: gunicorn over the published build.
+
+Input: a folder of builds, a host and a port. Output: answers over HTTP until SIGTERM, Ctrl-C or SIGQUIT.
+Requests that run or wait then finish: Python joins their threads before it closes the build and exits.
+"""
 
 import socket
 import sys
@@ -7,16 +11,20 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.errors import AppImportError
 
 from serve.app import create_app
+from serve.current_build import check_build
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, parse_text, run_command
 from warehouse.errors import ShieldError
-from warehouse.read import connect_published
+from warehouse.read import release_threads
 
 WORKERS = 1
 THREADS = 4
 """One worker holds the answers once; four threads keep one core busy while clients are slow."""
+
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -33,15 +41,22 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
-        """Return the application, made in the worker: DuckDB's threads do not survive a fork."""
-        return create_app(self.builds)
+        """Return the application, made in the worker: DuckDB's threads do not survive a fork.
+
+        Raises `AppImportError`, at which gunicorn stops, for a build that has been damaged since it was
+        checked.
+        """
+        try:
+            return create_app(self.builds)
+        except ShieldError as error:
+            raise AppImportError(f"error: {error}") from error
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve until stopped; return the exit code."""
     parser = CommandParser(prog="python -m serve", description=__doc__)
-    parser.add_argument("--host", type=parse_text, default="127.0.0.1")
-    parser.add_argument("--port", type=count_between(1, 65_535), default=5000)
+    parser.add_argument("--host", type=parse_text, default=DEFAULT_HOST)
+    parser.add_argument("--port", type=count_between(1, 65_535), default=DEFAULT_PORT)
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
     )
@@ -50,7 +65,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(builds: Path, host: str, port: int) -> None:
-    """Serve until stopped. What would stop every worker is found out before there is one."""
+    """Serve until stopped. What would stop every worker is found out before there is one.
+
+    Raises `NoBuildError` for a build that cannot be served, and `ShieldError` for an address.
+    """
     check_build(builds)
     options = {
         "bind": find_address(host, port),
@@ -60,17 +78,8 @@ def serve(builds: Path, host: str, port: int) -> None:
         "proc_name": "atlshield",
         "control_socket_disable": True,
     }
+    release_threads()
     Server(builds, options).run()
-
-
-def check_build(builds: Path) -> None:
-    """Read what is served and close it again: DuckDB's threads do not survive the fork of a worker.
-
-    Raises `NoBuildError` for a build that is damaged or lacks a table.
-    """
-    with connect_published(builds) as (_, connection):
-        for table in ("mart_forecast_hourly", "average_daily"):
-            connection.execute(f"SELECT bit_xor(hash({table})) FROM {table}").fetchall()
 
 
 def find_address(host: str, port: int) -> str:

@@ -1,7 +1,7 @@
-"""All answers of one published build, in memory and ready to send.
+"""All answers to lookups of one build, in memory and ready to send.
 
-Enters: a published build. Leaves: `Answers`: JSON bytes per neighborhood and month. A build has some
-3,000 answers of a few MB in all; the database writes their JSON in a tenth of a second, and every
+Input: a connection to a build. Output: `Answers`: JSON bytes per neighborhood and month. A build has
+some 3,000 answers of a few MB in all; the database writes their JSON in a tenth of a second, and every
 later request is a dictionary look-up.
 """
 
@@ -9,18 +9,14 @@ import datetime as dt
 import difflib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.exc import SQLAlchemyError
 
-from warehouse.errors import NoBuildError
-from warehouse.pointer import PublishedBuild
-from warehouse.read import CORE_TABLES, open_engine
+from warehouse.read import CORE_TABLES
 
-CLOSE_NAMES = 5
+MAX_CLOSE_NAMES = 5
 
 Key = tuple[str, int]
 
@@ -48,9 +44,8 @@ class HourlySeries:
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers of `published`, by neighborhood and month (1-12); `names` by their folded spelling."""
+    """Answers by neighborhood and month (1-12); `names` are the neighborhoods by folded spelling."""
 
-    published: PublishedBuild
     hourly: dict[Key, bytes]
     daily: dict[Key, bytes]
     forecast_months: dict[int, dt.date]
@@ -63,12 +58,15 @@ class Answers:
         """
         folded = name.strip().casefold()
         if folded not in self.names:
-            close = difflib.get_close_matches(folded, self.names, CLOSE_NAMES)
+            close = difflib.get_close_matches(folded, self.names, MAX_CLOSE_NAMES)
             raise UnknownNeighborhoodError(name, [self.names[match] for match in close])
         return self.names[folded]
 
     def make_series(self, neighborhood: str, month: int) -> HourlySeries:
-        """Return what the chart of a neighborhood and month shows."""
+        """Return what the chart of a neighborhood and month shows.
+
+        Raises `KeyError` for a name that is not the neighborhood's own spelling.
+        """
         hours = json.loads(self.hourly[neighborhood, month])
         return HourlySeries(
             neighborhood=neighborhood,
@@ -79,24 +77,27 @@ class Answers:
         )
 
 
-def load_answers(builds: Path, published: PublishedBuild) -> Answers:
-    """Read a published build once. Raises `NoBuildError` when its file cannot be read."""
-    mart = CORE_TABLES["mart_forecast_hourly"].c
-    select_months = sa.select(mart.month, mart.forecast_month).distinct()
-    engine = open_engine(builds, published)
-    try:
-        with engine.connect() as connection:
-            hourly, daily = (
-                {(name, month): text.encode() for name, month, text in connection.execute(select)}
-                for select in (select_hourly(), select_daily())
-            )
-            months = dict(connection.execute(select_months).tuples().all())
-    except SQLAlchemyError as error:
-        raise NoBuildError(f"{published.file} cannot be read: {error}") from error
-    finally:
-        engine.dispose()
+def prepare_answers(connection: sa.Connection) -> Answers:
+    """Return every answer of the build behind the connection."""
+    hourly, daily = (
+        {(name, month): text.encode() for name, month, text in connection.execute(select)}
+        for select in (select_hourly(), select_daily())
+    )
+    months = dict(connection.execute(select_months()).tuples().all())
     names = {name.casefold(): name for name, _ in hourly}
-    return Answers(published, hourly, daily, months, names)
+    return Answers(hourly, daily, months, names)
+
+
+def try_selects(connection: sa.Connection) -> None:
+    """Run every query for answers without rows: it fails where a table or a column is not there."""
+    for select in (select_hourly(), select_daily(), select_months()):
+        connection.execute(select.limit(0))
+
+
+def select_months() -> sa.Select[tuple[int, dt.date]]:
+    """Return the query for the month that is forecast per calendar month."""
+    mart = CORE_TABLES["mart_forecast_hourly"].c
+    return sa.select(mart.month, mart.forecast_month).distinct()
 
 
 def select_hourly() -> sa.Select[Any]:

@@ -1,6 +1,6 @@
-"""The hourly chart: bars by hour, coloured by intensity.
+"""The hourly chart: bars by hour, colored by intensity.
 
-Enters: an `HourlySeries`. Leaves: PNG bytes. Object-oriented figures only: pyplot keeps every figure.
+Input: an `HourlySeries`. Output: PNG bytes. Object-oriented figures only: pyplot keeps every figure.
 """
 
 import io
@@ -9,15 +9,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from serve.answers import HourlySeries
-from warehouse import settings
-from warehouse.columns import INTENSITIES
-
-COLORS = dict(zip(INTENSITIES, ("#4caf50", "#f9c22e", "#d6404e"), strict=True))
-"""Green, yellow, red; red and green differ in lightness too, for those who cannot tell them apart."""
+from warehouse.chart_style import INTENSITY_COLORS, finish_axes, note_source
 
 SIZE_INCHES = (9, 4.5)
 DOTS_PER_INCH = 110
 HEADROOM = 1.22
+"""Height of the axis beside the highest bar: room for the legend."""
+
+MIN_HEIGHT = 1e-9
+"""An axis needs a height where no crime at all is expected."""
 
 
 def draw_hourly(series: HourlySeries) -> bytes:
@@ -32,26 +32,19 @@ def make_figure(series: HourlySeries) -> Figure:
     figure = Figure(figsize=SIZE_INCHES, dpi=DOTS_PER_INCH, layout="constrained")
     axes = figure.subplots()
     hours = range(len(series.expected_crimes))
-    axes.bar(hours, series.expected_crimes, width=0.85, color=[COLORS[i] for i in series.intensity])
+    colors = [INTENSITY_COLORS[intensity] for intensity in series.intensity]
+    axes.bar(hours, series.expected_crimes, width=0.85, color=colors)
     axes.set_title(f"{series.neighborhood}, {series.forecast_month:%B %Y}: expected crimes by hour")
     axes.set_ylabel("Expected crimes per hour")
     axes.set_xlabel("Hour of day, local time")
     axes.set_xticks(range(0, 24, 2), [f"{hour:02d}:00" for hour in range(0, 24, 2)])
     axes.set_xlim(-0.6, 23.6)
-    axes.set_ylim(0, max(*series.expected_crimes, 1e-9) * HEADROOM)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.yaxis.grid(visible=True, color="#dddddd", linewidth=0.8)
-    axes.set_axisbelow(True)
+    axes.set_ylim(0, max(*series.expected_crimes, MIN_HEIGHT) * HEADROOM)
     axes.legend(
-        handles=[Patch(color=color, label=intensity) for intensity, color in COLORS.items()],
-        title="Intensity (city, all year)", loc="upper left", ncols=3, frameon=False,
-        fontsize="small", title_fontsize="small", alignment="left",
+        handles=[Patch(color=color, label=name) for name, color in INTENSITY_COLORS.items()],
+        title="Intensity (city, all year)", loc="upper left", ncols=len(INTENSITY_COLORS),
+        frameon=False, fontsize="small", title_fontsize="small", alignment="left",
     )  # fmt: skip
-    note = f"Source: {series.data_source}"
-    figure.supxlabel(note, fontsize="small", color="#555555", x=0.99, ha="right")
-    if series.data_source == settings.SIMULATED:
-        axes.text(
-            0.5, 0.5, settings.SIMULATED.upper(), transform=axes.transAxes, ha="center",
-            va="center", fontsize=34, color="#999999", alpha=0.35, rotation=18,
-        )  # fmt: skip
+    finish_axes(axes, "y")
+    note_source(figure, series.data_source)
     return figure

@@ -1,5 +1,6 @@
 """What several tests need: a small published build, a build with clean tables, the real data."""
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -65,9 +66,14 @@ def clean(tmp_path: Path, city: City) -> Iterator[CleanFiles]:
 
 
 @pytest.fixture(scope="session")
-def app(published: Path) -> Flask:
-    """The application over the simulated build."""
-    return create_app(published)
+def app(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application over a copy of the simulated build.
+
+    It keeps its file open, and DuckDB lets nobody open it in another configuration meanwhile.
+    """
+    builds = tmp_path_factory.mktemp("served") / "builds"
+    shutil.copytree(published, builds, symlinks=True)
+    return create_app(builds)
 
 
 @pytest.fixture

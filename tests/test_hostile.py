@@ -11,9 +11,10 @@ import pytest
 
 from warehouse.pointer import POINTER, read_pointer
 
+ROOMS = ("etl", "models", "warehouse", "serve")
 MODULES = {
-    name: importlib.import_module(f"{name}.__main__" if name != "refresh" else name)
-    for name in ("refresh", "etl", "models", "warehouse", "serve")
+    name: importlib.import_module(f"{name}.__main__" if name in ROOMS else name)
+    for name in (*ROOMS, "refresh", "serve.feed_chart")
 }
 
 
@@ -81,7 +82,8 @@ def test_bad_command_line_is_named(
     "command",
     [
         "refresh --builds", "refresh --boundaries", "refresh --city", "refresh --source files --raw",
-        "etl fetch --folder", "etl fetch --city", "etl profile --builds", "etl profile --out",
+        "etl fetch --folder", "etl fetch --city", "serve.feed_chart --builds",
+        "serve.feed_chart --out",
         "models card --builds", "models backtest --out", "serve --builds", "serve --host",
         "warehouse --builds", "warehouse export --out", "warehouse rollback", "warehouse diff x",
         "warehouse sql",
@@ -99,7 +101,7 @@ def test_value_that_is_empty_or_not_utf8_is_refused(
 
 @pytest.mark.parametrize(
     "command",
-    ["refresh --sample-incidents 100", "etl profile", "models card", "serve", "warehouse list",
+    ["refresh --sample-incidents 100", "serve.feed_chart", "models card", "serve", "warehouse list",
      "warehouse status", "warehouse verify", "warehouse rollback", "warehouse sql SELECT"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["note.txt", "note.txt/builds", "x" * 300])
@@ -133,7 +135,7 @@ POINTERS = {
     json.dumps({"build_id": "a"}): "file: Field required",
     json.dumps(GOOD): "points to warehouse-a.duckdb, which is not there",
 }  # fmt: skip
-READERS = ("etl profile --builds", "models card --builds", "serve --builds", "warehouse --builds")
+READERS = ("serve.feed_chart --builds", "models card --builds", "serve --builds", "warehouse --builds")
 
 
 @pytest.mark.parametrize("command", READERS)
@@ -193,7 +195,7 @@ def test_damaged_build_is_named_by_whatever_reads_it(
     DAMAGES[damage](builds / file)
     ours, name, out = ("warehouse", "--builds", str(builds)), current.build_id, str(tmp_path / "out")
     for command in (
-        ("etl", "profile", "--builds", str(builds), "--out", f"{out}.png"),
+        ("serve.feed_chart", "--builds", str(builds), "--out", f"{out}.png"),
         ("models", "card", "--builds", str(builds)),
         ("serve", "--builds", str(builds)),
         (*ours, "status"), (*ours, "verify"), (*ours, "rollback", name), (*ours, "diff", name, name),

@@ -40,10 +40,7 @@ def test_portal_becomes_a_published_forecast_and_then_another(
     out = capsys.readouterr().out
     assert "portal: 4,500 rows (full), 4,500 new" in out
     assert "portal: 4,500 rows (incremental), 0 new" in out
-    name = create_app(request.builds).extensions["library"].current().names.popitem()[1]
-    answer = (
-        create_app(request.builds)
-        .test_client()
-        .post("/predict_hourly_crime", json={"neighborhood": name, "month": 1})
-    )
+    app = create_app(request.builds)
+    name = next(iter(app.extensions["current_build"].get().answers.names))
+    answer = app.test_client().post("/predict_hourly_crime", json={"neighborhood": name, "month": 1})
     assert len(answer.get_json()) == 24

@@ -4,7 +4,7 @@ Input: a matplotlib figure and the `data_source` of what it shows. Output: the s
 Matplotlib itself is imported by those who draw: lookups need not wait for it.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from warehouse import settings
 
@@ -21,13 +21,16 @@ WARNING_COLOR = SERIES_COLORS[1]
 MUTED_COLOR, LINE_COLOR, GRID_COLOR = "#555555", "#999999", "#dddddd"
 """Of notes, of reference lines, and of the grid."""
 
+WATERMARK_POINTS_PER_INCH = 7.6
+"""Font size of the mark for an inch of the figure's height: it spans charts of any size."""
 
-def finish_axes(axes: "Axes", grid: str | None = None) -> None:
-    """Take the frame off two sides and draw a grid along an axis ("x", "y"; None: no grid)."""
+
+def finish_axes(axes: "Axes", grid: Literal["x", "y", "both"] | None = None) -> None:
+    """Take the frame off two sides and draw a grid along an axis or both (None: no grid)."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_axisbelow(True)
     if grid is not None:
-        axes.grid(visible=True, axis=grid, color=GRID_COLOR, linewidth=0.8)  # type: ignore[arg-type]
+        axes.grid(visible=True, axis=grid, color=GRID_COLOR, linewidth=0.8)
 
 
 def note_source(figure: "Figure", data_source: str) -> None:
@@ -35,6 +38,6 @@ def note_source(figure: "Figure", data_source: str) -> None:
     figure.supxlabel(f"Source: {data_source}", fontsize="small", color=MUTED_COLOR, x=0.99, ha="right")
     if data_source == settings.SIMULATED:
         figure.text(
-            0.5, 0.5, settings.SIMULATED.upper(), ha="center", va="center", fontsize=34,
-            color=LINE_COLOR, alpha=0.35, rotation=18,
+            0.5, 0.5, settings.SIMULATED.upper(), ha="center", va="center", color=LINE_COLOR, alpha=0.35,
+            fontsize=WATERMARK_POINTS_PER_INCH * figure.get_figheight(), rotation=18,
         )  # fmt: skip

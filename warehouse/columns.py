@@ -15,6 +15,8 @@ from warehouse.time_of_day import TIMES_OF_DAY, describe_spans
 
 PATROL_TYPES = ("Foot Patrol", "Bicycle Patrol", "Motorcycle Patrol", "Vehicle Patrol")
 CRIMES_AGAINST = ("Person", "Property", "Society", "Person, Property, or Society", "Not a Crime")
+ALL_INCIDENTS = "all"
+"""In `feed_health`, beside the values of `crime_against`: whatever the offense."""
 INTENSITIES = ("low", "moderate", "high")
 SOURCE_KINDS = ("simulated", "files", "portal")
 DISTRICT_KINDS = ("npu", "zone", "beat")

@@ -12,6 +12,8 @@ from typing import Any
 
 import duckdb
 import sqlalchemy as sa
+from duckdb_sqlalchemy import ConnectionWrapper
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from warehouse.errors import NoBuildError, name_build_file
 from warehouse.pointer import PublishedBuild, read_pointer
@@ -50,8 +52,45 @@ CORE_TABLES = {table.name: make_core_table(table) for table in TABLES}
 
 
 def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
-    """Return an engine on a build's own file; a later build never changes what it reads."""
-    return sa.create_engine(f"duckdb:///{builds / published.file}", connect_args={"read_only": True})
+    """Return an engine on a build's own file; a later build never changes what it reads.
+
+    Its connections are made here, not from a URL: there, a path may hold no `?`, and the dialect adds a
+    user agent, with which DuckDB lets nobody else in the process open the file.
+    """
+    path = str(builds / published.file)
+    return sa.create_engine(
+        "duckdb://",
+        poolclass=sa.QueuePool,
+        creator=lambda: ConnectionWrapper(duckdb.connect(path, read_only=True)),
+    )
+
+
+@contextmanager
+def connect_engine(engine: sa.Engine, published: PublishedBuild, topic: str) -> Iterator[sa.Connection]:
+    """Connect to a build to read what it holds of a topic.
+
+    Raises `NoBuildError` naming the file when it cannot be read, or has other tables and columns.
+    """
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except ProgrammingError as error:
+        raise NoBuildError(
+            f"{published.file} comes from an earlier version and holds no {topic}: run `make refresh` "
+            f"first ({error.orig})"
+        ) from error
+    except DBAPIError as error:
+        raise NoBuildError(f"{published.file} cannot be read: {error.orig}") from error
+
+
+def release_threads() -> None:
+    """Leave no thread of DuckDB in a process that has closed what it opened, so that it can fork.
+
+    Importing DuckDB opens a connection in memory, with a thread. A process forked beside it inherits the
+    thread's handle without the thread; whenever it exits, whatever its code, C++ then ends it by SIGABRT
+    with "terminate called without an active exception".
+    """
+    duckdb.default_connection().close()
 
 
 @contextmanager

@@ -89,6 +89,10 @@ MAX_MISSING_SHARE = 0.3
 BREAK_WINDOW_MONTHS = 6
 """Months on each side of a break in level that are compared."""
 
+MIN_MONTH_DAYS = 15
+"""A month with fewer observed days is left out of monthly series: it says more about its part of the
+month than about its level."""
+
 REREAD_DAYS = 120
 """Days of reports that an incremental read of the portal asks for again: they come late and change."""
 

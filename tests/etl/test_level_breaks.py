@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from etl.level_breaks import (
-    FEWEST_DAYS,
     FEWEST_MONTHS,
     ORDINARY_RATIO,
     SMALLEST_SCORE,
@@ -17,6 +16,7 @@ from etl.level_breaks import (
     find_breaks,
     score_months,
 )
+from warehouse.settings import MIN_MONTH_DAYS
 
 Floats = npt.NDArray[np.float64]
 FIRST = 2021 * 12
@@ -87,9 +87,9 @@ def test_break_tells_the_rates_on_its_two_sides() -> None:
 
 
 def test_month_half_observed_is_no_break_and_one_hardly_observed_is_left_out() -> None:
-    half = [30.0] * 12 + [FEWEST_DAYS] * 6 + [30.0] * 6
+    half = [30.0] * 12 + [MIN_MONTH_DAYS] * 6 + [30.0] * 6
     assert found([100] * 12 + [50] * 6 + [100] * 6, half) == []
-    hardly = [30.0] * 12 + [FEWEST_DAYS - 1] * 6 + [30.0] * 6
+    hardly = [30.0] * 12 + [MIN_MONTH_DAYS - 1] * 6 + [30.0] * 6
     assert found([100] * 12 + [900] * 6 + [100] * 6, hardly) == []
 
 

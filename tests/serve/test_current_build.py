@@ -1,24 +1,42 @@
 """Health, and following the published build."""
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import duckdb
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 import refresh as refresh_module
 from refresh import Request, refresh
-from serve import current_build as library_module
+from serve import current_build as current_build_module
 from serve.app import create_app
+from serve.current_build import CurrentBuild, ServedBuild, open_build
 from tests.raw import write_daily
+from tests.serve.builds import (
+    DAMAGES,
+    copy_builds,
+    damage_file,
+    flip_middle,
+    list_open_builds,
+    publish_changed,
+)
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.pointer import POINTER, PublishedBuild, read_pointer
 from warehouse.publish import publish_build
+from warehouse.read import CORE_TABLES
+from warehouse.settings import ROOT
+
+BODY = {"neighborhood": "Downtown", "month": 1}
 
 
 @pytest.fixture(autouse=True)
 def _look_at_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(library_module, "CHECK_SECONDS", 0.0)
+    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.0)
 
 
 def replace_pointer(builds: Path, content: str) -> None:
@@ -63,8 +81,7 @@ def test_old_build_is_served_while_the_pointer_leads_nowhere(
     assert ready["status"] == "stale"
     assert ready["reload_error"]
     assert "the old one is served" in caplog.text
-    body = {"neighborhood": "Downtown", "month": 1}
-    assert client.post("/predict_hourly_crime", json=body).status_code == 200
+    assert client.post("/predict_hourly_crime", json=BODY).status_code == 200
     replace_pointer(daily_builds, good)
     assert client.get("/readyz").get_json()["status"] == "ok"
 
@@ -88,9 +105,7 @@ def test_bit_flipped_in_the_new_build_leaves_the_old_one_served(
     client = create_app(daily_builds).test_client()
 
     def flip_and_publish(builds: Path, build_id: str, partial: Path) -> PublishedBuild:
-        content = bytearray(partial.read_bytes())
-        content[len(content) // 2] ^= 1
-        partial.write_bytes(content)
+        partial.write_bytes(flip_middle(partial.read_bytes()))
         return publish_build(builds, build_id, partial)
 
     monkeypatch.setattr(refresh_module, "publish_build", flip_and_publish)
@@ -104,3 +119,136 @@ def test_bit_flipped_in_the_new_build_leaves_the_old_one_served(
 def test_without_a_build_there_is_no_application(tmp_path: Path) -> None:
     with pytest.raises(NoBuildError, match="run `make refresh` first"):
         create_app(tmp_path)
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_build_makes_no_application(published: Path, tmp_path: Path, damage: str) -> None:
+    builds = copy_builds(published, tmp_path)
+    DAMAGES[damage](builds)
+    with pytest.raises(NoBuildError):
+        create_app(builds)
+    assert list_open_builds(builds) == []
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "no table", "no column"])
+def test_new_build_that_fails_is_served_once_it_is_mended(
+    published: Path, tmp_path: Path, damage: str
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    old = read_pointer(builds)
+    client = create_app(builds).test_client()
+    new = publish_changed(builds, "z")
+    pointer, good = (builds / POINTER).read_text(), (builds / new.file).read_bytes()
+    DAMAGES[damage](builds)
+    ready = client.get("/readyz").get_json()
+    assert (ready["status"], ready["build_id"]) == ("stale", old.build_id)
+    assert new.file in ready["reload_error"]
+    damage_file(builds / new.file, good)
+    replace_pointer(builds, pointer)
+    ready = client.get("/readyz").get_json()
+    assert (ready["status"], ready["build_id"], ready["reload_error"]) == ("ok", "z", None)
+
+
+def test_file_that_is_mended_behind_the_same_pointer_is_served(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(published, tmp_path)
+    current = CurrentBuild(builds)
+    path = builds / publish_changed(builds, "z").file
+    good = path.read_bytes()
+    damage_file(path, flip_middle(good))
+    assert current.get().published.build_id != "z"
+    damage_file(path, good)
+    assert current.get().published.build_id == "z"
+
+
+class Reader:
+    """Stands for `open_build`; fails so many times before it succeeds."""
+
+    def __init__(self, failures: list[str]) -> None:
+        """Keep the messages of the failures to come."""
+        self.failures, self.calls = failures, 0
+
+    def __call__(self, builds: Path, published: PublishedBuild) -> ServedBuild:
+        """Open a build or fail."""
+        self.calls += 1
+        if self.failures:
+            raise OSError(self.failures.pop(0))
+        return open_build(builds, published)
+
+
+def test_build_that_failed_is_not_read_again_at_every_request(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    current, reader = CurrentBuild(builds), Reader(["short of memory"] * 9)
+    monkeypatch.setattr(current_build_module, "open_build", reader)
+    publish_changed(builds, "z")
+    for _ in range(5):
+        assert current.get().published.build_id != "z"
+    assert reader.calls == 1
+
+
+def test_build_that_failed_is_tried_again_after_a_while_and_each_failure_logged_once(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    current = CurrentBuild(builds)
+    monkeypatch.setattr(current_build_module, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(current_build_module, "open_build", Reader(["first"] * 3 + ["second"] * 2))
+    publish_changed(builds, "z")
+    served = [current.get().published.build_id for _ in range(6)]
+    assert served.index("z") == 5
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["first", "second"]
+    assert current.reload_error is None
+
+
+def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
+    published: Path, tmp_path: Path
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    old = read_pointer(builds)
+    current = CurrentBuild(builds)
+    held = current.get()
+    new = publish_changed(builds, "z", "UPDATE average_daily SET expected_daily_crimes = 77")
+    assert current.get().published == new
+    assert list_open_builds(builds) == sorted([old.file, new.file])
+    daily = CORE_TABLES["average_daily"].c
+    select = sa.select(sa.func.max(daily.expected_daily_crimes))
+    for build, is_new in ((held, False), (current.get(), True)):
+        with build.engine.connect() as connection:
+            assert (connection.execute(select).scalar() == 77) == is_new
+        answer = json.loads(build.answers.daily["Downtown", 1])
+        assert (answer["expected_daily_crimes"] == 77) == is_new
+    del held, build
+    assert list_open_builds(builds) == [new.file]
+
+
+def test_build_that_is_served_can_be_opened_by_others_wherever_it_lies(
+    published: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "why? 100% #1"
+    folder.mkdir()
+    builds = copy_builds(published, folder)
+    served = CurrentBuild(builds).get()
+    with duckdb.connect(str(builds / served.published.file), read_only=True) as connection:
+        assert connection.execute("SELECT build_id FROM refresh_run").fetchall() == [
+            (served.published.build_id,)
+        ]
+
+
+def test_build_that_is_served_is_closed_when_the_process_ends(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(published, tmp_path)
+    program = f"""
+import atexit
+from pathlib import Path
+from serve.app import create_app
+from tests.serve.builds import list_open_builds
+
+builds = Path({str(builds)!r})
+atexit.register(lambda: print(list_open_builds(builds)))
+app = create_app(builds)
+print(list_open_builds(builds))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [str([read_pointer(builds).file]), "[]"]

@@ -6,6 +6,9 @@ import duckdb
 import pytest
 from flask.testing import FlaskClient
 
+from serve.app import create_app
+from tests.serve.builds import copy_builds
+
 HOURLY, DAILY = "/predict_hourly_crime", "/average_daily_crime"
 
 
@@ -34,6 +37,22 @@ def test_hourly_lookup_has_24_hours_with_the_table_s_numbers(
     ]
     assert len(answer) == 24
     assert {hour["data_source"] for hour in answer} == {"simulated data"}
+
+
+def test_hours_come_in_order_whatever_the_order_of_the_rows(
+    published: Path, tmp_path: Path, place: str
+) -> None:
+    table = "mart_forecast_hourly"
+    builds = copy_builds(
+        published, tmp_path,
+        f"CREATE TABLE reversed AS SELECT * FROM {table} ORDER BY neighborhood, month, hour DESC",
+        f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM reversed", "DROP TABLE reversed",
+    )  # fmt: skip
+    client = create_app(builds).test_client()
+    hours = [f"{hour:02d}:00" for hour in range(24)]
+    for month in range(1, 13):
+        answer = client.post(HOURLY, json={"neighborhood": place, "month": month}).get_json()
+        assert [hour["hour"] for hour in answer] == hours
 
 
 def test_daily_lookup_has_the_table_s_number(client: FlaskClient, published: Path, place: str) -> None:

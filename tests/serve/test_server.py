@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -9,53 +10,89 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from serve.__main__ import THREADS
+from tests.serve.builds import DAMAGES, copy_builds, damage_file, publish_changed
 from warehouse.pointer import read_pointer
 from warehouse.settings import ROOT
 
 pytestmark = pytest.mark.server
+
+Server = tuple[str, "subprocess.Popen[str]"]
+
+MAX_REFUSAL_SECONDS = 3.0
+"""Of computing: how long that takes depends on what else the machine does."""
+
+RUN = "import sys; from serve import __main__ as server; sys.exit(server.main(sys.argv[1:]))"
+"""What `python -m serve` does; tests put a line before it."""
+
+
+def start(builds: Path, *lines: str, **environment: str) -> Server:
+    """Start a server in a process group of its own, with lines of Python before; return its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = ["-c", "\n".join([*lines, RUN])] if lines else ["-m", "serve"]
+    process = subprocess.Popen(
+        [sys.executable, *program, "--builds", str(builds), "--port", str(port)],
+        cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    return f"http://127.0.0.1:{port}", process
+
+
+@contextmanager
+def run_server(builds: Path, *lines: str, **environment: str) -> Iterator[Server]:
+    """Run a server that answers; stop it by SIGTERM unless it was stopped; check that it ends well."""
+    address, process = start(builds, *lines, **environment)
+    try:
+        wait_until_ready(address, process)
+        yield address, process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    for bad in ("terminate called", "SIGABRT", "Traceback", "exited with code"):
+        assert bad not in errors, errors
 
 
 @pytest.fixture(scope="module")
 def address(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running server; its home folder must stay empty."""
     home = tmp_path_factory.mktemp("home")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "serve", "--builds", str(published), "--port", str(port)]
     before = sorted(published.iterdir())
-    process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, "HOME": str(home)}, stderr=subprocess.PIPE, text=True
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_ready(address, process)
+    with run_server(published, HOME=str(home)) as (address, _):
         yield address
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 0, errors
     assert sorted(published.iterdir()) == before
     assert not [path for path in home.rglob("*") if path.is_file() and "matplotlib" not in str(path)]
 
 
+def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Return once it is so; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.05)
+
+
 def wait_until_ready(address: str, process: "subprocess.Popen[str]") -> None:
     """Return once the server answers."""
-    for _ in range(200):
+
+    def is_ready() -> bool:
         try:
-            urllib.request.urlopen(f"{address}/readyz")  # noqa: S310
+            ask(address, "/readyz")
         except urllib.error.URLError:
             assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the server did not come up")
+            return False
+        return True
+
+    wait_until(is_ready)
 
 
 def ask(address: str, path: str, body: object = None) -> bytes:
@@ -88,9 +125,114 @@ def test_charts_can_be_drawn_at_the_same_time(address: str) -> None:
 
 
 def test_serving_without_a_build_says_so_and_fails(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "serve", "--builds", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: no published build")
+    _, process = start(tmp_path)
+    errors = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert errors.startswith("error: no published build")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_build_at_the_start_is_one_line_and_exit_1(
+    published: Path, tmp_path: Path, damage: str
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    DAMAGES[damage](builds)
+    begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+    _, process = start(builds)
+    errors = process.communicate(timeout=20)[1]
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime < MAX_REFUSAL_SECONDS
+    assert process.returncode == 1
+    assert errors.startswith("error: ")
+    assert errors.count("\n") == 1, errors
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        (
+            "(builds / file).chmod(0o644); (builds / file).write_bytes(b'')",
+            4,
+            "error: {file} is damaged",
+        ),
+        ("server.create_app = lambda builds: 1 / 0", 3, "ZeroDivisionError"),
+    ],
+    ids=["damaged since it was checked", "unforeseen"],
+)
+def test_worker_that_cannot_load_ends_the_server(
+    published: Path, tmp_path: Path, line: str, code: int, message: str
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    file = read_pointer(builds).file
+    _, process = start(
+        builds,
+        "from pathlib import Path",
+        "from serve import __main__ as server",
+        f"builds, file, check = Path({str(builds)!r}), {file!r}, server.release_threads",
+        "def release_threads():",
+        "    check()",
+        f"    {line}",
+        "server.release_threads = release_threads",
+    )
+    errors = process.communicate(timeout=20)[1]
+    assert process.returncode == code, errors
+    assert message.format(file=file) in errors
+    assert errors.count("Booting worker") == 1, errors
+
+
+SLOW_ROUTE = """
+import time
+from pathlib import Path
+from serve import __main__ as server
+from serve.app import create_app
+from serve.current_build import take_build
+
+def create_slow(builds):
+    app = create_app(builds)
+
+    @app.get("/slow")
+    def slow():
+        build = take_build()
+        Path(builds, "begun").touch()
+        time.sleep(1)
+        with build.engine.connect() as connection:
+            return str(connection.exec_driver_sql("SELECT count(*) FROM incident").scalar())
+
+    return app
+
+server.create_app = create_slow
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
+@pytest.mark.parametrize("is_group", [False, True], ids=["server", "terminal"])
+def test_stop_finishes_requests_that_run_or_wait_and_exits_0(
+    published: Path, tmp_path: Path, name: str, is_group: bool
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    kill = os.killpg if is_group else os.kill
+    count = THREADS + 2
+    with run_server(builds, SLOW_ROUTE) as (address, process), ThreadPoolExecutor(count) as pool:
+        answers = [pool.submit(ask, address, "/slow") for _ in range(count)]
+        wait_until((builds / "begun").exists)
+        time.sleep(0.3)  # the others are accepted meanwhile
+        kill(process.pid, signal.Signals[name])
+        assert min(int(answer.result(timeout=20)) for answer in answers) > 0
+        assert process.wait(timeout=20) == 0
+
+
+def test_build_that_failed_to_load_is_served_soon_after_it_is_mended(
+    published: Path, tmp_path: Path
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    with run_server(builds) as (address, _):
+
+        def is_told(name: str, value: str) -> bool:
+            return bool(json.loads(ask(address, "/readyz"))[name] == value)
+
+        path = builds / publish_changed(builds, "z").file
+        good = path.read_bytes()
+        damage_file(path, good[:9999])
+        wait_until(lambda: is_told("status", "stale"))
+        damage_file(path, good)
+        wait_until(lambda: is_told("build_id", "z"))

@@ -1,58 +1,46 @@
 """The feed profile, by its data series; and that the command writes a picture or says why not."""
 
+import datetime as dt
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from etl.__main__ import main
-from etl.profile import COLORS, MOST_BARS, MOST_BREAKS, FeedProfile, load_profile, make_figure
 from etl.simulate import YEARS
+from serve.feed_chart import COLORS, MAX_BARS, MAX_BREAKS, main, make_figure, place_day
+from serve.feed_profile import FeedProfile, FileShare, LevelBreak, MonthlyRate, load_profile
+from tests.serve.builds import copy_builds, list_open_builds
+from warehouse.pointer import read_pointer
 
 
-def shares(health_check: str, values: dict[str, float], limit: float) -> pd.DataFrame:
+def shares(values: dict[str, float], limit: float) -> tuple[FileShare, ...]:
     """Return findings of a share check."""
-    return pd.DataFrame(
-        {"health_check": health_check, "subject": subject, "month_start": pd.NaT, "value": value,
-         "expected_value": limit, "is_warning": value > limit}
-        for subject, value in values.items()
-    )  # fmt: skip
+    return tuple(FileShare(subject, value, limit, value > limit) for subject, value in values.items())
 
 
-def finding(health_check: str, subject: str, month: str, value: float, expected: float) -> pd.DataFrame:
-    """Return one finding on a month."""
-    return pd.DataFrame([{"health_check": health_check, "subject": subject, "is_warning": True,
-                          "month_start": pd.Timestamp(month), "value": value,
-                          "expected_value": expected}])  # fmt: skip
-
-
-MONTHS = pd.DataFrame(
-    {"subject": subject, "month_start": pd.Timestamp(month), "days": days, "per_day": per_day}
+RATES = tuple(
+    MonthlyRate(subject, dt.date.fromisoformat(month), days, rate)
     for month, days, society, total in (
         ("2021-01-01", 31, 1.0, 5.0), ("2021-02-01", 28, 2.0, 6.0), ("2021-05-01", 31, 3.0, 7.0),
         ("2021-06-01", 10, 9.0, 9.0),
     )
-    for subject, per_day in (("Society", society), ("all", total))
+    for subject, rate in (("Society", society), ("all", total))
 )  # fmt: skip
 PROFILE = FeedProfile(
     city="Atlanta",
-    cutoff=pd.Timestamp("2021-06-10"),
+    cutoff=dt.date(2021, 6, 10),
     data_source="Atlanta Police Department open data",
-    months=MONTHS,
-    findings=pd.concat([
-        shares("missing_share", {"a.csv:NPU": 0.4, "a.csv:NhoodName": 0.1}, 0.3),
-        shares("midnight_share", {"a.csv": 0.02}, 0.05),
-        finding("missing_month", "all", "2021-03-01", 0, 31),
-        finding("missing_month", "all", "2021-04-01", 0, 30),
-        finding("level_break", "Society", "2021-05-01", 3.0, 1.5),
-    ]),
-    delays=pd.DataFrame({"delay_days": range(181), "cumulative_share": np.linspace(0.7, 1, 181)}),
-)  # fmt: skip
+    rates=RATES,
+    gaps=(dt.date(2021, 3, 1), dt.date(2021, 4, 1)),
+    breaks=(LevelBreak(dt.date(2021, 5, 1), "Society", 3.0, 1.5),),
+    missing_shares=shares({"a.csv:NPU": 0.4, "a.csv:NhoodName": 0.1}, 0.3),
+    midnight_shares=shares({"a.csv": 0.02}, 0.05),
+    delay_shares=tuple(np.linspace(0.7, 1, 181).tolist()),
+)
 
 
 def find_axes(figure: Figure, label: str) -> Axes:
@@ -76,7 +64,9 @@ def test_months_are_lines_that_break_at_gaps_and_leave_thin_months_out() -> None
 
 
 def test_months_that_are_all_thin_leave_no_line() -> None:
-    profile = replace(PROFILE, months=MONTHS.assign(days=5), findings=PROFILE.findings.head(3))
+    profile = replace(
+        PROFILE, rates=tuple(rate._replace(observed_days=5) for rate in RATES), gaps=(), breaks=()
+    )
     figure = make_figure(profile)
     assert not find_axes(figure, "months").lines
     assert list_texts(find_axes(figure, "notes")) == ["No break in level"]
@@ -84,9 +74,9 @@ def test_months_that_are_all_thin_leave_no_line() -> None:
 
 def test_gaps_are_shaded_month_by_month_and_named_once() -> None:
     axes = find_axes(make_figure(PROFILE), "months")
-    first = pd.Timestamp("1970-01-01")  # where the axis counts its days from
-    shaded = [f"{first + pd.Timedelta(days=patch.get_x()):%Y-%m}" for patch in axes.patches]  # type: ignore[attr-defined]  # rectangles
-    assert shaded == ["2021-03", "2021-04"]
+    shaded = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in axes.patches]  # type: ignore[attr-defined]  # rectangles
+    march, april, may = (place_day(dt.date(2021, month, 1)) for month in (3, 4, 5))
+    assert shaded == [(march, april), (april, may)]
     assert axes.get_legend_handles_labels()[1] == ["Society", "all", "covered by no file"]
 
 
@@ -95,24 +85,25 @@ def test_breaks_are_numbered_in_the_middle_of_their_step_and_explained_beside() 
     axes = find_axes(figure, "months")
     (number,) = axes.texts
     assert number.get_text() == "1"
-    assert number.xy == (pd.Timestamp("2021-05-01"), 2.25)  # type: ignore[attr-defined]  # an annotation
+    assert number.xy == (place_day(dt.date(2021, 5, 1)), 2.25)  # type: ignore[attr-defined]  # an annotation
     assert list_texts(find_axes(figure, "notes")) == [
         "Breaks in level\n1  2021-05  1.5 → 3 a day\n     Society"
     ]
 
 
 def test_more_breaks_than_can_be_read_are_counted() -> None:
-    breaks = [finding("level_break", "Society", f"20{year}-01-01", 3, 1) for year in range(10, 20)]
-    profile = replace(PROFILE, findings=pd.concat([PROFILE.findings, *breaks]))
+    breaks = tuple(LevelBreak(dt.date(2010 + year, 1, 1), "Society", 3, 1) for year in range(11))
+    profile = replace(PROFILE, breaks=breaks)
     (text,) = list_texts(find_axes(make_figure(profile), "notes"))
-    assert text.splitlines()[-1] == f"{11 - MOST_BREAKS} more in feed_health"
+    assert text.splitlines()[-1] == f"{11 - MAX_BREAKS} more in feed_health"
 
 
 def test_delay_is_the_cumulative_share_on_a_stretched_axis() -> None:
     axes = find_axes(make_figure(PROFILE), "delay")
     (line,) = axes.lines
+    np.testing.assert_array_equal(line.get_xdata(), range(181))
     np.testing.assert_allclose(
-        np.asarray(line.get_ydata(), dtype=np.float64), 100 * PROFILE.delays["cumulative_share"]
+        np.asarray(line.get_ydata(), dtype=np.float64), 100 * np.array(PROFILE.delay_shares)
     )
     assert [tick.get_text() for tick in axes.get_xticklabels()] == [
         "0",
@@ -126,7 +117,7 @@ def test_delay_is_the_cumulative_share_on_a_stretched_axis() -> None:
 
 
 def test_build_without_delays_says_so_in_their_place() -> None:
-    axes = find_axes(make_figure(replace(PROFILE, delays=PROFILE.delays.head(0))), "delay")
+    axes = find_axes(make_figure(replace(PROFILE, delay_shares=())), "delay")
     assert list_texts(axes) == ["no incident is old enough"]
 
 
@@ -143,14 +134,12 @@ def test_shares_are_bars_with_the_largest_on_top() -> None:
 
 def test_columns_of_several_files_name_their_file_and_the_title_says_how_many() -> None:
     many = {f"{file}.csv.gz:c{number}": number / 99 for file in "ab" for number in range(10)}
-    profile = replace(PROFILE, findings=pd.concat([
-        shares("missing_share", many, 0.3), shares("midnight_share", {"a.csv.gz": 0.0}, 0.05),
-    ]))  # fmt: skip
+    profile = replace(PROFILE, missing_shares=shares(many, 0.3))
     axes = find_axes(make_figure(profile), "missing")
     labels = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert len(labels) == MOST_BARS
+    assert len(labels) == MAX_BARS
     assert set(labels[-2:]) == {"c9, a", "c9, b"}
-    assert axes.get_title(loc="left").endswith(f"(largest {MOST_BARS} of 20)")
+    assert axes.get_title(loc="left").endswith(f"(largest {MAX_BARS} of 20)")
 
 
 @pytest.mark.parametrize(("source", "across"), [("simulated data", ["SIMULATED DATA"]), ("APD", [])])
@@ -165,21 +154,61 @@ def test_command_draws_the_published_build(
     published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "profile.png"
-    assert main(["profile", "--builds", str(published), "--out", str(out)]) == 0
+    assert main(["--builds", str(published), "--out", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == f"feed profile written to {out}\n"
-    months = load_profile(published / "current.duckdb").months
-    assert len(months) == months["subject"].nunique() * 12 * len(YEARS)
+
+
+def test_profile_holds_the_rates_shares_and_delays_of_the_tables(published: Path) -> None:
+    profile = load_profile(published, read_pointer(published))
+    subjects = {rate.subject for rate in profile.rates}
+    assert len(profile.rates) == len(subjects) * 12 * len(YEARS)
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        january = connection.execute(
+            "SELECT count(*) / 31 FROM incident WHERE occurred_at < DATE '2021-02-01'"
+        ).fetchone()
+        missing = connection.execute(
+            "SELECT subject, value, expected_value, is_warning FROM feed_health"
+            " WHERE health_check = 'missing_share' ORDER BY finding_number"
+        ).fetchall()
+        delays = connection.execute(
+            "SELECT cumulative_share FROM report_delay ORDER BY delay_days"
+        ).fetchall()
+    (rate,) = (rate for rate in profile.rates if rate[:2] == ("all", dt.date(2021, 1, 1)))
+    assert (rate.observed_days, (rate.incidents_per_day,)) == (31, january)
+    assert list(profile.missing_shares) == missing
+    assert [(share,) for share in profile.delay_shares] == delays
+    assert (profile.gaps, profile.breaks) == ((), ())
+
+
+def test_profile_holds_gaps_and_breaks_by_month_and_subject(published: Path, tmp_path: Path) -> None:
+    found = "'', 'APD'"
+    builds = copy_builds(
+        published, tmp_path,
+        "INSERT INTO feed_health VALUES"
+        f" (901, 'level_break', 'all', DATE '2022-05-01', 3, 2, true, {found}),"
+        f" (902, 'level_break', 'Society', DATE '2021-05-01', 1.5, 0.5, true, {found}),"
+        f" (903, 'level_break', 'Person', DATE '2022-05-01', 1, 4, true, {found}),"
+        f" (904, 'missing_month', 'all', DATE '2021-03-01', 0, 31, true, {found})",
+    )  # fmt: skip
+    profile = load_profile(builds, read_pointer(builds))
+    assert profile.gaps == (dt.date(2021, 3, 1),)
+    assert profile.breaks == (
+        LevelBreak(dt.date(2021, 5, 1), "Society", rate_after=1.5, rate_before=0.5),
+        LevelBreak(dt.date(2022, 5, 1), "Person", rate_after=1, rate_before=4),
+        LevelBreak(dt.date(2022, 5, 1), "all", rate_after=3, rate_before=2),
+    )
+    assert list_open_builds(builds) == []
 
 
 def test_build_of_a_hundred_days_can_be_drawn(daily_builds: Path, tmp_path: Path) -> None:
     out = tmp_path / "profile.png"
-    assert main(["profile", "--builds", str(daily_builds), "--out", str(out)]) == 0
+    assert main(["--builds", str(daily_builds), "--out", str(out)]) == 0
     assert out.exists()
 
 
 def test_without_a_build_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["profile", "--builds", str(tmp_path)]) == 1
+    assert main(["--builds", str(tmp_path)]) == 1
     assert "error: no published build" in capsys.readouterr().err
 
 
@@ -187,7 +216,7 @@ def test_picture_that_cannot_be_written_is_an_error(
     published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "nowhere" / "profile.png"
-    assert main(["profile", "--builds", str(published), "--out", str(out)]) == 1
+    assert main(["--builds", str(published), "--out", str(out)]) == 1
     assert f"error: cannot write the feed profile to {out}" in capsys.readouterr().err
 
 
@@ -204,5 +233,5 @@ def test_build_of_an_earlier_version_is_told_to_refresh(
             "CREATE TABLE refresh_run AS"
             " SELECT 'Atlanta' AS city, DATE '2021-01-01' AS cutoff, 'APD' AS data_source"
         )
-    assert main(["profile", "--builds", str(old)]) == 1
+    assert main(["--builds", str(old)]) == 1
     assert "holds no feed health: run `make refresh` first" in capsys.readouterr().err

@@ -1,0 +1,31 @@
+"""Health: whether the process answers, and which build it serves.
+
+Input: the current build. Output: `/livez` and `/readyz`, with every field they have.
+"""
+
+from flask import Blueprint, Response, jsonify
+
+from serve.current_build import find_current_build
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/livez")
+def livez() -> Response:
+    """Answer that the process answers."""
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Answer which build is served; a newer one that cannot be loaded is named."""
+    current = find_current_build()
+    published = current.get().published
+    return jsonify(
+        status="ok" if current.reload_error is None else "stale",
+        build_id=published.build_id,
+        cutoff=published.cutoff,
+        source=published.source,
+        is_synthetic=published.is_synthetic,
+        reload_error=current.reload_error,
+    )
