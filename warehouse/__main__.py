@@ -86,7 +86,7 @@ def show_builds(options: Namespace) -> None:
 
 
 def show_status(options: Namespace) -> None:
-    """Print the published build's lineage. Raises `ShieldError` where there is none, or it is damaged."""
+    """Print the published build's lineage. Raises `ShieldError` for none or a damaged one."""
     published = read_pointer(options.builds)
     print(describe(published))
     path = options.builds / published.file
