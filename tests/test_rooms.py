@@ -23,7 +23,6 @@ OPEN_DATABASES = {
     "warehouse/read.py": "reads finished builds",
     "etl/finding.py": "scratch", "etl/guess.py": "scratch", "etl/raw_file.py": "scratch",
     "etl/settings_file.py": "scratch", "etl/simulate.py": "scratch", "etl/snapshot.py": "scratch",
-    "etl/profile.py": "reads a build until the feed chart belongs to serve",
 }  # fmt: skip
 """Files that may open a database, and what for. A scratch database holds no finished build."""
 
