@@ -1,0 +1,140 @@
+"""The parts of the city's level, each against a naive reading of its equation."""
+
+import math
+
+import numpy as np
+import pytest
+
+from models.arrays import Floats
+from models.city_level import (
+    DEVIATION_EFOLDING_MONTHS,
+    DEVIATIONS,
+    HARMONICS,
+    LONG_LEVEL,
+    NOISE,
+    RECODED,
+    SPEEDS,
+    TREND_A_YEAR,
+    TREND_EFOLDING_MONTHS,
+    WALK_PRIOR,
+    Speed,
+    average_speeds,
+    compute_covariance,
+    fit_level,
+    forecast_level,
+)
+from tests.models.panels import FIRST_MONTH
+
+SPEED = Speed(0.03, 0.07, 1.0)
+SEEN, AHEAD = 8, 14
+
+
+def slow_covariance(one: int, two: int, speed: Speed) -> float:
+    """Return the covariance of two months, counted from the first; the last seen is `SEEN - 1`."""
+
+    def extrapolate(month: int) -> float:
+        ahead = month - (SEEN - 1)
+        if ahead <= 0:
+            return float(ahead)
+        return TREND_EFOLDING_MONTHS * (1 - math.exp(-ahead / TREND_EFOLDING_MONTHS))
+
+    gap = abs(one - two)
+    trend = (TREND_A_YEAR / 12) ** 2 * extrapolate(one) * extrapolate(two)
+    walk = speed.walk**2 * min(one, two)
+    deviation = speed.deviation**2 * math.exp(-gap / DEVIATION_EFOLDING_MONTHS)
+    yearly = HARMONICS[0] ** 2 * math.cos(2 * math.pi * gap / 12)
+    half_yearly = HARMONICS[1] ** 2 * math.cos(2 * math.pi * gap / 6)
+    return LONG_LEVEL**2 + walk + deviation + trend + yearly + half_yearly
+
+
+def make_covariance() -> Floats:
+    """Return the covariance of the months seen and ahead."""
+    months = np.arange(FIRST_MONTH, FIRST_MONTH + SEEN + AHEAD).astype(np.float64)
+    return compute_covariance(months, float(months[SEEN - 1]), SPEED)
+
+
+def test_covariance_is_the_sum_of_its_processes() -> None:
+    months = range(SEEN + AHEAD)
+    slow = [[slow_covariance(one, two, SPEED) for two in months] for one in months]
+    np.testing.assert_allclose(make_covariance(), slow, rtol=1e-12)
+
+
+def fit_two_series() -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return counts and offsets (month, series) of a busy and a quiet series, and what is fitted."""
+    counts = np.random.default_rng(2).poisson([200.0, 2.0], (SEEN, 2)).astype(np.float64)
+    offset = np.linspace([180.0, 2.5], [220.0, 1.5], SEEN)
+    start = np.zeros((SEEN, 2))
+    return counts, offset, *fit_level(counts, offset, make_covariance(), start, rounds=20)
+
+
+def test_mode_is_where_prior_and_counts_pull_alike() -> None:
+    """Rasmussen & Williams 2006, eq. 3.17: K^-1 f is the gradient of the log likelihood, y - mean."""
+    counts, offset, level, _, _ = fit_two_series()
+    noisy = make_covariance()[:SEEN, :SEEN] + NOISE**2 * np.eye(SEEN)
+    gradient = counts - offset * np.exp(level)
+    np.testing.assert_allclose(np.linalg.inv(noisy) @ level, gradient, atol=1e-6)
+
+
+def test_forecast_is_the_mean_given_the_mode_without_its_noise() -> None:
+    """Eq. 3.21, for months seen and ahead."""
+    _, _, level, forecast, _ = fit_two_series()
+    covariance = make_covariance()
+    noisy = covariance[:SEEN, :SEEN] + NOISE**2 * np.eye(SEEN)
+    np.testing.assert_allclose(forecast, covariance[:, :SEEN] @ np.linalg.inv(noisy) @ level)
+
+
+def test_evidence_is_laplace_s_without_the_terms_of_the_counts_alone() -> None:
+    """Eq. 3.32 with B = I + W^1/2 K W^1/2, for each series on its own."""
+    counts, offset, level, _, evidence = fit_two_series()
+    noisy = make_covariance()[:SEEN, :SEEN] + NOISE**2 * np.eye(SEEN)
+    for series in range(2):
+        y, f, mean = counts[:, series], level[:, series], offset[:, series] * np.exp(level[:, series])
+        root = np.diag(np.sqrt(mean))
+        complexity = np.linalg.slogdet(np.eye(SEEN) + root @ noisy @ root)[1]
+        naive = (y * np.log(mean) - mean).sum() - f @ np.linalg.inv(noisy) @ f / 2 - complexity / 2
+        assert evidence[series] == pytest.approx(naive, rel=1e-9)
+
+
+def test_priors_of_the_speeds_add_up_to_one() -> None:
+    assert sum(WALK_PRIOR) == pytest.approx(1)
+    assert sum(speed.prior for speed in SPEEDS) == pytest.approx(1)
+    assert len(SPEEDS) == len(WALK_PRIOR) * len(DEVIATIONS)
+
+
+def test_speeds_are_weighted_by_prior_and_evidence_and_recoding_by_each_stratum_alone() -> None:
+    random = np.random.default_rng(3)
+    speeds, targets, strata = len(SPEEDS), 4, 3
+    means = random.normal(size=(speeds + 1, targets, strata + 1))
+    evidence = random.normal(size=(speeds + 1, strata + 1))
+    evidence[-1] += [0, 7, 14, 14]  # recoded: hardly, perhaps, surely; of the total, never
+    shares = np.array([0.5, 0.3, 0.2])
+    weights = [
+        speed.prior * math.exp(sum(shares[s] * evidence[g, s] for s in range(strata)))
+        for g, speed in enumerate(SPEEDS)
+    ]
+    weights = [weight / sum(weights) for weight in weights]
+    averaged = average_speeds(means, evidence, shares)
+    for series in range(strata + 1):
+        usual = sum(w * evidence[g, series] for g, w in enumerate(weights))
+        odds = RECODED.prior * math.exp(evidence[-1, series] - usual)
+        own = odds / (1 + odds) if series < strata else 0.0
+        mean = sum(w * means[g, :, series] for g, w in enumerate(weights))
+        np.testing.assert_allclose(averaged[:, series], (1 - own) * mean + own * means[-1, :, series])
+
+
+def test_strata_add_up_to_the_forecast_of_all_crime_together() -> None:
+    """Two strata that trade cases month by month are one steady city, of 100 crimes a day."""
+    months = np.arange(FIRST_MONTH, FIRST_MONTH + 24)
+    trade = np.where(np.arange(24) % 8 < 4, 0.3, 0.7)
+    counts = 3000 * np.column_stack([trade, 1 - trade])
+    level = forecast_level(counts, np.full((24, 2), 30.0), months, months + 24)
+    np.testing.assert_allclose(level.sum(axis=1), 100, rtol=1e-3)
+    together = forecast_level(counts.sum(axis=1)[:, None], np.full((24, 1), 30.0), months, months + 24)
+    np.testing.assert_allclose(level.sum(axis=1), together[:, 0], rtol=1e-6)
+
+
+def test_half_as_many_days_with_half_as_many_crimes_are_the_same_level() -> None:
+    months = np.arange(FIRST_MONTH, FIRST_MONTH + 24)
+    days = np.where(np.arange(24) % 2, 30.0, 15.0)[:, None]
+    level = forecast_level(100 * days, days, months, months + 24)
+    np.testing.assert_allclose(level[:, 0], 100, rtol=1e-3)
