@@ -208,7 +208,7 @@ def write_tables(
         raw = find_raw_input(request, city)
         summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
         say_cleaned(build, summary)
-        refuse_doubtful(request, summary)
+        refuse_failed_checks(request, summary)
     with watch.time_stage("training"):
         panel = load_panel(build.connection)
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
@@ -255,16 +255,16 @@ def say_cleaned(build: Build, summary: CleanSummary) -> None:
         tqdm.write(line)
     for warning in summary.warnings:
         tqdm.write(f"  warning: {warning}")
-    for doubt in summary.doubts:
-        tqdm.write(f"  doubt: {doubt}")
+    for sentence in summary.failed_checks:
+        tqdm.write(f"  failed check: {sentence}")
 
 
-def refuse_doubtful(request: Request, summary: CleanSummary) -> None:
+def refuse_failed_checks(request: Request, summary: CleanSummary) -> None:
     """Raise `GuardError` when there are reasons not to publish, unless the request is forced."""
-    if summary.doubts and not request.force:
+    if summary.failed_checks and not request.force:
         raise GuardError(
-            f"not published: {'; '.join(summary.doubts)}. Mend the file or its layout; where the data"
-            " is right nevertheless, the same command with FORCE=1 (--force) publishes it"
+            f"not published: {'; '.join(summary.failed_checks)}. Mend the file or its layout; where the"
+            " data is right nevertheless, the same command with FORCE=1 (--force) publishes it"
         )
 
 
@@ -304,7 +304,7 @@ def fill_lineage(
         "scikit_learn_version": metadata.version("scikit-learn"),
         "warnings": "; ".join((*summary.warnings, *comparison.warnings)),
         "compared_build_id": comparison.last_build_id,
-        "guards_fired": "; ".join((*summary.doubts, *comparison.fired)),
+        "guards_fired": "; ".join((*summary.failed_checks, *comparison.fired)),
         "is_forced": request.force,
         **watch.measures,
     }

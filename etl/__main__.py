@@ -1,4 +1,7 @@
-"""Commands on raw data: `python -m etl fetch | sketch`."""
+"""Commands on raw data: `python -m etl fetch | sketch`.
+
+Input: a command line. Output: snapshots or drafts of settings; an exit code.
+"""
 
 import sys
 from argparse import Namespace
@@ -6,10 +9,11 @@ from pathlib import Path
 
 from etl.city import DEFAULT_CITY, load_city
 from etl.sketch import describe, list_refusals, write_sketch
-from etl.source import WINDOW_DAYS, fetch_city
+from etl.source import fetch_city
+from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
 
-MOST_WINDOW_DAYS = 36_525
+MAX_REREAD_DAYS = 36_525
 """A century: no report is older."""
 
 
@@ -28,8 +32,8 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
         "--city", type=parse_name, default=DEFAULT_CITY, help="name of a file in data/cities"
     )
     fetch.add_argument("--full", action="store_true", help="read everything, not only the window")
-    fetch.add_argument("--window-days", type=count_between(0, MOST_WINDOW_DAYS), default=WINDOW_DAYS,
-                       help="days that are read again")  # fmt: skip
+    fetch.add_argument("--window-days", type=count_between(0, MAX_REREAD_DAYS),
+                       default=settings.REREAD_DAYS, help="days that are read again")  # fmt: skip
     fetch.add_argument("--history", action="store_true", help="read the 2009-2020 layer as well")
     fetch.add_argument("--folder", type=parse_path, help="where snapshots go (default data/raw/<city>)")
     fetch.set_defaults(run=run_fetch)
@@ -42,7 +46,7 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
 
 
 def run_sketch(options: Namespace) -> None:
-    """Write the drafts and tell what they guess."""
+    """Write the drafts and print what they guess."""
     finding = write_sketch(options.file, options.out, options.name)
     print(describe(finding))
     for line in list_refusals(options.out, finding.name):

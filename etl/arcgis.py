@@ -1,6 +1,6 @@
 """A feature layer of the open data portal, asked politely over HTTP.
 
-Enters: the address of an ArcGIS feature layer. Leaves: its answers, checked. Failures that pass
+Input: the address of an ArcGIS feature layer. Output: its answers, checked. Failures that pass
 (cut connections, timeouts, 429, 5xx, also inside an HTTP 200) are tried again with growing, random
 pauses; every other error is a `ShieldError` with the server's own words.
 """
@@ -30,16 +30,22 @@ from warehouse.errors import ShieldError
 
 USER_AGENT = f"ATLShield/{settings.VERSION} (crime forecast warehouse)"
 
+ALL_ROWS = "1=1"
+"""The condition that holds for every row."""
+
+DEFAULT_PAUSE_SECONDS = 0.25
+"""Pause before each request, so that a public server is not overrun."""
+
 PAGE_ROWS = 2000
 """Rows asked for at once: the layer's own `maxRecordCount`."""
 
 TIMEOUTS = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next byte."""
 
-TRIES = 8
+MAX_TRIES = 8
 BACKOFF = wait_exponential_jitter(multiplier=0.5, max=60, jitter=1)
-LONGEST_RETRY_AFTER = 300.0
-"""Seconds: a server that asks for more is not waited for."""
+MAX_RETRY_AFTER = 300.0
+"""Seconds: a server that asks for a longer pause is not waited for."""
 
 SERVER_ERRORS = range(500, 600)
 
@@ -88,27 +94,36 @@ class Layer:
     pause_seconds: float
 
     def describe(self) -> dict[str, Any]:
-        """Return what the layer says of itself."""
+        """Return the layer's own description. Raises `ShieldError` as `ask` does."""
         return self.ask("", {})
 
     def find_object_id(self, facts: Mapping[str, Any]) -> str:
-        """Return the name of the object id in what the layer says of itself."""
+        """Return the name of the object id in a layer's description.
+
+        Raises `ShieldError` when there is none.
+        """
         for field in self.take(facts, "fields"):
             if field["type"] == "esriFieldTypeOID":
                 return str(field["name"])
         raise ShieldError(f"{self.url}: expected a field of type esriFieldTypeOID, found none")
 
     def count_rows(self, where: str) -> int:
-        """Return how many rows the layer announces."""
+        """Return how many rows the layer announces. Raises `ShieldError` as `ask` does."""
         return int(self.take(self.ask("/query", {"where": where, "returnCountOnly": "true"}), "count"))
 
     def list_ids(self, where: str) -> set[int]:
-        """Return the ids of all rows; the layer's page size does not limit them."""
+        """Return the ids of all rows; the layer's page size does not limit them.
+
+        Raises `ShieldError` as `ask` does.
+        """
         answer = self.ask("/query", {"where": where, "returnIdsOnly": "true"})
         return {int(number) for number in self.take(answer, "objectIds") or []}
 
     def read_page(self, query: Query, after: int) -> Page:
-        """Return the next rows whose id is above `after`."""
+        """Return the next rows whose id is above `after`.
+
+        Raises `ShieldError` when they are not in ascending order of their id, and as `ask` does.
+        """
         where = f"({query.where}) AND {query.object_id} > {after}"
         answer = self.ask_rows(query, where)
         rows = self.take_rows(answer, query)
@@ -122,7 +137,10 @@ class Layer:
         return Page(rows, is_last=not (has_more and rows))
 
     def read_rows(self, query: Query, ids: Collection[int]) -> list[Row]:
-        """Return those of the rows `ids`, a page of them at most, that the query still holds."""
+        """Return those of the rows `ids`, a page of them at most, that the query still holds.
+
+        Raises `ShieldError` as `ask` does.
+        """
         numbers = ", ".join(str(number) for number in sorted(ids))
         where = f"({query.where}) AND {query.object_id} IN ({numbers})"
         return self.take_rows(self.ask_rows(query, where), query)
@@ -139,7 +157,10 @@ class Layer:
         )  # fmt: skip
 
     def take_rows(self, answer: Mapping[str, Any], query: Query) -> list[Row]:
-        """Return the rows of an answer with exactly the query's fields."""
+        """Return the rows of an answer with exactly the query's fields.
+
+        Raises `ShieldError` where a row lacks one.
+        """
         try:
             return [
                 {field: as_text(feature["attributes"][field]) for field in query.fields}
@@ -155,13 +176,13 @@ class Layer:
         return answer[part]
 
     def ask(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Return the answer to one request, tried up to `TRIES` times.
+        """Return the answer to one request, tried up to `MAX_TRIES` times.
 
         Raises `ShieldError` for an error that would stay, and for one that did not pass.
         """
         retrying = Retrying(
             retry=retry_if_exception_type(PassingError),
-            stop=stop_after_attempt(TRIES),
+            stop=stop_after_attempt(MAX_TRIES),
             wait=choose_pause,
             sleep=sleep,
             before_sleep=say_retry,
@@ -171,12 +192,15 @@ class Layer:
             answer: dict[str, Any] = retrying(self.ask_once, path, {"f": "json", **parameters})
         except PassingError as error:
             raise ShieldError(
-                f"{self.url}: no usable answer in {TRIES} tries; the last: {error}"
+                f"{self.url}: no usable answer in {MAX_TRIES} tries; the last: {error}"
             ) from error
         return answer
 
     def ask_once(self, path: str, parameters: Mapping[str, str]) -> dict[str, Any]:
-        """Send one request. Raises `PassingError` where another try may help."""
+        """Send one request.
+
+        Raises `PassingError` where another try may help, `ShieldError` for any other error.
+        """
         sleep(self.pause_seconds)
         try:
             response = self.session.get(self.url + path, params=parameters, timeout=TIMEOUTS)
@@ -196,13 +220,18 @@ class Layer:
         return answer
 
     def refuse(self, code: int, message: str, retry_after: float) -> None:
-        """Raise the error that a status asks for, be it HTTP's or one inside an answer."""
-        told = f"error {code}: {message}"
+        """Raise the error for a status, be it HTTP's or one inside an answer.
+
+        Raises `PassingError` where another try may help, `ShieldError` otherwise.
+        """
+        failure = f"error {code}: {message}"
         if code != HTTPStatus.TOO_MANY_REQUESTS and code not in SERVER_ERRORS:
-            raise ShieldError(f"{self.url}: the layer answers with {told}")
-        if retry_after > LONGEST_RETRY_AFTER:
-            raise ShieldError(f"{self.url}: {told}; it asks to come back in {retry_after:.0f} seconds")
-        raise PassingError(told, retry_after)
+            raise ShieldError(f"{self.url}: the layer answers with {failure}")
+        if retry_after > MAX_RETRY_AFTER:
+            raise ShieldError(
+                f"{self.url}: {failure}; it asks to come back in {retry_after:.0f} seconds"
+            )
+        raise PassingError(failure, retry_after)
 
 
 @contextmanager
@@ -226,7 +255,7 @@ def read_id(row: Row, query: Query) -> int:
     try:
         return int(row[query.object_id] or "")
     except ValueError as error:
-        # The row itself holds an exact place: it is not told.
+        # The row itself holds an exact place: no message shows it.
         raise ShieldError(f"expected rows with an integer {query.object_id}") from error
 
 
@@ -240,11 +269,11 @@ def read_error(error: object) -> tuple[int, str]:
 
 def read_retry_after(response: requests.Response) -> float:
     """Return the seconds that `Retry-After` asks for, given as a number or a date; 0 without one."""
-    told = response.headers.get("Retry-After", "").strip()
-    if not told or told.isdigit():
-        return float(told or 0)
+    value = response.headers.get("Retry-After", "").strip()
+    if not value or value.isdigit():
+        return float(value or 0)
     try:
-        until = parsedate_to_datetime(told)
+        until = parsedate_to_datetime(value)
     except ValueError:
         return 0.0  # neither form of RFC 9110: the server asked for nothing that could be honoured
     return max(0.0, (until.astimezone(dt.UTC) - dt.datetime.now(dt.UTC)).total_seconds())
@@ -261,4 +290,4 @@ def say_retry(state: RetryCallState) -> None:
     """Say on a line of its own what failed and when it is tried again."""
     error = state.outcome.exception() if state.outcome else None
     seconds = state.next_action.sleep if state.next_action else 0.0
-    tqdm.write(f"portal: {error}; try {state.attempt_number + 1} of {TRIES} in {seconds:.1f} s")
+    tqdm.write(f"portal: {error}; try {state.attempt_number + 1} of {MAX_TRIES} in {seconds:.1f} s")

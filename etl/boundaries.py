@@ -1,6 +1,6 @@
 """Neighborhoods of rows that lack one, from the polygons in which they lie.
 
-Enters: `staged`, a city's aliases, a GeoJSON file of polygons (or none). Leaves: `staged` with one
+Input: `staged`, a city's aliases, a GeoJSON file of polygons (or none). Output: `staged` with one
 spelling of each name, the columns `is_recovered` and `polygon_neighborhood`, and names filled in.
 """
 
@@ -20,14 +20,17 @@ from warehouse.errors import ShieldError
 
 @dataclass(frozen=True)
 class Boundaries:
-    """Polygons in WGS84 and the neighborhood each belongs to; `source` is the file's name."""
+    """Polygons in WGS84 and the neighborhood each belongs to."""
 
-    source: str
+    file_name: str
     names: tuple[str, ...]
     tree: shapely.STRtree
 
     def find(self, longitudes: "pd.Series[float]", latitudes: "pd.Series[float]") -> "pd.Series[str]":
-        """Return the neighborhood of each point, None outside all; the first where polygons overlap."""
+        """Return the neighborhood of each point, None outside all; the first where polygons overlap.
+
+        Longitudes and latitudes are of the same length, and so is the series returned.
+        """
         places = np.column_stack([longitudes.to_numpy(), latitudes.to_numpy()])
         points = np.asarray(shapely.points(places), dtype=object)
         found, polygons = self.tree.query(points, predicate="intersects")
@@ -45,9 +48,9 @@ def load_boundaries(path: Path, city: City) -> Boundaries:
     Of several spellings of a name the first wins. Raises `ShieldError` naming the file, and the
     feature, that cannot be used.
     """
-    told, shapes = load_polygons(path, city)
-    renamed = choose_names(dict.fromkeys(told, 1), told, city.neighborhood_aliases)
-    names = tuple(renamed.get(name, name) for name in told)
+    raw_names, shapes = load_polygons(path, city)
+    renamed = choose_names(dict.fromkeys(raw_names, 1), raw_names, city.neighborhood_aliases)
+    names = tuple(renamed.get(name, name) for name in raw_names)
     return Boundaries(path.name, names, shapely.STRtree(shapes))
 
 
@@ -69,7 +72,10 @@ def name_neighborhoods(
 def fill_from_polygons(
     connection: duckdb.DuckDBPyConnection, city: City, boundaries: Boundaries
 ) -> None:
-    """Look every distinct place in the city up once, and write what was found to its rows."""
+    """Look every distinct place in the city up once, and write what was found to its rows.
+
+    Raises `ShieldError` when there are such places and none lies in a polygon.
+    """
     box = city.bounding_box
     places = connection.execute(
         "SELECT longitude, latitude, count(*) AS rows FROM staged "
@@ -80,7 +86,7 @@ def fill_from_polygons(
     inside = places.dropna()
     if len(places) and inside.empty:
         raise ShieldError(
-            f"{boundaries.source}: expected polygons of {city.name}'s neighborhoods, found none of "
+            f"{boundaries.file_name}: expected polygons of {city.name}'s neighborhoods, found none of "
             f"{places['rows'].sum():,} rows with coordinates in the city in one of its "
             f"{len(boundaries.names):,} polygons"
         )

@@ -1,6 +1,6 @@
 """The city: where it lies, which clock it keeps, which raw layouts its files come in.
 
-Enters: `data/cities/<city>.toml`. Leaves: a `City`.
+Input: `data/cities/<city>.toml`. Output: a `City`.
 """
 
 from typing import Annotated, Self

@@ -1,6 +1,6 @@
-"""Raw files to clean tables, in one pass over each.
+"""The cleaning pipeline: raw files to clean tables, in one pass over each.
 
-Enters: raw files and a build. Leaves: `offense`, `raw_file`, `rejected_incident`,
+Input: raw files and a build. Output: `offense`, `raw_file`, `rejected_incident`,
 `repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health` and
 `report_delay`, filled.
 """
@@ -15,16 +15,16 @@ import pandas as pd
 
 from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
-from etl.clock_checks import find_clock_doubts
+from etl.clock_checks import check_clock
 from etl.coverage import describe_gaps, find_covered_days
 from etl.districts import check_districts
 from etl.feed_health import fill_health
 from etl.holiday import fill_holidays
-from etl.input_checks import find_floor_doubts, list_lost_offenses, list_unread
+from etl.input_checks import check_input, list_lost_offenses, list_unread
 from etl.ledger import fill_ledger
 from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
-from etl.repairs import create_mended
+from etl.repairs import create_repaired
 from etl.rules import apply_rules, list_rules
 from etl.staging import stage_files
 from warehouse import settings
@@ -46,7 +46,7 @@ SELECT
     patrol_type,
     round(latitude, 3) AS latitude, round(longitude, 3) AS longitude,
     raw_name.raw_file
-FROM mended JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
+FROM repaired JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
 """
 
 CALENDAR_SELECT = """
@@ -63,7 +63,7 @@ FROM covered_day ORDER BY calendar_date
 class CleanSummary:
     """What cleaning did, for the console and for `refresh_run`.
 
-    `doubts` are reasons not to publish; `warnings` refuse nothing.
+    `failed_checks` are reasons not to publish; `warnings` refuse nothing, each is there once.
     """
 
     is_synthetic: bool
@@ -71,7 +71,7 @@ class CleanSummary:
     rows_in: int
     rows_kept: int
     warnings: tuple[str, ...]
-    doubts: tuple[str, ...]
+    failed_checks: tuple[str, ...]
 
 
 def clean_files(
@@ -84,8 +84,8 @@ def clean_files(
 ) -> CleanSummary:
     """Fill the clean tables of `build` from raw files.
 
-    `first` and `last` (inclusive, local days) narrow the window that the files claim; `boundaries` is
-    a GeoJSON file of neighborhood polygons. Raises `ShieldError` naming the file for one that cannot
+    `first` and `last` (inclusive, local days) narrow the coverage of the files; `boundaries` is a
+    GeoJSON file of neighborhood polygons. Raises `ShieldError` naming the file for one that cannot
     be used, and when no incident is left.
     """
     connection = build.connection
@@ -93,7 +93,7 @@ def clean_files(
     check_districts(files, city)
     polygons = load_boundaries(boundaries, city) if boundaries else None
     fill_offenses(build)
-    stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.careful.csv"))
+    stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.clean.csv"))
     name_neighborhoods(connection, city, polygons)
     find_covered_days(connection, files, first, last)
     rules = list_rules(city)
@@ -101,9 +101,9 @@ def clean_files(
     is_synthetic = any(file.layout.is_synthetic for file in files)
     build.data_source = settings.SIMULATED if is_synthetic else city.publisher
     cutoff: dt.date = build.fetch_value("SELECT max(calendar_date) FROM covered_day")
-    create_mended(connection, files, city, cutoff.isoformat())
-    doubts = find_doubts(connection, files, city, first, last)
-    check_something_is_left(build, files, doubts)
+    create_repaired(connection, files, city, cutoff.isoformat())
+    failed_checks = run_checks(connection, files, city, first, last)
+    refuse_empty(build, files, failed_checks)
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
     fill_holidays(build, city.holidays, cutoff)
@@ -120,7 +120,7 @@ def clean_files(
             *list_lost_offenses(connection),
             *fill_health(build, files),
         ),
-        doubts=doubts,
+        failed_checks=failed_checks,
     )
 
 
@@ -131,21 +131,21 @@ def fill_offenses(build: Build) -> None:
     build.insert(OFFENSE_TABLE, f"SELECT * FROM read_csv({path}, header = true, columns = {{{types}}})")
 
 
-def find_doubts(
+def run_checks(
     connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City,
     first: dt.date | None, last: dt.date | None,
 ) -> tuple[str, ...]:  # fmt: skip
-    """Return every reason not to publish what was read from the files."""
+    """Return a sentence per quality check that fails: every reason not to publish."""
     clocks = (
-        f"{file.path.name}: {doubt}"
+        f"{file.path.name}: {finding}"
         for file in files
-        for doubt in find_clock_doubts(connection, file, city)
+        for finding in check_clock(connection, file, city)
     )
-    return (*clocks, *find_floor_doubts(connection, files, city, first, last))
+    return (*clocks, *check_input(connection, files, city, first, last))
 
 
-def check_something_is_left(build: Build, files: list[RawFile], doubts: tuple[str, ...]) -> None:
-    """Raise `ShieldError` with the rule that hit most, and every doubt, when no row is kept."""
+def refuse_empty(build: Build, files: list[RawFile], failed_checks: tuple[str, ...]) -> None:
+    """Raise `ShieldError` with the rule that hit most, and every failed check, when no row is kept."""
     if build.fetch_value("SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)"):
         return
     worst = build.connection.execute(
@@ -153,7 +153,7 @@ def check_something_is_left(build: Build, files: list[RawFile], doubts: tuple[st
     ).fetchone() or ("malformed_row", "all")
     raise ShieldError(
         f"no incident is left of {', '.join(file.path.name for file in files)}: "
-        f"most rows fall to rule {worst[0]} ({worst[1]} rows); {'; '.join(doubts)}"
+        f"most rows fall to rule {worst[0]} ({worst[1]} rows); {'; '.join(failed_checks)}"
     )
 
 

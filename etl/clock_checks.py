@@ -1,7 +1,8 @@
-"""Are the times read as they were meant? What a file itself tells beside them.
+"""Quality checks of the clock: are times read as they were meant?
 
-Enters: `staged` and the raw files. Leaves: a sentence per doubt: weekdays or shifts that the file names
-and its times contradict, hours that no city's crime has, and the other reading that fits better.
+Input: `staged` and the raw files. Output: a sentence per check that fails: weekdays or shifts that the
+file names and its times contradict, hours that no city's crime has, and the other reading that fits
+better.
 """
 
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 MAX_ROWS = 10_000
 """Rows of a file that are looked at, evenly over its length: a share of them is off by 1 % at most."""
 
-MIN_TOLD = 50
+MIN_NAMED = 50
 """Rows that must name a weekday or a shift before these are asked."""
 
 MAX_CONTRADICTED_SHARE = 0.10
@@ -41,11 +42,16 @@ MIN_PROFILE_TIMES = 1000
 """Times from which on the profile of the day is known: its distance is then off by about 0.03."""
 
 CITY_PROFILE = np.array([0.106, 0.049, 0.072, 0.118, 0.157, 0.178, 0.178, 0.141])
-"""Shares of the day's crimes in each three hours: mean of Atlanta's COBRA files of 2013-16, of 2019-21
-and of the nibrs sample. Each of them, and the simulated data, is within `SMALL_DISTANCE` of it."""
+"""Shares (8) of the day's crimes in each three hours: mean of Atlanta's COBRA files of 2013-16, of
+2019-21 and of the nibrs sample. Each of them, and the simulated data, is within `MAX_FITTING_DISTANCE`
+of it."""
 
-SMALL_DISTANCE, LARGE_DISTANCE = 0.10, 0.11
-"""Total variation distances from `CITY_PROFILE`: of a reading that fits, of one that is in doubt."""
+DAY_HOURS, BLOCKS = 24, len(CITY_PROFILE)
+
+MAX_FITTING_DISTANCE, MIN_SUSPECT_DISTANCE = 0.10, 0.11
+"""Total variation distances from `CITY_PROFILE`: up to the first a reading fits, beyond the second it
+is suspect. The total variation distance, half the sum of absolute differences, is the share of the times
+that would have to move to another block of hours."""
 
 BETTER_FACTOR = 0.65
 """The other reading must be nearer by this factor: Atlanta's files read in the wrong clock are at 0.12
@@ -56,7 +62,7 @@ MAX_MINUTE_SHARE = 0.2
 known: 2 to 4 % in the department's files."""
 
 MIN_SHIFTED_DISTANCE = 0.15
-"""Distance as it is read from which on a day that fits when moved is told: some four hours."""
+"""Distance as it is read from which on a day that fits when moved is reported: some four hours."""
 
 PERIODS, MIN_PERIOD_TIMES, MAX_PERIOD_DISTANCE = 4, 600, 0.15
 """A file is cut into so many periods of as many times; each may lie so far from the rest. Periods of the
@@ -75,7 +81,7 @@ MIN_YEAR = 1980
 
 @dataclass(frozen=True)
 class Hours:
-    """Counts of one file's times by clock hour (24), as they were read and in the other clock."""
+    """Counts (24) of one file's times by clock hour, as they were read and in the other clock."""
 
     read: Floats
     other: Floats
@@ -86,26 +92,26 @@ class Hours:
         return int(self.read.sum())
 
 
-def find_clock_doubts(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> Iterator[str]:
-    """Yield what there is to doubt about the times of one file."""
+def check_clock(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City) -> Iterator[str]:
+    """Yield a sentence per check that the times of one file fail."""
     sample_times(connection, file, city)
-    yield from doubt_years(connection)
-    contradicted, told = count_contradicted(connection)
-    if told >= MIN_TOLD and contradicted[0] > MAX_CONTRADICTED_SHARE:
+    yield from check_years(connection)
+    contradicted, named = count_contradicted(connection)
+    if named >= MIN_NAMED and contradicted[0] > MAX_CONTRADICTED_SHARE:
         better = contradicted[1] < contradicted[0] / 2
         other = f"; read {name_other(file)} it is {contradicted[1]:.0%}" if better else ""
         yield (
-            f"{contradicted[0]:.0%} of {told:,} weekdays that the file names are not those of its"
+            f"{contradicted[0]:.0%} of {named:,} weekdays that the file names are not those of its"
             f" dates{other}"
         )
-    yield from doubt_shifts(connection, file)
-    yield from doubt_order(connection)
-    yield from doubt_minutes(connection)
+    yield from check_shifts(connection, file)
+    yield from check_order(connection)
+    yield from check_minutes(connection)
     # Weekdays that fit prove a clock better than any profile, where day and clock are one moment.
     is_one_moment = not (file.has("occurred_clock") or file.has("occurred_hour"))
-    is_proven = is_one_moment and told >= MIN_TOLD and contradicted[0] <= MAX_CONTRADICTED_SHARE / 2
-    yield from doubt_hours(count_hours(connection), file, is_proven=is_proven)
-    yield from doubt_periods(connection)
+    is_proven = is_one_moment and named >= MIN_NAMED and contradicted[0] <= MAX_CONTRADICTED_SHARE / 2
+    yield from check_hours(count_hours(connection), file, is_proven=is_proven)
+    yield from check_periods(connection)
 
 
 def name_other(file: RawFile) -> str:
@@ -131,7 +137,7 @@ def sample_times(connection: duckdb.DuckDBPyConnection, file: RawFile, city: Cit
     connection.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE sampled_time AS
-        SELECT occurred, {render_other(file, city)} AS other, told_weekday, told_shift,
+        SELECT occurred, {render_other(file, city)} AS other, raw_weekday, raw_shift,
                occurred_until < occurred AS ends_before,
                reported::DATE < occurred::DATE AS is_reported_before,
                coalesce(occurred_until::DATE, occurred::DATE) = occurred::DATE AS is_one_day
@@ -142,7 +148,7 @@ def sample_times(connection: duckdb.DuckDBPyConnection, file: RawFile, city: Cit
     )
 
 
-def doubt_years(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def check_years(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Yield a sentence if half of the occurrences are older than any feed."""
     typical = connection.execute("SELECT median(occurred)::DATE FROM sampled_time").fetchall()[0][0]
     if typical is not None and typical.year < MIN_YEAR:
@@ -150,15 +156,18 @@ def doubt_years(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def count_contradicted(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[float, float], int]:
-    """Return the shares of named weekdays that contradict the times, as read and in the other clock."""
-    read, other, told = connection.execute("""
-        SELECT avg((isodow(occurred) <> told_weekday)::INTEGER),
-               avg((isodow(other) <> told_weekday)::INTEGER), count(*)
-        FROM sampled_time WHERE told_weekday IS NOT NULL AND is_one_day""").fetchall()[0]
-    return (float(read or 0), float(other or 0)), int(told)
+    """Return the shares of named weekdays that contradict the times, and how many are named.
+
+    The shares are those as read and in the other clock.
+    """
+    read, other, named = connection.execute("""
+        SELECT avg((isodow(occurred) <> raw_weekday)::INTEGER),
+               avg((isodow(other) <> raw_weekday)::INTEGER), count(*)
+        FROM sampled_time WHERE raw_weekday IS NOT NULL AND is_one_day""").fetchall()[0]
+    return (float(read or 0), float(other or 0)), int(named)
 
 
-def doubt_shifts(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
+def check_shifts(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
     """Yield a sentence if too many times lie outside the shift that the file names for them."""
     shifts = file.layout.shifts
     if not shifts:
@@ -168,27 +177,27 @@ def doubt_shifts(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterat
         f" THEN (hour(occurred) - {first} + 24) % 24 < {(last - first) % 24 or 24}"
         for name, (first, last) in shifts.items()
     )
-    outside, told = connection.execute(f"""
+    outside, named = connection.execute(f"""
         SELECT avg((NOT inside)::INTEGER), count(inside)
-        FROM (SELECT CASE told_shift {inside} END AS inside FROM sampled_time WHERE is_one_day)
+        FROM (SELECT CASE raw_shift {inside} END AS inside FROM sampled_time WHERE is_one_day)
         """).fetchall()[0]
-    if told >= MIN_TOLD and outside > MAX_OUTSIDE_SHARE:
-        yield f"{outside:.0%} of {told:,} times lie outside the shift that the file names for them"
+    if named >= MIN_NAMED and outside > MAX_OUTSIDE_SHARE:
+        yield f"{outside:.0%} of {named:,} times lie outside the shift that the file names for them"
 
 
-def doubt_order(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def check_order(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Yield a sentence if too many windows end before they begin, or reports come before occurrences."""
     ended, ending, early, reporting = connection.execute("""
         SELECT avg(ends_before::INTEGER), count(ends_before),
                avg(is_reported_before::INTEGER), count(is_reported_before) FROM sampled_time
         """).fetchall()[0]
-    if ending >= MIN_TOLD and ended > MAX_BACKWARD_SHARE:
+    if ending >= MIN_NAMED and ended > MAX_BACKWARD_SHARE:
         yield f"{ended:.0%} of {ending:,} occurrences end before they begin"
-    if reporting >= MIN_TOLD and early > MAX_BACKWARD_SHARE:
+    if reporting >= MIN_NAMED and early > MAX_BACKWARD_SHARE:
         yield f"{early:.0%} of {reporting:,} reports come before the day of the occurrence"
 
 
-def doubt_minutes(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def check_minutes(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Yield a sentence if one minute of the day holds too many times."""
     minute, share, times = connection.execute("""
         SELECT strftime(occurred, '%H:%M') AS minute, count(*) / sum(count(*)) OVER () AS share,
@@ -201,7 +210,7 @@ def doubt_minutes(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         )
 
 
-def doubt_periods(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+def check_periods(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Yield a sentence for each quarter of the times whose day is not that of the others."""
     rows = connection.execute(f"""
         SELECT period, hour(occurred) AS hour, count(*) AS times,
@@ -209,7 +218,7 @@ def doubt_periods(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         FROM (SELECT occurred, ntile({PERIODS}) OVER (ORDER BY occurred) - 1 AS period
               FROM sampled_time)
         GROUP BY ALL""").df()
-    counts = np.zeros((PERIODS, 24))
+    counts = np.zeros((PERIODS, DAY_HOURS))
     np.add.at(counts, (rows["period"], rows["hour"]), rows["times"])
     for period, hours in enumerate(counts):
         others = counts.sum(axis=0) - hours
@@ -225,17 +234,17 @@ def doubt_periods(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def count_hours(connection: duckdb.DuckDBPyConnection) -> Hours:
-    """Return the times by hour in both clocks."""
+    """Return the times by hour (24) in both clocks."""
     rows = connection.execute("""
         SELECT hour(occurred) AS read, hour(other) AS other, count(*) AS times
         FROM sampled_time GROUP BY ALL""").fetchnumpy()
-    read, other = np.zeros((2, 24))
+    read, other = np.zeros((2, DAY_HOURS))
     np.add.at(read, rows["read"], rows["times"])
     np.add.at(other, rows["other"], rows["times"])
     return Hours(read, other)
 
 
-def doubt_hours(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str]:
+def check_hours(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str]:
     """Yield what no city's crime shows. `is_proven` says that weekdays have confirmed the clock."""
     if hours.count < MIN_TIMES:
         return
@@ -254,15 +263,15 @@ def doubt_hours(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str
         )
         return
     if hours.count >= MIN_PROFILE_TIMES:
-        yield from doubt_profile(hours, file, is_proven=is_proven)
+        yield from check_profile(hours, file, is_proven=is_proven)
 
 
-def doubt_profile(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str]:
+def check_profile(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[str]:
     """Yield a sentence if the profile is no city's, or is one in another clock only."""
-    if measure_distance(hours.read, np.full(8, 1 / 8)) < MIN_FLAT_DISTANCE:
+    if measure_distance(hours.read, np.full(BLOCKS, 1 / BLOCKS)) < MIN_FLAT_DISTANCE:
         yield f"{hours.count:,} times spread evenly over the day, as no city's crime does"
     read, other = (measure_distance(counts, CITY_PROFILE) for counts in (hours.read, hours.other))
-    is_better = read > LARGE_DISTANCE and other < min(SMALL_DISTANCE, BETTER_FACTOR * read)
+    is_better = read > MIN_SUSPECT_DISTANCE and other < min(MAX_FITTING_DISTANCE, BETTER_FACTOR * read)
     shift, shifted = find_shift(hours.read)
     if is_proven:
         return
@@ -271,7 +280,7 @@ def doubt_profile(hours: Hours, file: RawFile, *, is_proven: bool) -> Iterator[s
             f"its hours fit a city's day better when read {name_other(file)}: a share of {other:.0%}"
             f" of the times lies in other hours then, {read:.0%} as the layout says"
         )
-    elif read > MIN_SHIFTED_DISTANCE and shifted < SMALL_DISTANCE:
+    elif read > MIN_SHIFTED_DISTANCE and shifted < MAX_FITTING_DISTANCE:
         yield f"its hours fit a city's day only when moved by {shift:+d} hours"
 
 
@@ -286,7 +295,7 @@ def find_shift(counts: Floats) -> tuple[int, float]:
 
 def sum_blocks(counts: Floats) -> Floats:
     """Return the shares (8) of counts by hour (24) in each three hours."""
-    shares: Floats = counts.reshape(8, 3).sum(axis=1) / counts.sum()
+    shares: Floats = counts.reshape(BLOCKS, -1).sum(axis=1) / counts.sum()
     return shares
 
 

@@ -1,7 +1,8 @@
-"""Which days the files cover: the days on which an incident would have been seen.
+"""Coverage: the days that the files cover, on which an incident would have been seen.
 
-Enters: `staged` and the day the files were read. Leaves: the temporary tables
-`covered_day (calendar_date)`, whose last day is the cutoff, and `read_day (file_number, read_date)`.
+Input: `staged` and the day the files were read. Output: the temporary tables
+`covered_day (calendar_date)`, whose last day is the cutoff, and
+`file_read_date (file_number, read_date)`.
 Days are covered where rows really flow, by their daily counts; a report beyond the flow covers
 nothing, however many days it lies beyond. Nothing here asks what day it is today.
 """
@@ -50,9 +51,10 @@ MIN_SPAN_SHARE = 0.1
 """A span of the flow holds this many reports, or this share of all if those are few: less is a handful
 of mistyped dates."""
 
-TOLD_GAPS = 5
+MAX_NAMED_GAPS = 5
+"""Gaps that are named one by one in the warnings."""
 
-EARLIEST_YEARS = 100
+MAX_AGE_YEARS = 100
 """Years before the day of reading from which on a date can be meant."""
 
 
@@ -69,7 +71,7 @@ WITH report AS (
 SELECT file_number, day, read_date, coalesce(occurrences, 0)::BIGINT AS occurrences,
        CASE WHEN file_number IN (SELECT file_number FROM report) THEN coalesce(reports, 0)
             ELSE occurrences END::BIGINT AS reports
-FROM report FULL JOIN occurrence USING (file_number, day) JOIN read_day USING (file_number)
+FROM report FULL JOIN occurrence USING (file_number, day) JOIN file_read_date USING (file_number)
 """
 
 
@@ -87,7 +89,7 @@ def find_covered_days(
     `ShieldError` when no day is left, when no date can be read or rows flow nowhere, or when most dates
     lie after the day on which their file was read.
     """
-    create_read_days(connection, files)
+    create_read_dates(connection, files)
     connection.execute(DAY_COUNT)
     check_not_ahead(connection, files)
     start, reports, occurrences = count_days(connection, files)
@@ -111,17 +113,17 @@ def find_covered_days(
         {"start": start},
     )
     connection.unregister("flow_day")
-    narrow_window(connection, first, last)
+    narrow_coverage(connection, first, last)
 
 
-def create_read_days(connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile]) -> None:
-    """Create `read_day`: a date after it cannot be meant."""
+def create_read_dates(connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile]) -> None:
+    """Create `file_read_date`: the day each file was read, after which no date can be meant."""
     rows = pd.DataFrame(
         {"file_number": [file.number for file in files], "day": [file.read_date for file in files]}
     )
     connection.register("read_rows", rows)
     connection.execute(
-        "CREATE TEMP TABLE read_day AS"
+        "CREATE TEMP TABLE file_read_date AS"
         " SELECT file_number::INTEGER AS file_number, day::DATE AS read_date FROM read_rows"
     )
     connection.unregister("read_rows")
@@ -149,14 +151,14 @@ def check_not_ahead(connection: duckdb.DuckDBPyConnection, files: Sequence[RawFi
 def count_days(
     connection: duckdb.DuckDBPyConnection, files: Sequence[RawFile]
 ) -> tuple[dt.date, Integers, Integers]:
-    """Return the first day, and reports and occurrences on each day from it on.
+    """Return the first day, and reports and occurrences (one per day) from it on.
 
     Raises `ShieldError` with what the first rows say when no day is left.
     """
     counts = connection.execute(f"""
         SELECT day, sum(reports)::BIGINT AS reports, sum(occurrences)::BIGINT AS occurrences
         FROM day_count
-        WHERE day BETWEEN read_date - INTERVAL {EARLIEST_YEARS} YEAR AND read_date GROUP BY day
+        WHERE day BETWEEN read_date - INTERVAL {MAX_AGE_YEARS} YEAR AND read_date GROUP BY day
         """).df()
     if not counts["reports"].sum():
         raise ShieldError(describe_undated(connection, files[0]))
@@ -169,12 +171,12 @@ def count_days(
 
 
 def describe_undated(connection: duckdb.DuckDBPyConnection, file: RawFile) -> str:
-    """Return words for a file without a day of the last `EARLIEST_YEARS`."""
+    """Return words for a file without a day of the last `MAX_AGE_YEARS`."""
     fields = [name for name in file.layout.fields if name.startswith(("reported", "occurred"))]
-    told = read_texts(connection, file, fields, [1, 2, 3])
-    rows = [f"row {row}: {', '.join(map(repr, texts.values()))}" for row, texts in told.items()]
+    examples = read_texts(connection, file, fields, [1, 2, 3])
+    rows = [f"row {row}: {', '.join(map(repr, texts.values()))}" for row, texts in examples.items()]
     return (
-        f"{file.path.name}: no date of the last {EARLIEST_YEARS} years can be read; expected"
+        f"{file.path.name}: no date of the last {MAX_AGE_YEARS} years can be read; expected"
         f" {', '.join(file.layout.datetime_formats)} of layout {file.layout.name},"
         f" found {'; '.join(rows) or f'{file.rows_malformed:,} malformed rows'}"
     )
@@ -183,19 +185,21 @@ def describe_undated(connection: duckdb.DuckDBPyConnection, file: RawFile) -> st
 def find_spans(counts: Integers) -> list[Span]:
     """Return the spans of days in which `counts` (one per day) flow, in order of time.
 
-    Each day is worth its count less `FLOW_SHARE` of the level round it. A span ends where the sum of
-    worths is highest before it falls by what a gap costs, and begins where the same holds backwards: a
-    two-sided cumulative sum (Page 1954, "Continuous inspection schemes", Biometrika 41:100). So five
-    reports move the end of a feed of 15 a day or more by nothing, wherever they are dated.
+    A two-sided cumulative sum (Page 1954, "Continuous inspection schemes", Biometrika 41:100): each day
+    adds its count less a reference value, `FLOW_SHARE` of the level round it. A span ends where the sum
+    is highest before it falls by a threshold, the sum that a gap takes away, and begins where the same
+    holds backwards. So five reports move the end of a feed of 15 a day or more by nothing, wherever they
+    are dated.
     """
     if not counts.any():
         return []
     level = find_level(counts)
-    worth = counts - FLOW_SHARE * level
-    cost = np.maximum(FLOW_SHARE * level * (MIN_GAP_DAYS - 0.5), MIN_GAP_COUNT)
-    spans = scan_spans(worth, cost)
-    least = min(MIN_SPAN_REPORTS, MIN_SPAN_SHARE * counts.sum())
-    return join_spans([(a, b) for a, b in spans if counts[a : b + 1].sum() >= least], counts)
+    increments = counts - FLOW_SHARE * level
+    # Half a day short of what a gap takes away: a whole gap exceeds it, one day less never does.
+    thresholds = np.maximum(FLOW_SHARE * level * (MIN_GAP_DAYS - 0.5), MIN_GAP_COUNT)
+    spans = scan_spans(increments, thresholds)
+    minimum = min(MIN_SPAN_REPORTS, MIN_SPAN_SHARE * counts.sum())
+    return join_spans([(a, b) for a, b in spans if counts[a : b + 1].sum() >= minimum], counts)
 
 
 def find_gaps(spans: list[Span]) -> list[Span]:
@@ -204,7 +208,7 @@ def find_gaps(spans: list[Span]) -> list[Span]:
 
 
 def find_level(counts: Integers) -> Floats:
-    """Return the level of the flow at each day: the higher of the means before and after it."""
+    """Return the level of the flow at each day (one per day): the higher mean of the two sides."""
     total = np.concatenate([[0], np.cumsum(counts)])
     day = np.arange(len(counts))
     before = total[day + 1] - total[np.maximum(day + 1 - LEVEL_DAYS, 0)]
@@ -215,19 +219,22 @@ def find_level(counts: Integers) -> Floats:
     return level
 
 
-def scan_spans(worth: Floats, cost: Floats) -> list[Span]:
-    """Return the spans of days that are worth something together.
+def scan_spans(increments: Floats, thresholds: Floats) -> list[Span]:
+    """Return the spans of days in which the cumulative sum rises; both arrays have one value per day.
 
-    A span is over, too, when what follows it has used up all it was worth.
+    Page's rule: the sum is compared with its minimum (`low`) so that a rise is found from any level, and
+    with its maximum (`high`) so that a fall by the threshold ends the span at that maximum. A span is
+    over, too, when what follows it has used up all it added.
     """
     spans: list[Span] = []
     total = low = high = 0.0
     begin, end = 0, -1
-    for day, (value, price) in enumerate(zip(worth.tolist(), cost.tolist(), strict=True)):
-        total += value
+    pairs = zip(increments.tolist(), thresholds.tolist(), strict=True)
+    for day, (increment, threshold) in enumerate(pairs):
+        total += increment
         if total > high:
             high, end = total, day
-        elif total <= low or high - total > price:
+        elif total <= low or high - total > threshold:
             if end >= begin:
                 spans.append((begin, end))
             low = high = total
@@ -261,7 +268,7 @@ def is_gap(before: Span, after: Span, counts: Integers) -> bool:
     return len(between) >= MIN_GAP_DAYS and bool(between.mean() < FLOW_SHARE * lower)
 
 
-def narrow_window(
+def narrow_coverage(
     connection: duckdb.DuckDBPyConnection, first: dt.date | None, last: dt.date | None
 ) -> None:
     """Delete the covered days outside `first` to `last`. Raises `ShieldError` when none is left."""
@@ -280,19 +287,19 @@ def narrow_window(
 
 
 def describe_gaps(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return a sentence per gap between covered days, the longest `TOLD_GAPS` and one for the others."""
+    """Return a sentence per gap between covered days: the longest, and one for all others."""
     gaps = connection.execute("""
         SELECT calendar_date + 1, following - 1, following - calendar_date - 1
         FROM (SELECT calendar_date, lead(calendar_date) OVER (ORDER BY calendar_date) AS following
               FROM covered_day)
         WHERE following - calendar_date > 1 ORDER BY calendar_date""").fetchall()
-    longest = sorted(sorted(gaps, key=lambda gap: -gap[2])[:TOLD_GAPS])
+    longest = sorted(sorted(gaps, key=lambda gap: -gap[2])[:MAX_NAMED_GAPS])
     sentences = [
         f"{first} to {last} ({days:,} days) are not covered by any file: "
         "a gap of exposure, not days without crime"
         for first, last, days in longest
     ]
-    if len(gaps) > TOLD_GAPS:
+    if len(gaps) > MAX_NAMED_GAPS:
         days = sum(gap[2] for gap in gaps) - sum(gap[2] for gap in longest)
-        sentences.append(f"{len(gaps) - TOLD_GAPS:,} shorter gaps of {days:,} days in all")
+        sentences.append(f"{len(gaps) - MAX_NAMED_GAPS:,} shorter gaps of {days:,} days in all")
     return sentences

@@ -1,7 +1,7 @@
-"""Dirty CSV text, split into records with care; slower than the engine's reader, never fooled by it.
+"""Dirty CSV: a record splitter for text that the engine's reader objects to; slower, and never misled.
 
-Enters: a file that the engine's reader objects to or cannot read: dirty text, text that is not UTF-8,
-a spreadsheet. Leaves: its good records, and the ordinal of each bad one. A quote that is not closed
+Input: a file that the engine's reader objects to or cannot read: dirty text, text that is not UTF-8,
+a spreadsheet. Output: its good records, and the ordinal of each bad one. A quote that is not closed
 within a few lines spoils its own line only, where the engine would take in everything up to the next
 quote in the file.
 """
@@ -13,17 +13,19 @@ from itertools import islice
 from pathlib import Path
 
 from etl.raw_file import RawFile
-from etl.raw_text import LONGEST_RECORD_BYTES, read_chunks, read_lines
+from etl.raw_text import MAX_RECORD_BYTES, read_chunks, read_lines
 from etl.spreadsheet import read_sheet
 
-LONGEST_RECORD_LINES = 12
-"""The department's addresses take up to three lines; a record of more lines is an unclosed quote."""
+MAX_RECORD_LINES = 12
+"""A record of more lines is an unclosed quote: the department's addresses take up to three."""
 
 UNFINISHED = "unexpected end of data"
 """What `csv` says when a quote is still open at the end."""
 
-KEPT_EXAMPLES = 3
-csv.field_size_limit(LONGEST_RECORD_BYTES)
+MAX_EXAMPLES = 3
+"""Rows that stand as examples of what was wrong, in tables and in messages."""
+
+csv.field_size_limit(MAX_RECORD_BYTES)
 
 
 class UnclosedQuoteError(Exception):
@@ -40,11 +42,11 @@ class Damage:
     def note(self, ordinal: int) -> None:
         """Count a bad record."""
         self.count += 1
-        if len(self.examples) < KEPT_EXAMPLES:
+        if len(self.examples) < MAX_EXAMPLES:
             self.examples.append(ordinal)
 
 
-def write_careful_copy(file: RawFile, path: Path) -> Damage:
+def write_clean_copy(file: RawFile, path: Path) -> Damage:
     """Write a file's good records to `path`: the columns that are used, and two numbers, no more.
 
     The copy is clean CSV without a header: the ordinal, a hash of the whole record that no other process
@@ -73,7 +75,10 @@ def is_text(text: str) -> bool:
 
 
 def split_records(file: RawFile) -> Iterator[tuple[int, list[str] | None]]:
-    """Yield each data record's ordinal and fields, None in place of the fields of a bad one."""
+    """Yield each data record's ordinal and fields, None in place of the fields of a bad one.
+
+    Raises `ShieldError` naming the file when it is damaged.
+    """
     if file.text is None:
         return split_rows(file)
     return split_text(file, file.text.blank_lines)
@@ -110,7 +115,7 @@ def read_record(
     Lines that were looked at in vain stay in `pending`: a bad record costs its first line only.
     """
     record = head
-    for used in range(LONGEST_RECORD_LINES):
+    for used in range(MAX_RECORD_LINES):
         try:
             fields = parse_record(record, file.layout.separator)
         except UnclosedQuoteError:
@@ -130,10 +135,10 @@ def parse_record(record: bytes, separator: str) -> list[str] | None:
 
     Raises `UnclosedQuoteError` where it may go on in the next line.
     """
-    if len(record) > LONGEST_RECORD_BYTES or b"\0" in record:
+    if len(record) > MAX_RECORD_BYTES or b"\0" in record:
         return None
     try:
-        # A byte that is not UTF-8 matters only in a column in use: see `write_careful_copy`.
+        # A byte that is not UTF-8 matters only in a column in use: see `write_clean_copy`.
         text = record.decode("utf-8", "surrogateescape")
         if '"' not in text:
             return text.split(separator)

@@ -1,7 +1,7 @@
 """The kinds of district that a city has, and what it calls them.
 
-Enters: a city and its raw files. Leaves: the city's word for each kind; a `ShieldError` where its
-files tell of a kind that it does not name.
+Input: a city and its raw files. Output: the city's word for each kind; a `ShieldError` where its
+files have a kind that it does not name.
 """
 
 from collections.abc import Iterable
@@ -25,12 +25,12 @@ def check_districts(files: Iterable[RawFile], city: City) -> None:
     """
     named = set(list_districts(city))
     for file in files:
-        told = set(DISTRICT_KINDS) & set(file.layout.fields)
-        if city.beat_pattern and "beat" in told:
-            told.add("zone")
-        if told - named:
+        found = set(DISTRICT_KINDS) & set(file.layout.fields)
+        if city.beat_pattern and "beat" in found:
+            found.add("zone")
+        if found - named:
             raise ShieldError(
-                f"layout {file.layout.name} tells {', '.join(sorted(told - named))}: expected names for "
+                f"layout {file.layout.name} has {', '.join(sorted(found - named))}: expected names for "
                 f"such districts under [districts] in the file of {city.name}, "
                 f"found {', '.join(sorted(named)) or 'none'}"
             )

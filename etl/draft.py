@@ -1,6 +1,6 @@
 """The text of draft layout and city files: guesses as settings, grounds and doubts as comments.
 
-Enters: a `Finding`. Leaves: TOML.
+Input: a `Finding`. Output: TOML.
 """
 
 import json
@@ -14,7 +14,7 @@ from etl.layout_values import read_table
 from warehouse import settings
 from warehouse.columns import DISTRICT_KINDS
 
-SURE_SIMILARITY = 0.95
+MIN_SURE_SIMILARITY = 0.95
 MAX_LITERALS = 500
 
 BOX_KEYS = ("longitude_min", "longitude_max", "latitude_min", "latitude_max")
@@ -71,15 +71,15 @@ def render_offenses(finding: Finding) -> Iterator[str]:
     literals, codes = finding.column("offense_literal"), finding.column("nibrs_code")
     if literals is None:
         return
-    names, told = name_codes(), literals != ""
+    names, is_unmapped = name_codes(), literals != ""
     if codes is not None:
-        told &= ~codes.str.upper().isin(set(names.values()))
-    counts = literals[told].str.upper().value_counts().head(MAX_LITERALS)
+        is_unmapped &= ~codes.str.upper().isin(set(names.values()))
+    counts = literals[is_unmapped].str.upper().value_counts().head(MAX_LITERALS)
     yield from ("", "[offense_codes]")
     for literal, count in counts.items():
         code, similarity = suggest_code(str(literal), names)
         entry = f"{quote(literal)} = {quote(code)}  # {count:,} rows"
-        is_sure = similarity >= SURE_SIMILARITY
+        is_sure = similarity >= MIN_SURE_SIMILARITY
         yield entry if is_sure else f"# doubt: {entry}, similarity {similarity:.2f}"
 
 
@@ -96,8 +96,8 @@ def suggest_code(literal: str, names: Mapping[str, str]) -> tuple[str, float]:
     """Return the code of the name that is most similar, whatever the order of words, and how similar."""
 
     def measure(name: str) -> float:
-        told, known = (" ".join(sorted(re.findall(r"\w+", text.upper()))) for text in (literal, name))
-        return SequenceMatcher(None, told, known).ratio()
+        given, known = (" ".join(sorted(re.findall(r"\w+", text.upper()))) for text in (literal, name))
+        return SequenceMatcher(None, given, known).ratio()
 
     best = max(names, key=measure)
     return names[best], measure(best)

@@ -1,34 +1,31 @@
 """Feed health: what is missing, what is thin, where the level breaks, how late reports come.
 
-Enters: `staged`, `mended`, `incident` and `calendar` of a build that is being cleaned. Leaves:
+Input: `staged`, `repaired`, `incident` and `calendar` of a build that is being cleaned. Leaves:
 `feed_health` and `report_delay`, filled, and the sentences to warn with.
 """
-
-import datetime as dt
 
 import numpy as np
 import pandas as pd
 
 from etl.level_breaks import find_breaks
 from etl.raw_file import RawFile
-from etl.staging import MISSING_SHARE_LIMIT
 from warehouse.build import Build
 from warehouse.columns import ALL_INCIDENTS
+from warehouse.months import select_month_number, start_month
+from warehouse.settings import MAX_DELAY_DAYS, MAX_MISSING_SHARE
 from warehouse.tables_clean import FEED_HEALTH_TABLE, REPORT_DELAY_TABLE
 
-MIDNIGHT_SHARE_LIMIT = 0.05
+MAX_MIDNIGHT_SHARE = 0.05
 """Exact midnights are 1-4 % of the department's COBRA files; more means that midnight stands for
 a time that was not known."""
 
-LONGEST_DELAY_DAYS = 180
-"""An incident counts once this many later days are covered: its late reports had time to come in."""
 
 STAGED_FIELDS = (
     "report_number", "reported", "occurred", "occurred_until", "nibrs_code", "beat", "zone",
     "neighborhood", "npu", "latitude", "longitude", "location_type", "firearm_involved",
 )  # fmt: skip
 
-# A thin column is already blanked in `staged`: what was missing before comes with the file. A name
+# A sparse column is already blanked in `staged`: what was missing before comes with the file. A name
 # that was recovered from a polygon was missing.
 MISSING_SHARE_SELECT = f"""
 WITH counted AS (
@@ -39,26 +36,26 @@ WITH counted AS (
     GROUP BY file_number
 ), share AS (
     UNPIVOT counted ON {", ".join(STAGED_FIELDS)} INTO NAME field VALUE share_staged
-), told AS (
+), named AS (
     SELECT raw_file || ':' || column_name AS subject,
            coalesce(nullif(share_before, 'NaN'::DOUBLE), share_staged) AS value
-    FROM told_field JOIN share USING (file_number, field)
+    FROM file_field JOIN share USING (file_number, field)
 )
 SELECT 'missing_share' AS health_check, subject, NULL::DATE AS month_start, value,
-       {MISSING_SHARE_LIMIT} AS expected_value, value > {MISSING_SHARE_LIMIT} AS is_warning,
+       {MAX_MISSING_SHARE} AS expected_value, value > {MAX_MISSING_SHARE} AS is_warning,
        format('{{}} is missing in {{:.1f}} % of the rows', subject, 100 * value) AS detail
-FROM told
+FROM named
 """
 
 MIDNIGHT_SHARE_SELECT = f"""
 WITH counted AS (
     SELECT raw_file AS subject, count(*) FILTER (occurred = date_trunc('day', occurred))
                               / count(*) AS value
-    FROM staged JOIN (SELECT DISTINCT file_number, raw_file FROM told_field) USING (file_number)
+    FROM staged JOIN (SELECT DISTINCT file_number, raw_file FROM file_field) USING (file_number)
     WHERE occurred IS NOT NULL GROUP BY raw_file
 )
 SELECT 'midnight_share' AS health_check, subject, NULL::DATE AS month_start, value,
-       {MIDNIGHT_SHARE_LIMIT} AS expected_value, value > {MIDNIGHT_SHARE_LIMIT} AS is_warning,
+       {MAX_MIDNIGHT_SHARE} AS expected_value, value > {MAX_MIDNIGHT_SHARE} AS is_warning,
        format('{{}}: {{:.1f}} % of the times of occurrence are exactly midnight', subject, 100 * value)
            AS detail
 FROM counted
@@ -115,8 +112,8 @@ FROM gap
 """
 
 # Each file, or run of files, ends somewhere: what was reported later is not in the build. So an
-# incident counts only if the days after it are covered without a pause. A replaced report date says
-# nothing, and a report from before the latest time of occurrence came without delay.
+# incident counts only if the `MAX_DELAY_DAYS` days after it are covered without a pause. A replaced
+# report date says nothing; a report from before the latest time of occurrence came without delay.
 REPORT_DELAY_SELECT = f"""
 WITH stretch AS (
     SELECT calendar_date,
@@ -124,17 +121,17 @@ WITH stretch AS (
     FROM calendar
 ), old_day AS (
     SELECT calendar_date FROM stretch
-    QUALIFY calendar_date + {LONGEST_DELAY_DAYS} <= max(calendar_date) OVER (PARTITION BY stretch)
+    QUALIFY calendar_date + {MAX_DELAY_DAYS} <= max(calendar_date) OVER (PARTITION BY stretch)
 ), measured AS (
-    SELECT least(greatest(reported_at::DATE - until::DATE, 0), {LONGEST_DELAY_DAYS})
+    SELECT least(greatest(reported_at::DATE - until::DATE, 0), {MAX_DELAY_DAYS})
            AS delay_days, count(*) AS incidents
-    FROM mended JOIN old_day ON calendar_date = until::DATE
+    FROM repaired JOIN old_day ON calendar_date = until::DATE
     WHERE NOT report_date_replaced GROUP BY ALL
 )
 SELECT delay_days::INTEGER AS delay_days, coalesce(incidents, 0)::BIGINT AS incident_count,
        sum(coalesce(incidents, 0)) OVER (ORDER BY delay_days)
            / (SELECT sum(incidents) FROM measured) AS cumulative_share
-FROM range({LONGEST_DELAY_DAYS + 1}) AS day(delay_days) LEFT JOIN measured USING (delay_days)
+FROM range({MAX_DELAY_DAYS + 1}) AS day(delay_days) LEFT JOIN measured USING (delay_days)
 WHERE EXISTS (SELECT 1 FROM measured)
 """
 
@@ -147,7 +144,8 @@ FROM (({MISSING_SHARE_SELECT}) UNION ALL ({MIDNIGHT_SHARE_SELECT})
                        expected_value::DOUBLE, is_warning::BOOLEAN, detail::VARCHAR FROM level_break)
 """
 
-# A column that was left out is told by the ledger already, a missing month by the gap it lies in.
+# A column that was left out is in the ledger already, a missing month in the warning of its gap. Rows of
+# one finding have the same sentence, which is given once.
 WARNINGS_SELECT = """
 SELECT detail FROM feed_health
 WHERE is_warning AND health_check <> 'missing_month' AND subject NOT IN (
@@ -157,8 +155,8 @@ GROUP BY detail ORDER BY min(month_start) NULLS FIRST, min(health_check), min(su
 
 
 def fill_health(build: Build, files: list[RawFile]) -> list[str]:
-    """Fill `feed_health` and `report_delay`; return the warnings, one per break, gap or column."""
-    build.connection.register("told_field", list_told_fields(files))
+    """Fill `feed_health` and `report_delay`; return the warnings, one per break or column."""
+    build.connection.register("file_field", list_file_fields(files))
     build.connection.execute(MONTHLY_VOLUME)
     build.connection.register("level_break", list_level_breaks(build))
     build.insert(FEED_HEALTH_TABLE, FINDINGS_SELECT)
@@ -166,8 +164,8 @@ def fill_health(build: Build, files: list[RawFile]) -> list[str]:
     return [str(detail) for (detail,) in build.connection.execute(WARNINGS_SELECT).fetchall()]
 
 
-def list_told_fields(files: list[RawFile]) -> pd.DataFrame:
-    """Return a row per file and field it tells: its column, and its missing share if measured."""
+def list_file_fields(files: list[RawFile]) -> pd.DataFrame:
+    """Return a row per file and field that it has: its column, and its missing share if measured."""
     return pd.DataFrame(
         {
             "file_number": file.number,
@@ -185,7 +183,7 @@ def list_told_fields(files: list[RawFile]) -> pd.DataFrame:
 def find_column(file: RawFile, name: str) -> str | None:
     """Return the file's column behind a staged field, None where it has none.
 
-    A layout without NIBRS codes tells the offense by a literal instead.
+    A layout without NIBRS codes has a literal for the offense instead.
     """
     fields = file.layout.fields
     return fields.get(name, fields.get("offense_literal") if name == "nibrs_code" else None)
@@ -196,8 +194,8 @@ def list_level_breaks(build: Build) -> pd.DataFrame:
 
     Every covered month is in the training window, so every break is a warning.
     """
-    volume = build.connection.execute("""
-        SELECT subject, year(month_start) * 12 + month(month_start) - 1 AS month_number,
+    volume = build.connection.execute(f"""
+        SELECT subject, {select_month_number("month_start")} AS month_number,
                incidents::DOUBLE AS incidents, days::DOUBLE AS days
         FROM monthly_volume ORDER BY ALL""").df()
     rows = [
@@ -215,7 +213,7 @@ def list_level_breaks(build: Build) -> pd.DataFrame:
 
 def describe_break(subject: str, month_number: int, before: float, after: float) -> dict[str, object]:
     """Return one row of `feed_health` for a break."""
-    month = dt.date(month_number // 12, month_number % 12 + 1, 1)
+    month = start_month(month_number)
     return {
         "health_check": "level_break",
         "subject": subject,

@@ -1,10 +1,12 @@
-"""From the portal to snapshots on disk: the incidents, and the layer of 2009-2020.
+"""Incremental reads of the portal into snapshots: the incidents, and the layer of 2009-2020.
 
-Enters: a `Portal` and a folder. Leaves: in the folder a snapshot with its manifest, the last three
-kept; `.fetch` while a read is under way or was killed. Addresses and victims are never asked for.
+Input: a `Portal` and a folder. Output: in the folder a snapshot with its manifest, the newest
+`KEPT_SNAPSHOTS` kept; `.fetch` while a read is under way or was killed. Addresses and victims are never
+asked for.
 
-After the first time only new rows and a window of re-read days are asked for. Two changes outside
-the window that leave the layer's count as it was stay unseen until everything is read (`full`).
+After the first time only rows above a watermark are read: the newest report date less a re-read window
+of `REREAD_DAYS`. Two changes outside the window that leave the layer's count as it was stay unseen until
+everything is read (`full`).
 """
 
 import datetime as dt
@@ -18,7 +20,7 @@ from pathlib import Path
 import duckdb
 from tqdm import tqdm
 
-from etl.arcgis import Layer, Query, open_layer
+from etl.arcgis import ALL_ROWS, DEFAULT_PAUSE_SECONDS, Layer, Query, open_layer
 from etl.city import Portal
 from etl.layout import load_layout
 from etl.merge import Window, compare, find_window, merge
@@ -40,22 +42,21 @@ from etl.snapshot import (
 )
 from warehouse.errors import ShieldError
 from warehouse.files import FETCH, hash_file, hold_lock
+from warehouse.settings import REREAD_DAYS
 from warehouse.table import quote_text
 
 WORK, SPILL = ".fetch", ".spill"
 """Subfolders: of a read that is not finished, and of what the database spills."""
 
-ALL_ROWS = "1=1"
-
 PRIVATE_FIELD = re.compile(r"addr|street|apartment|^apt|house|victim|^vic(count|$)|^location$")
-"""Names, in small letters and digits only, of fields that tell where exactly or to whom it happened."""
+"""Names, in small letters and digits only, of fields that say where exactly or to whom it happened."""
 
 SHAPE_TYPES = ("esriFieldTypeGeometry", "esriFieldTypeBlob", "esriFieldTypeRaster")
 
 
 @dataclass(frozen=True)
-class Errand:
-    """What one call reads, and the database it works in. `key` may be empty: nothing is compared."""
+class FetchJob:
+    """One read of a layer, and the database it works in. `key` may be empty: nothing is compared."""
 
     layer: Layer
     connection: duckdb.DuckDBPyConnection
@@ -66,7 +67,10 @@ class Errand:
     key: tuple[str, ...]
 
     def read(self, where: str) -> Reading:
-        """Read the rows of a condition into the table `fresh`."""
+        """Read the rows of a condition into the table `fresh`.
+
+        Raises `ShieldError` as `read_query` does.
+        """
         reading = read_query(self.layer, replace(self.query, where=where), self.folder / WORK)
         load_reading(self.connection, reading, "fresh")
         return reading
@@ -94,8 +98,8 @@ def fetch_incidents(
     folder: Path,
     *,
     full: bool = False,
-    window_days: int = 120,
-    pause_seconds: float = 0.25,
+    window_days: int = REREAD_DAYS,
+    pause_seconds: float = DEFAULT_PAUSE_SECONDS,
 ) -> Snapshot:
     """Bring the newest snapshot of incidents in `folder` up to date with the layer.
 
@@ -107,18 +111,20 @@ def fetch_incidents(
     if window_days < 0:
         raise ShieldError(f"the re-read window must be 0 days or more, found {window_days}")
     query = Query(ALL_ROWS, load_layout(portal.layout).columns, portal.object_id)
-    with open_errand(portal.incidents, folder, "incidents", query, portal, pause_seconds) as errand:
+    with open_job(portal.incidents, folder, "incidents", query, portal, pause_seconds) as job:
         # A full read that was killed is finished first; a window would throw its pages away.
-        full = full or is_unfinished(errand.layer, query, folder / WORK)
-        fetched_at = load_previous(errand, full=full)
+        full = full or is_unfinished(job.layer, query, folder / WORK)
+        fetched_at = load_previous(job, full=full)
         snapshot = None
         if fetched_at and not full:
-            window = find_window(errand.connection, portal.report_date, fetched_at, window_days)
-            snapshot = read_window(errand, window) if window else None
-        return snapshot or read_all(errand, is_compared=fetched_at is not None)
+            window = find_window(job.connection, portal.report_date, fetched_at, window_days)
+            snapshot = read_window(job, window) if window else None
+        return snapshot or read_all(job, is_compared=fetched_at is not None)
 
 
-def fetch_history(portal: Portal, folder: Path, *, pause_seconds: float = 0.25) -> Snapshot:
+def fetch_history(
+    portal: Portal, folder: Path, *, pause_seconds: float = DEFAULT_PAUSE_SECONDS
+) -> Snapshot:
     """Read the whole layer of 2009-2020, every field that does not look like an address or a victim.
 
     The layer rests, so every read is full and compared with none. Raises `ShieldError` as
@@ -129,8 +135,8 @@ def fetch_history(portal: Portal, folder: Path, *, pause_seconds: float = 0.25) 
         fields = tuple(str(field["name"]) for field in layer.take(facts, "fields") if is_wanted(field))
         query = Query(ALL_ROWS, fields, layer.find_object_id(facts))
     keyless = portal.model_copy(update={"key": ()})
-    with open_errand(portal.history, folder, "history", query, keyless, pause_seconds) as errand:
-        return read_all(errand, is_compared=False)
+    with open_job(portal.history, folder, "history", query, keyless, pause_seconds) as job:
+        return read_all(job, is_compared=False)
 
 
 def is_wanted(field: Mapping[str, str]) -> bool:
@@ -141,24 +147,24 @@ def is_wanted(field: Mapping[str, str]) -> bool:
 
 
 @contextmanager
-def open_errand(
+def open_job(
     url: str, folder: Path, stem: str, query: Query, portal: Portal, pause_seconds: float
-) -> Iterator[Errand]:
+) -> Iterator[FetchJob]:
     """Let one process at a time read into `folder`, with a session and a database of its own."""
     with hold_lock(folder, FETCH), open_layer(url, pause_seconds) as layer:
         sweep_orphans(folder, stem)
         with open_tables(folder / SPILL) as connection:
-            yield Errand(layer, connection, folder, stem, query, portal.terms, portal.key)
+            yield FetchJob(layer, connection, folder, stem, query, portal.terms, portal.key)
 
 
-def load_previous(errand: Errand, *, full: bool) -> dt.datetime | None:
+def load_previous(job: FetchJob, *, full: bool) -> dt.datetime | None:
     """Create the view `previous` on the newest snapshot; return when that was fetched, or None.
 
     None where there is no snapshot, or one of another address or other fields. Raises `ShieldError`
     for a damaged one, unless everything is read anyway; then it is said, and nothing is compared.
     """
     try:
-        found = find_snapshot(errand.folder, errand.stem)
+        found = find_snapshot(job.folder, job.stem)
     except ShieldError as error:
         if not full:
             raise
@@ -167,36 +173,36 @@ def load_previous(errand: Errand, *, full: bool) -> dt.datetime | None:
     if found is None:
         return None
     path, manifest = found
-    if (manifest.url, tuple(manifest.fields)) != (errand.layer.url, errand.query.fields):
+    if (manifest.url, tuple(manifest.fields)) != (job.layer.url, job.query.fields):
         tqdm.write(f"portal: {path.name} was read from elsewhere or with other fields; reading all")
         return None
-    errand.connection.execute(f"CREATE VIEW previous AS FROM read_parquet({quote_text(str(path))})")
+    job.connection.execute(f"CREATE VIEW previous AS FROM read_parquet({quote_text(str(path))})")
     return dt.datetime.fromisoformat(manifest.fetched_at)
 
 
-def read_window(errand: Errand, window: Window) -> Snapshot | None:
+def read_window(job: FetchJob, window: Window) -> Snapshot | None:
     """Read the window again and join it with the snapshot before.
 
-    None, and a line that says so, when the layer's count tells of changes outside the window.
+    None, and a line that says so, when the layer's count shows changes outside the window.
     """
-    reading = errand.read(window.inside)
-    kept = merge(errand.connection, window, errand.key)
-    announced = errand.layer.count_rows(window.outside)
+    reading = job.read(window.inside)
+    kept = merge(job.connection, window, job.key)
+    announced = job.layer.count_rows(window.outside)
     if announced != kept:
         tqdm.write(
             f"portal: before {window.start:%Y-%m-%d} the layer holds {announced:,} rows and the "
             f"snapshot {kept:,}; reading all"
         )
         return None
-    changes = compare(errand.connection, "merged", errand.key, errand.query.object_id)
-    return errand.store("merged", reading, INCREMENTAL, changes)
+    changes = compare(job.connection, "merged", job.key, job.query.object_id)
+    return job.store("merged", reading, INCREMENTAL, changes)
 
 
-def read_all(errand: Errand, *, is_compared: bool) -> Snapshot:
+def read_all(job: FetchJob, *, is_compared: bool) -> Snapshot:
     """Read the whole layer; compare it with the snapshot before where there is one."""
-    reading = errand.read(ALL_ROWS)
+    reading = job.read(ALL_ROWS)
     if is_compared:
-        changes = compare(errand.connection, "fresh", errand.key, errand.query.object_id)
+        changes = compare(job.connection, "fresh", job.key, job.query.object_id)
     else:
-        changes = Changes(count_rows(errand.connection, "fresh"), 0, 0)
-    return errand.store("fresh", reading, FULL, changes)
+        changes = Changes(count_rows(job.connection, "fresh"), 0, 0)
+    return job.store("fresh", reading, FULL, changes)

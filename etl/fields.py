@@ -1,12 +1,12 @@
-"""The fields of a layout as SQL: text columns in, the columns of `staged` out (dates: `moments`).
+"""The fields of a layout as SQL: text columns in, the columns of `staged` out (dates: `timestamps`).
 
-Enters: an inspected raw file and its city. Leaves: a SELECT list over columns that are called `c` and
+Input: an inspected raw file and its city. Output: a SELECT list over columns that are called `c` and
 their place in the header, so that no name from a file reaches SQL. Settings do as quoted text.
 """
 
 from etl.city import City
 from etl.raw_file import RawFile
-from etl.timestamps import Moments, RawColumns, list_lower, list_texts
+from etl.timestamps import RawColumns, TimestampColumns, list_lower, list_texts
 from warehouse.table import quote_text
 
 MISSING = (
@@ -30,12 +30,12 @@ WEEKDAYS = {
 
 def select_fields(file: RawFile, city: City) -> str:
     """Return the SELECT list that turns a file's text columns into those of `staged`."""
-    text, when = TextColumns(file, city), Moments(file, city)
+    text, when = TextColumns(file, city), TimestampColumns(file, city)
     expressions = {
         "report_number": text.identity(),
-        "reported": when.moment("reported"),
-        "occurred": when.moment("occurred"),
-        "occurred_until": when.moment("occurred_until"),
+        "reported": when.timestamp("reported"),
+        "occurred": when.timestamp("occurred"),
+        "occurred_until": when.timestamp("occurred_until"),
         "is_clock_moved": when.is_moved("occurred"),
         "offense_literal": text("offense_literal"),
         "nibrs_code": text.offense_code(),
@@ -48,8 +48,8 @@ def select_fields(file: RawFile, city: City) -> str:
         "longitude": text.coordinate("longitude"),
         "location_type": text("location_type"),
         "firearm_involved": text.flag("firearm_involved"),
-        "told_weekday": text.weekday(),
-        "told_shift": text("shift"),
+        "raw_weekday": text.weekday(),
+        "raw_shift": text("shift"),
     }
     return ", ".join(f"{expression} AS {name}" for name, expression in expressions.items())
 
@@ -68,7 +68,7 @@ class TextColumns(RawColumns):
         return f"regexp_replace({self('report_number')}, '^''|[.]0$', '', 'g')"
 
     def offense_code(self) -> str:
-        """Return the NIBRS code that is told, or that of the literal."""
+        """Return the NIBRS code that is given, or that of the literal."""
         codes = ", ".join(
             f"upper({quote_text(literal)}): {quote_text(code)}"
             for literal, code in self.layout.offense_codes.items()
@@ -80,8 +80,8 @@ class TextColumns(RawColumns):
     def is_left_out(self) -> str:
         """Return whether the layout leaves the offense out on purpose, by literal or by code."""
         texts = ", ".join(f"upper({quote_text(text)})" for text in self.layout.left_out_offenses)
-        told = f"[upper({self('offense_literal')}), {self.offense_code()}]"
-        return f"list_has_any([{texts}], {told})" if texts else "false"
+        given = f"[upper({self('offense_literal')}), {self.offense_code()}]"
+        return f"list_has_any([{texts}], {given})" if texts else "false"
 
     def zone(self) -> str:
         """Return the zone; where the city's follow from its beats, none for a beat that is not its."""

@@ -1,6 +1,6 @@
 """What is found out about an unknown file, and the file staged by it as far as it is.
 
-Enters: a sample and what was guessed of it. Leaves: `staged` and `sampled_time`, as a
+Input: a sample and what was guessed of it. Output: `staged` and `sampled_time`, as a
 refresh would have them.
 """
 

@@ -1,6 +1,6 @@
 """Polygons with names from a GeoJSON file; one that cannot help is refused.
 
-Enters: a GeoJSON file. Leaves: names and polygons in degrees of WGS84, or the name of the file, and of
+Input: a GeoJSON file. Output: names and polygons in degrees of WGS84, or the name of the file, and of
 the feature, that is unfit and why.
 """
 
@@ -15,17 +15,18 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from etl.city import City
+from etl.layout_values import WGS84
 from etl.names import tidy_name
 from warehouse.errors import ShieldError
 
-WGS84 = pyproj.CRS.from_epsg(4326)
+WGS84_SYSTEM = pyproj.CRS.from_string(WGS84)
 EARTH = shapely.box(-180, -90, 180, 90)
 POLYGONS = ("Polygon", "MultiPolygon")
 
 LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 """JSON may spell half a character, which no UTF-8 text can hold."""
 
-LONGEST_DETAIL = 120
+MAX_DETAIL = 120
 """Characters of a file's text that an error repeats."""
 
 
@@ -56,7 +57,10 @@ def load_polygons(path: Path, city: City) -> tuple[list[str], list[BaseGeometry]
 
 
 def read_features(path: Path) -> list[Any]:
-    """Return the features of a GeoJSON file in WGS84, whatever they are."""
+    """Return the features of a GeoJSON file in WGS84, whatever they are.
+
+    Raises `ShieldError` when it is none, or in another coordinate system.
+    """
     document = parse_json(path)
     if not isinstance(document, dict) or not isinstance(document.get("features"), list):
         kind = document.get("type") if isinstance(document, dict) else document
@@ -68,7 +72,7 @@ def read_features(path: Path) -> list[Any]:
 
 
 def parse_json(path: Path) -> Any:  # noqa: ANN401  # any JSON
-    """Return what a file of JSON holds."""
+    """Return what a file of JSON holds. Raises `ShieldError` when it cannot be read as JSON."""
     try:
         if path.exists() and not path.is_file():  # reading a pipe would wait
             raise ShieldError(f"{path}: not a regular file; expected GeoJSON")
@@ -84,7 +88,7 @@ def parse_json(path: Path) -> Any:  # noqa: ANN401  # any JSON
         raise ShieldError(f"{path.name}: not GeoJSON with features: {error}") from error
 
 
-def check_reference_system(source: str, member: Any) -> None:  # noqa: ANN401  # any JSON
+def check_reference_system(file_name: str, member: Any) -> None:  # noqa: ANN401  # any JSON
     """Raise `ShieldError` for a `crs` member other than WGS84, which holds where there is none."""
     if member is None:
         return
@@ -92,14 +96,17 @@ def check_reference_system(source: str, member: Any) -> None:  # noqa: ANN401  #
         found = pyproj.CRS.from_user_input(member["properties"]["name"])
     except (TypeError, KeyError, ValueError, pyproj.exceptions.CRSError):
         found = None
-    if found is None or not found.equals(WGS84, ignore_axis_order=True):
+    if found is None or not found.equals(WGS84_SYSTEM, ignore_axis_order=True):
         raise ShieldError(
-            f"{source}: expected coordinates in WGS84 (EPSG:4326), found crs {show(member)}"
+            f"{file_name}: expected coordinates in WGS84 ({WGS84}), found crs {show(member)}"
         )
 
 
 def read_name(properties: Any, label: str, key: str) -> str:  # noqa: ANN401  # any JSON
-    """Return the name of a feature, tidied; a number is a name too."""
+    """Return the name of a feature, tidied; a number is a name too.
+
+    Raises `ShieldError` when it has none.
+    """
     if not isinstance(properties, dict) or key not in properties:
         there = sorted(properties) if isinstance(properties, dict) else properties
         raise ShieldError(
@@ -114,7 +121,10 @@ def read_name(properties: Any, label: str, key: str) -> str:  # noqa: ANN401  # 
 
 
 def read_shape(geometry: Any, label: str, frame: shapely.Polygon) -> BaseGeometry:  # noqa: ANN401
-    """Return the valid polygon of a feature; `frame` is the rectangle round the city."""
+    """Return the valid polygon of a feature; `frame` is the rectangle round the city.
+
+    Raises `ShieldError` when it has none, and as `check_degrees` does.
+    """
     kind = geometry.get("type") if isinstance(geometry, dict) else geometry
     if kind not in POLYGONS:
         raise ShieldError(f"{label}: expected a {' or '.join(POLYGONS)} as geometry, found {show(kind)}")
@@ -170,4 +180,4 @@ def show(value: object) -> str:
 
 def clip(text: str) -> str:
     """Return the beginning of a text."""
-    return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]}…"
+    return text if len(text) <= MAX_DETAIL else f"{text[:MAX_DETAIL]}…"

@@ -1,6 +1,6 @@
 """Guesses about columns: which field each one is, by its name and by its values.
 
-Enters: a table of text. Leaves: a `Guess`: fields, private columns, doubts.
+Input: a table of text. Output: a `Guess`: fields, private columns, doubts.
 """
 
 import re
@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 
 from etl.fields import NO, WEEKDAYS, YES
-from etl.guess_dates import find_months, is_date
+from etl.guess_dates import MAX_YEAR, MIN_YEAR, find_months, is_date
 from etl.guess_words import (
     ADDRESS,
     DATE_WORDS,
@@ -31,10 +31,10 @@ from etl.timestamps import MACROS, list_texts
 from warehouse import settings
 
 MAY_BE_EMPTY = frozenset({"beat", "zone", "neighborhood", "npu", "location_type", "firearm_involved"})
-"""Fields that a column without values is taken for by its name: later rows may tell them."""
+"""Fields that a column without values is taken for by its name: later rows may have some."""
 
-YEARS = (631_152_000, 4_102_444_800)
-"""1990 to 2100, in seconds since 1970."""
+EPOCH_RANGE = (631_152_000, 4_102_444_800)
+"""1990 to 2100, in seconds since 1970: below it, other large numbers look like dates."""
 
 CHECKS = {
     "clock": "clock_minutes(text) IS NOT NULL",
@@ -44,19 +44,19 @@ CHECKS = {
     "weekday": f"list_contains({list_texts(WEEKDAYS)}, lower(text))",
     "id": r"regexp_full_match(text, '[\w./#+-]*\d[\w./#+-]*')",
     "nibrs": "list_contains($codes, upper(text))",
-    "year": "whole_number(text) BETWEEN 1950 AND 2100",
+    "year": f"whole_number(text) BETWEEN {MIN_YEAR} AND {MAX_YEAR}",
     "month": "whole_number(text) BETWEEN 1 AND 12",
     "day": "whole_number(text) BETWEEN 1 AND 31",
     "minute": "whole_number(text) BETWEEN 0 AND 59",
-    "epoch_s": f"try_cast(text AS BIGINT) BETWEEN {YEARS[0]} AND {YEARS[1]}",
-    "epoch_ms": f"try_cast(text AS BIGINT) BETWEEN {YEARS[0] * 1000} AND {YEARS[1] * 1000}",
+    "epoch_s": f"try_cast(text AS BIGINT) BETWEEN {EPOCH_RANGE[0]} AND {EPOCH_RANGE[1]}",
+    "epoch_ms": f"try_cast(text AS BIGINT) BETWEEN {EPOCH_RANGE[0] * 1000} AND {EPOCH_RANGE[1] * 1000}",
 }
-"""What the ETL could read a text as."""
+"""What the ETL could read a text as, each with its condition."""
 
-SHARES = {"nibrs": 0.9, "weekday": 0.5}
-"""Share of a column's values that must pass a check, where it is not `SHARE`."""
+MIN_SHARES = {"nibrs": 0.9, "weekday": 0.5}
+"""Share of a column's values that must pass a check, where it is not `DEFAULT_MIN_SHARE`."""
 
-SHARE = 0.95
+DEFAULT_MIN_SHARE = 0.95
 
 MIN_LETTERED = 0.2
 """Share of the different codes that have a letter, from which on they are NIBRS's."""
@@ -105,7 +105,7 @@ def guess_columns(frame: pd.DataFrame) -> Guess:
     guess = Guess(describe_columns(frame))
     guess.private = [column.name for column in guess.columns if column.is_private]
     free = [column for column in guess.columns if not column.is_private]
-    take_moments(guess, free)
+    take_timestamps(guess, free)
     take_rest(guess, free)
     guess.fields = {name: guess.fields[name] for name in FIELDS if name in guess.fields}
     return guess
@@ -141,19 +141,19 @@ def describe_column(connection: duckdb.DuckDBPyConnection, name: str, column: pd
     return Column(name, words, frozenset(kinds), share, unique, has_addresses)
 
 
-def check_texts(connection: duckdb.DuckDBPyConnection, told: pd.DataFrame) -> set[str]:
-    """Return the names of the checks that nearly all values pass; `told` has `text` and `times`."""
+def check_texts(connection: duckdb.DuckDBPyConnection, values: pd.DataFrame) -> set[str]:
+    """Return the names of the checks that nearly all values pass; `values` has `text` and `times`."""
     codes = [row["nibrs_code"] for row in read_table(settings.REFERENCE_DIR / "offense.csv")]
-    connection.register("told", told)
+    connection.register("value_count", values)
     shares = ", ".join(
         f"sum(times) FILTER (coalesce({check}, false)) / sum(times)" for check in CHECKS.values()
     )
-    row = connection.execute(f"SELECT {shares} FROM told", {"codes": codes}).fetchall()[0]
+    row = connection.execute(f"SELECT {shares} FROM value_count", {"codes": codes}).fetchall()[0]
     found = zip(CHECKS, row, strict=True)
-    return {kind for kind, share in found if (share or 0) > SHARES.get(kind, SHARE)}
+    return {kind for kind, share in found if (share or 0) > MIN_SHARES.get(kind, DEFAULT_MIN_SHARE)}
 
 
-def take_moments(guess: Guess, columns: Sequence[Column]) -> None:
+def take_timestamps(guess: Guess, columns: Sequence[Column]) -> None:
     """Take columns of dates, clocks and their parts for the occurrence, its end and the report."""
     for column in columns:
         kind = find_part(column)
@@ -171,9 +171,9 @@ def take_moments(guess: Guess, columns: Sequence[Column]) -> None:
 
 def find_part(column: Column) -> str | None:
     """Return whether a column is a date, a clock or a part of either; None for others."""
-    # So can 1609804800.
-    is_told = "number" not in column.kinds or re.search(DATE_WORDS, column.words)
-    if column.kinds & {"date", "epoch_s", "epoch_ms"} and is_told:
+    # 1609804800 can be anything too.
+    is_plausible = "number" not in column.kinds or re.search(DATE_WORDS, column.words)
+    if column.kinds & {"date", "epoch_s", "epoch_ms"} and is_plausible:
         return "date"
     hits = (u for u, words in UNITS.items() if u in column.kinds and re.search(words, column.words))
     unit = next(hits, None)
@@ -183,27 +183,27 @@ def find_part(column: Column) -> str | None:
 
 def drop_parts(guess: Guess) -> None:
     """Drop parts that say again what a whole date or clock says, or that lack the other parts."""
-    told = set(guess.fields)
-    is_whole = "occurred" in told or not set(DATE_PARTS) <= told
+    found = set(guess.fields)
+    is_whole = "occurred" in found or not set(DATE_PARTS) <= found
     surplus = set(DATE_PARTS) if is_whole else set()
-    if "occurred_clock" in told or "occurred_hour" not in told:
+    if "occurred_clock" in found or "occurred_hour" not in found:
         surplus |= {"occurred_hour", "occurred_minute"}
-    surplus |= {f"{name}_clock" for name in ("reported", "occurred_until") if name not in told}
-    for name in surplus & told:
+    surplus |= {f"{name}_clock" for name in ("reported", "occurred_until") if name not in found}
+    for name in surplus & found:
         del guess.fields[name]
 
 
 def use_only_date(guess: Guess) -> None:
-    """Take the report's date, if there is one, for the occurrence, which no column tells."""
+    """Take the report's date, if there is one, for the occurrence, which no column has."""
     if "reported" in guess.fields:
         for part in {"", "_clock"} & {name.removeprefix("reported") for name in guess.fields}:
             guess.fields[f"occurred{part}"] = guess.fields.pop(f"reported{part}")
-            guess.why[f"occurred{part}"] = "doubt: the report's, as no other is told"
-        guess.doubts.append("no column tells when an incident occurred; the report's date is taken")
+            guess.why[f"occurred{part}"] = "doubt: the report's, as there is no other"
+        guess.doubts.append("no column says when an incident occurred; the report's date is taken")
 
 
 def take_rest(guess: Guess, columns: Sequence[Column]) -> None:
-    """Take the other columns by the rules, the most telling names first."""
+    """Take the other columns by the rules, the most specific names first."""
     for rank in range(max(len(rule.names) for rule in RULES)):
         for rule in RULES:
             if rule.field in guess.fields or rank >= len(rule.names):

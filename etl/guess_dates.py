@@ -1,6 +1,6 @@
 """Guesses about dates: their formats, names of months, UTC offsets.
 
-Enters: different texts of date columns. Leaves: a `DateGuess`.
+Input: different texts of date columns. Output: a `DateGuess`.
 """
 
 import re
@@ -12,7 +12,7 @@ import pandas as pd
 
 from etl.guess_words import MONTH_NAMES, fold
 from etl.settings_file import open_engine
-from etl.timestamps import MONTHS, list_texts
+from etl.timestamps import ENGLISH_MONTHS, list_texts
 from warehouse.table import quote_text
 
 DATES = (
@@ -28,9 +28,12 @@ FORMATS = (*DATES, *map("".join, product(DATES, (" ", "T", ", "), CLOCKS)))
 ZONE_SUFFIX = r"(?<=[:.\d]\d\d)( ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))$"
 """An offset stands behind a clock: the end of 2021-03-05 is none."""
 
-FIRST_YEAR = "TIMESTAMP '1950-01-01'"
+MIN_YEAR, MAX_YEAR = 1950, 2100
+"""Years that a date of an incident may have."""
 
-ODD_SHARE = 0.005
+MIN_TIMESTAMP = f"TIMESTAMP '{MIN_YEAR}-01-01'"
+
+MAX_UNREAD_SHARE = 0.005
 """Share of different dates that may fit none of the formats without a word."""
 
 
@@ -72,7 +75,7 @@ def spell_months(found: dict[str, int]) -> list[str]:
     language = max(MONTH_NAMES, key=count_hits)
     spelled = {number: word for word, number in found.items()}
     names = [spelled.get(number, name) for number, name in enumerate(language, 1)]
-    return [] if language is MONTHS else names
+    return [] if language is ENGLISH_MONTHS else names
 
 
 def plain_dates(texts: pd.Series, months: dict[str, int]) -> list[str]:
@@ -85,7 +88,7 @@ def plain_dates(texts: pd.Series, months: dict[str, int]) -> list[str]:
 
 def name_month(word: str, months: dict[str, int]) -> str:
     """Return the English name of a month, cut where the word is."""
-    name = MONTHS[months[word] - 1]
+    name = ENGLISH_MONTHS[months[word] - 1]
     return name[:3] if len(word) == 3 else name
 
 
@@ -94,7 +97,8 @@ def count_read(texts: Sequence[str], formats: Sequence[str]) -> dict[str, int]:
     if not formats:
         return {}
     counts = ", ".join(
-        f"count(*) FILTER (try_strptime(text, {quote_text(form)}) >= {FIRST_YEAR})" for form in formats
+        f"count(*) FILTER (try_strptime(text, {quote_text(form)}) >= {MIN_TIMESTAMP})"
+        for form in formats
     )
     found = open_engine().execute(f"SELECT {counts} FROM (SELECT unnest($1) AS text)", [list(texts)])
     return {form: n for form, n in zip(formats, found.fetchall()[0], strict=True) if n}
@@ -102,7 +106,7 @@ def count_read(texts: Sequence[str], formats: Sequence[str]) -> dict[str, int]:
 
 def list_unread(texts: Sequence[str], formats: Sequence[str]) -> list[str]:
     """Return the texts that none of the formats reads."""
-    read = f"try_strptime(text, {list_texts(formats)}) >= {FIRST_YEAR}"
+    read = f"try_strptime(text, {list_texts(formats)}) >= {MIN_TIMESTAMP}"
     found = open_engine().execute(
         f"SELECT text FROM (SELECT unnest($1) AS text) WHERE ({read}) IS NOT true", [list(texts)]
     )
@@ -135,14 +139,14 @@ def guess_formats(
     guess = DateGuess()
     plain = rest = plain_dates(texts, months)
     candidates = list_candidates(plain)
-    while len(rest) > ODD_SHARE * len(plain) and (counts := count_read(rest, candidates)):
+    while len(rest) > MAX_UNREAD_SHARE * len(plain) and (counts := count_read(rest, candidates)):
         best = [form for form in counts if counts[form] == max(counts.values())]
         is_open = len({has_day_first(form) for form in best}) > 1
         guess.formats.append(choose(best) if is_open else best[0])
         order = has_day_first(guess.formats[0])
         candidates = [form for form in candidates if has_day_first(form) == order]
         rest = list_unread(rest, guess.formats)
-    if len(rest) > ODD_SHARE * len(plain):
+    if len(rest) > MAX_UNREAD_SHARE * len(plain):
         guess.doubts.append(f"{len(rest):,} of {len(plain):,} different dates fit none of the formats")
     add_offset(texts, guess)
     return guess
@@ -155,11 +159,11 @@ def has_day_first(form: str) -> bool | None:
 
 def add_offset(texts: pd.Series, guess: DateGuess) -> None:
     """Give formats the suffix of a UTC offset where most texts have one."""
-    told = texts.str.extract(ZONE_SUFFIX)[0].dropna()
-    if len(told) <= 0.5 * len(texts):
+    suffixes = texts.str.extract(ZONE_SUFFIX)[0].dropna()
+    if len(suffixes) <= 0.5 * len(texts):
         return
-    suffix = str(told.mode()[0])
+    suffix = str(suffixes.mode()[0])
     code = re.sub(r"UTC", "%Z", re.sub(r"[+-].*", "%z", suffix))
     guess.formats, guess.is_utc = [form + code for form in guess.formats], True
-    if set(told.str.strip()) - {"Z", "UTC", "+00", "+0000", "+00:00"}:
+    if set(suffixes.str.strip()) - {"Z", "UTC", "+00", "+0000", "+00:00"}:
         guess.doubts.append("UTC offsets that are not zero: look whether they are read as meant")

@@ -1,6 +1,6 @@
 """Guesses about the place: degrees or not, edges of the city, its country and time zone.
 
-Enters: a `Finding` whose columns are guessed. Leaves: it with what its coordinates tell.
+Input: a `Finding` whose columns are guessed. Output: it with what its coordinates show.
 """
 
 import math
@@ -13,11 +13,11 @@ import pandas as pd
 from etl.finding import Finding, stage_sample
 from etl.layout import COORDINATES, REQUIRES
 
-CITY_LATITUDE = 72
+MAX_LATITUDE = 72
 """No city lies beyond so many degrees: what does is a longitude."""
 
 PROJECTION_HINT = (
-    "coordinates are no degrees; the publisher tells their EPSG code, such as EPSG:326nn for metres of "
+    "coordinates are no degrees; the publisher knows their EPSG code, such as EPSG:326nn for metres of "
     "UTM zone nn in the north, or EPSG:2240 for feet of a US state plane (Georgia West)"
 )
 
@@ -33,7 +33,7 @@ def find_place(finding: Finding) -> None:
     east, north, *edges = measure_place(finding)
     if None in (east, north):
         return
-    if abs(east) <= CITY_LATITUDE < abs(north) <= 180:
+    if abs(east) <= MAX_LATITUDE < abs(north) <= 180:
         fields["longitude"], fields["latitude"] = fields["latitude"], fields["longitude"]
         guess.doubts.append("names of longitude and latitude seem swapped: mapped by their values")
         east, north, *edges = north, east, *edges[2:], *edges[:2]
@@ -45,7 +45,10 @@ def find_place(finding: Finding) -> None:
 
 
 def measure_place(finding: Finding) -> tuple[float, ...]:
-    """Return the medians of longitude and latitude, and the edges that hold 99 % of either."""
+    """Return the medians of longitude and latitude, and the edges that hold 99 % of either.
+
+    All are None where no coordinate can be read.
+    """
     with stage_sample(finding, *COORDINATES) as (connection, *_):
         return connection.execute("""
             SELECT median(longitude), median(latitude),

@@ -1,6 +1,6 @@
 """The words by which cities call columns, months and missing values, in four languages.
 
-Enters: nothing. Leaves: patterns for names in plain words, small and without accents, and `fold`, which
+Input: nothing. Output: patterns for names in plain words, small and without accents, and `fold`, which
 makes them so.
 """
 
@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from etl.timestamps import MONTHS
+from etl.timestamps import ENGLISH_MONTHS
 
 MISSING_WORDS = frozenset({
     "unbekannt", "keine angabe", "k.a.", "ohne", "inconnu", "inconnue", "non renseigne", "desconocido",
@@ -18,7 +18,7 @@ MISSING_WORDS = frozenset({
 """Spellings of a missing value beyond those that every layout knows, folded."""
 
 MONTH_NAMES = (
-    MONTHS,
+    ENGLISH_MONTHS,
     ("Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober",
      "November", "Dezember"),
     ("janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre",
@@ -63,7 +63,7 @@ UNITS = {
 
 
 class Rule(NamedTuple):
-    """What names a field goes by, the most telling first, and which kinds of values it can have."""
+    """What names a field goes by, the most specific first, and which kinds of values it can have."""
 
     field: str
     kinds: str

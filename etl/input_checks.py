@@ -1,6 +1,6 @@
-"""The floor of a build: what it must hold to be a forecast's ground, whatever was published before.
+"""Quality checks of the input: what files must hold for a forecast, whatever was published before.
 
-Enters: `staged`, `rejected`, `covered_day` and the raw files. Leaves: a sentence per limit of
+Input: `staged`, `rejected`, `covered_day` and the raw files. Output: a sentence per limit of
 `warehouse.settings` that is not met, with the numbers, examples and the likely cause.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 import duckdb
 
 from etl.city import BoundingBox, City
+from etl.dirty_csv import MAX_EXAMPLES
 from etl.raw_file import RawFile
 from etl.rules import DUPLICATE, MALFORMED
 from etl.staging import read_texts
 from warehouse import settings
 from warehouse.table import quote_text
 
-EXAMPLES = 3
 PRIVATE_FIELDS = {"latitude", "longitude"}
 """Of these only the form is shown, each digit as 9."""
 
@@ -52,11 +52,11 @@ CAUSES = {
 }
 
 
-def find_floor_doubts(
+def check_input(
     connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City,
     first: dt.date | None, last: dt.date | None,
 ) -> Iterator[str]:  # fmt: skip
-    """Yield every limit that a file, or all of them together, do not meet.
+    """Yield a sentence per limit that a file, or all of them together, do not meet.
 
     Rows outside the days that were asked for (`first` to `last`) are neither kept nor lost.
     """
@@ -76,9 +76,9 @@ def find_floor_doubts(
                 f" {settings.FLOOR_KEPT_SHARE:.0%}"
             )
         if lost.get(DUPLICATE):
-            yield from doubt_numbers(connection, file)
-    yield from doubt_places(connection, files)
-    yield from doubt_identity(connection, files)
+            yield from check_numbers(connection, file)
+    yield from check_places(connection, files)
+    yield from check_overlap(connection, files)
     incidents, days = connection.execute("""
         SELECT (SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)),
                (SELECT count(*) FROM covered_day)""").fetchall()[0]
@@ -110,7 +110,7 @@ def count_lost(
     duplicates = lost.pop(DUPLICATE, 0)
     kept = lost.pop("", 0) + duplicates
     lost[MALFORMED] = file.rows_malformed
-    # So few are no doubt, whichever file they repeat.
+    # So few fail no check, whichever file they repeat.
     if duplicates <= settings.FLOOR_REUSED_SHARE * kept:
         return lost, kept
     passed = int(connection.execute(
@@ -124,7 +124,7 @@ def count_lost(
     return {**lost, DUPLICATE: kept - passed}, passed
 
 
-def doubt_numbers(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
+def check_numbers(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
     """Yield a sentence if report numbers of a file are used again on other days."""
     reused, rows = connection.execute(
         """
@@ -149,11 +149,11 @@ def list_lost_offenses(connection: duckdb.DuckDBPyConnection) -> list[str]:
             SELECT offense, rule, count(*) AS rows
             FROM staged JOIN offense USING (nibrs_code) LEFT JOIN rejected USING (row_id) GROUP BY ALL
         )
-        SELECT offense, sum(rows)::BIGINT AS told,
+        SELECT offense, sum(rows)::BIGINT AS total,
                coalesce(sum(rows) FILTER (rule IS NULL), 0)::BIGINT AS kept,
                first(rule ORDER BY rows DESC, rule) FILTER (rule IS NOT NULL)
-        FROM counted GROUP BY offense HAVING told >= $least AND kept < $share * told
-        ORDER BY told DESC, offense""",
+        FROM counted GROUP BY offense HAVING total >= $least AND kept < $share * total
+        ORDER BY total DESC, offense""",
         {"least": settings.WARN_OFFENSE_ROWS, "share": settings.WARN_OFFENSE_SHARE},
     ).fetchall()
     return [
@@ -163,7 +163,7 @@ def list_lost_offenses(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def list_unread(connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City) -> list[str]:
-    """Return a sentence per file of which some dates or offenses, short of a doubt, cannot be read."""
+    """Return a sentence per file of which dates or offenses, too few to fail a check, cannot be read."""
     sentences = []
     for file in files:
         counts = connection.execute(
@@ -182,7 +182,7 @@ def list_unread(connection: duckdb.DuckDBPyConnection, files: list[RawFile], cit
     return sentences
 
 
-def doubt_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:
+def check_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:
     """Yield a sentence for each file whose neighborhoods its coordinates or zones contradict."""
     rows = connection.execute("""
         WITH vote AS (
@@ -206,22 +206,23 @@ def doubt_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) ->
                 )
 
 
-def doubt_identity(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:
+def check_overlap(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:
     """Yield a sentence for each file whose crimes stand in another file under other report numbers."""
     if len(files) < 2:
         return
     rows = connection.execute("""
-        WITH told AS (
+        WITH placed AS (
             SELECT file_number, CASE WHEN rule IS NULL THEN
                        hash(occurred, occurred_until, latitude, longitude, neighborhood, nibrs_code)
                    END AS crime
             FROM staged LEFT JOIN rejected USING (row_id) WHERE coalesce(rule, 'duplicate') = 'duplicate'
         ), shared AS (
-            SELECT crime FROM told WHERE crime IS NOT NULL
+            SELECT crime FROM placed WHERE crime IS NOT NULL
             GROUP BY crime HAVING count(DISTINCT file_number) > 1
         )
         SELECT file_number, count(shared.crime) / count(*) AS share
-        FROM told LEFT JOIN shared USING (crime) GROUP BY file_number ORDER BY file_number""").fetchall()
+        FROM placed LEFT JOIN shared USING (crime)
+        GROUP BY file_number ORDER BY file_number""").fetchall()
     for number, share in rows:
         if share > settings.FLOOR_REPEATED_SHARE:
             yield (
@@ -237,7 +238,7 @@ def describe_cause(connection: duckdb.DuckDBPyConnection, file: RawFile, city: C
         for (row,) in connection.execute(
             """SELECT row_number FROM staged JOIN rejected USING (row_id)
             WHERE file_number = $number AND rule = $rule ORDER BY row_number LIMIT $examples""",
-            {"number": file.number, "rule": rule, "examples": EXAMPLES},
+            {"number": file.number, "rule": rule, "examples": MAX_EXAMPLES},
         ).fetchall()
     ]
     fields = [field for field in RULE_FIELDS.get(rule, ()) if file.has(field)]
@@ -252,7 +253,7 @@ def describe_cause(connection: duckdb.DuckDBPyConnection, file: RawFile, city: C
 
 
 def show_text(field: str, text: str | None) -> str:
-    """Return a field's text for people, without what may not be told."""
+    """Return a field's text for people, without what may not be shown."""
     if not text or not text.strip():
         return f"no {field}"
     short = re.sub(r"[0-9]", "9", text) if field in PRIVATE_FIELDS else text

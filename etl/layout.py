@@ -1,6 +1,6 @@
 """Raw layouts: which columns a kind of raw file has and what they mean.
 
-Enters: `data/layouts/*.toml`, the header of a raw file. Leaves: the `Layout` the header belongs to.
+Input: `data/layouts/*.toml`, the header of a raw file. Output: the `Layout` the header belongs to.
 """
 
 import codecs
@@ -26,6 +26,7 @@ from etl.layout_values import (
 from etl.settings_file import Settings, find_settings, read_settings, suggest
 from warehouse import settings
 from warehouse.errors import ShieldError
+from warehouse.months import MONTHS
 
 FIELDS = (
     "report_number", "reported", "reported_clock", "occurred", "occurred_year", "occurred_month",
@@ -53,7 +54,7 @@ REQUIRES = {
 EXCLUDES = {"occurred_year": "occurred", "occurred_hour": "occurred_clock"}
 """Two ways to say the same thing, of which a layout takes one."""
 
-SHOWN = 8
+MAX_SHOWN = 8
 """Columns that a message names."""
 
 Hour = Annotated[StrictInt, Field(ge=0, le=24)]
@@ -74,7 +75,7 @@ class Layout(Settings):
     datetime_formats: tuple[Annotated[str, AfterValidator(check_format)], ...] = ()
     time_zone: Literal["UTC", "local"] = "local"
     clock_time_zone: Literal["UTC", "local"] | None = None
-    month_names: Annotated[tuple[Text, ...], Field(min_length=12, max_length=12)] | None = None
+    month_names: Annotated[tuple[Text, ...], Field(min_length=MONTHS, max_length=MONTHS)] | None = None
     null_spellings: tuple[str, ...] = ()
     optional_columns: tuple[Text, ...] = ()
     new_columns: StrictBool = False
@@ -120,13 +121,13 @@ class Layout(Settings):
 
     def find_field_mistakes(self) -> Iterator[str]:
         """Yield what is wrong with single fields beside the others."""
-        told = set(self.fields)
+        found = set(self.fields)
         for field in self.fields:
             if field not in FIELDS:
                 yield f"fields.{field}: unknown key{suggest(field, FIELDS)}"
-            if REQUIRES.get(field, field) not in told:
+            if REQUIRES.get(field, field) not in found:
                 yield f"fields.{field}: needs {REQUIRES[field]!r} too"
-            if EXCLUDES.get(field) in told:
+            if EXCLUDES.get(field) in found:
                 yield f"fields.{field}: expected this or {EXCLUDES[field]!r}, found both"
 
     def find_lacks(self) -> Iterator[str]:
@@ -163,11 +164,11 @@ class Layout(Settings):
             for text, times in orders.items()
             if times > 1
         )
-        if self.month_names and len({name.casefold() for name in self.month_names}) < 12:
+        if self.month_names and len({name.casefold() for name in self.month_names}) < MONTHS:
             yield "month_names: a name is there twice"
 
     def is_certain(self, field: str) -> bool:
-        """Return whether every file of the layout tells the field."""
+        """Return whether every file of the layout has the field."""
         return field in self.fields and self.fields[field] not in self.optional_columns
 
     @property
@@ -198,8 +199,8 @@ class Layout(Settings):
         others = sorted(set(renamed) - set(self.columns))
         twice = sorted(name for name, times in Counter(renamed).items() if times > 1)
         return (
-            f"closest is {self.name}, missing {missing[:SHOWN]}, not expected {others[:SHOWN]}"
-            + (f", there twice {twice[:SHOWN]}" if twice else "")
+            f"closest is {self.name}, missing {missing[:MAX_SHOWN]}, not expected {others[:MAX_SHOWN]}"
+            + (f", there twice {twice[:MAX_SHOWN]}" if twice else "")
         )  # fmt: skip
 
     @property

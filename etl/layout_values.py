@@ -1,6 +1,6 @@
 """What single settings of a layout must be, checked by the library or the engine that will use them.
 
-Enters: the value of a setting. Leaves: the same value, or a `ValueError` that says what was expected.
+Input: the value of a setting. Output: the same value, or a `ValueError` that says what was expected.
 """
 
 import codecs
@@ -44,7 +44,7 @@ def has_clock(text: str) -> bool:
 def check_format(text: str) -> str:
     """Return a date format by which the engine reads back the date that it wrote.
 
-    Raises `ValueError` for one that is none, lacks year, month or day, or tells half of a clock.
+    Raises `ValueError` for one that is none, lacks year, month or day, or holds half of a clock.
     """
     if text in EPOCHS:
         return text
@@ -120,6 +120,6 @@ def check_codes(codes: dict[str, str]) -> dict[str, str]:
 
 @cache
 def read_table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a small CSV."""
+    """Return the rows of a small CSV. Raises `OSError` when it cannot be read."""
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))

@@ -1,6 +1,6 @@
 """The ledger: every raw row is either an incident or counted once under the rule that rejected it.
 
-Enters: `staged`, `rejected`, `mended` and what reading each file told. Leaves: `raw_file`,
+Input: `staged`, `rejected`, `repaired` and what was noted of each file. Output: `raw_file`,
 `rejected_incident` and `repaired_incident`.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from etl.dirty_csv import KEPT_EXAMPLES
+from etl.dirty_csv import MAX_EXAMPLES
 from etl.raw_file import RawFile
 from etl.repairs import REPAIRS
 from etl.rules import MALFORMED, Rule
@@ -17,7 +17,7 @@ from warehouse.tables_clean import RAW_FILE_TABLE, REJECTED_INCIDENT_TABLE, REPA
 
 COUNTS = f"""
 SELECT file_number, rule, count(*) AS rows,
-       list_slice(list(row_number ORDER BY row_number), 1, {KEPT_EXAMPLES}) AS examples
+       list_slice(list(row_number ORDER BY row_number), 1, {MAX_EXAMPLES}) AS examples
 FROM staged JOIN rejected USING (row_id) GROUP BY ALL
 """
 
@@ -75,7 +75,7 @@ def fill_raw_files(build: Build, files: list[RawFile], entries: pd.DataFrame) ->
             SELECT file_number, count(*) AS rows_read, count(polygon_neighborhood) AS found,
                    count(*) FILTER (polygon_neighborhood <> neighborhood) AS disagreeing
             FROM staged GROUP BY ALL
-        ), kept AS (SELECT file_number, count(*) AS rows_kept FROM mended GROUP BY ALL)
+        ), kept AS (SELECT file_number, count(*) AS rows_kept FROM repaired GROUP BY ALL)
         SELECT file_facts.* EXCLUDE (file_number, rows_malformed),
                rows_malformed + coalesce(rows_read, 0) AS rows_in,
                coalesce(rows_kept, 0) AS rows_kept,
@@ -92,7 +92,7 @@ def fill_repairs(build: Build, files: list[RawFile]) -> None:
     counted = {
         number: counts
         for number, *counts in build.connection.execute(
-            f"SELECT file_number, {sums} FROM mended GROUP BY ALL"
+            f"SELECT file_number, {sums} FROM repaired GROUP BY ALL"
         ).fetchall()
     }
     build.insert_frame(

@@ -1,6 +1,8 @@
 """Breaks in the level of a monthly series: where a change is too large and too sudden for a season.
 
-Enters: incidents and observed days per month. Leaves: `LevelBreak`s. Nothing is drawn at random.
+Input: incidents and observed days per month. Output: `LevelBreak`s. Nothing is drawn at random. The
+windows on both sides are `BREAK_WINDOW_MONTHS` long, half a season, so that peak and trough even out in
+part.
 """
 
 from dataclasses import dataclass
@@ -8,23 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from warehouse.settings import MIN_MONTH_DAYS
+from warehouse.settings import BREAK_WINDOW_MONTHS, MIN_MONTH_DAYS
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Sides = tuple[Floats, Floats]
 
-WINDOW_MONTHS = 6
-"""Months on each side that are compared: half a season, so that peak and trough even out in part."""
-
-FEWEST_MONTHS = 3
+MIN_SIDE_MONTHS = 3
 """Months with enough days that each side must have: below that, a level is not known."""
 
 ORDINARY_RATIO = 1.25
 """Two levels within this ratio are one: half a year of a season of 15 % above and below its mean
 against the other half gives 1.21, and three months at an end against the half year next to them 1.24."""
 
-SMALLEST_SCORE = 4.0
+MIN_SCORE = 4.0
 """Standard errors beyond `ORDINARY_RATIO` from which a change is a break.
 `tests/etl/test_level_breaks.py` measures it: under 2 % of
 five-year series without a break, seasonal or not, have a false one."""
@@ -32,7 +31,7 @@ five-year series without a break, seasonal or not, have a false one."""
 
 @dataclass(frozen=True)
 class LevelBreak:
-    """One break. `month_number` (year * 12 + month - 1) is the first month of the new level.
+    """One break. `month_number` (as in `warehouse.months`) is the first month of the new level.
 
     `before` and `after` are incidents per observed day in the windows on the two sides; `score` is
     how many standard errors the change lies beyond `ORDINARY_RATIO`.
@@ -45,10 +44,10 @@ class LevelBreak:
 
 
 def find_breaks(month_numbers: Integers, incidents: Floats, days: Floats) -> list[LevelBreak]:
-    """Return the breaks of one series in order of time, no two within `WINDOW_MONTHS`.
+    """Return the breaks of one series in order of time, no two within `BREAK_WINDOW_MONTHS`.
 
-    Months may be missing; across a pause that leaves a side with under `FEWEST_MONTHS` nothing is
-    compared, since drift and break cannot be told apart there. Of neighboring candidates the one
+    Months may be missing; across a pause that leaves a side with under `MIN_SIDE_MONTHS` nothing is
+    compared, since drift and break cannot be distinguished there. Of neighboring candidates the one
     with the highest score stays. Raises `ValueError` when months do not ascend.
     """
     if len(month_numbers) == 0:
@@ -69,14 +68,17 @@ def find_breaks(month_numbers: Integers, incidents: Floats, days: Floats) -> lis
 
 
 def rate_sides(counts: Floats, exposure: Floats) -> Sides:
-    """Return incidents per day before and from each month on; 0 where no day was observed."""
+    """Return incidents per day before and from each month on (one per month each).
+
+    0 where no day was observed.
+    """
     pairs = zip(sum_sides(counts), sum_sides(exposure), strict=True)
     before, after = (incidents / np.maximum(days, 1) for incidents, days in pairs)
     return before, after
 
 
 def score_months(counts: Floats, exposure: Floats) -> Floats:
-    """Return the score of a break at each month; 0 where the sides are too short to compare.
+    """Return the score of a break at each month (one per month); 0 where a side is too short.
 
     The change is the log ratio of the pooled rates, with half an incident added on each side
     (Haldane 1956, Ann. Hum. Genet. 20:309) so that a series may end. Its variance is, per side, the
@@ -94,12 +96,12 @@ def score_months(counts: Floats, exposure: Floats) -> Floats:
         start=np.zeros_like(counts),
     )  # fmt: skip
     scores = (np.abs(rates[1] - rates[0]) - np.log(ORDINARY_RATIO)) / np.sqrt(variance)
-    comparable = (np.minimum(*months) >= FEWEST_MONTHS) & (observed > 0)
+    comparable = (np.minimum(*months) >= MIN_SIDE_MONTHS) & (observed > 0)
     return np.where(comparable, scores, 0.0)
 
 
 def measure_noise(logs: Floats, months: Sides) -> Floats:
-    """Return the variance of monthly log rates round the mean of their own side, sides pooled."""
+    """Return, per month, the variance of log rates round the mean of their side, sides pooled."""
     squares = [
         total - first**2 / np.maximum(k, 1)
         for total, first, k in zip(sum_sides(logs**2), sum_sides(logs), months, strict=True)
@@ -110,20 +112,20 @@ def measure_noise(logs: Floats, months: Sides) -> Floats:
 
 
 def sum_sides(values: Floats) -> Sides:
-    """Return, for each month, the sums over the window before it and over the window from it on."""
+    """Return, per month, the sums over the window before it and over the window from it on."""
     total = np.concatenate([[0.0], np.cumsum(values)])
     month = np.arange(len(values))
-    before = total[month] - total[np.maximum(month - WINDOW_MONTHS, 0)]
-    after = total[np.minimum(month + WINDOW_MONTHS, len(values))] - total[month]
+    before = total[month] - total[np.maximum(month - BREAK_WINDOW_MONTHS, 0)]
+    after = total[np.minimum(month + BREAK_WINDOW_MONTHS, len(values))] - total[month]
     return before, after
 
 
 def keep_highest(scores: Floats) -> list[int]:
-    """Return where scores of at least `SMALLEST_SCORE` are highest within `WINDOW_MONTHS`."""
-    left = np.where(scores >= SMALLEST_SCORE, scores, 0.0)
+    """Return where scores of at least `MIN_SCORE` are highest within `BREAK_WINDOW_MONTHS`."""
+    left = np.where(scores >= MIN_SCORE, scores, 0.0)
     kept = []
     while left.max() > 0:
         best = int(left.argmax())
         kept.append(best)
-        left[max(best - WINDOW_MONTHS, 0) : best + WINDOW_MONTHS + 1] = 0
+        left[max(best - BREAK_WINDOW_MONTHS, 0) : best + BREAK_WINDOW_MONTHS + 1] = 0
     return sorted(kept)

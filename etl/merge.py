@@ -1,9 +1,10 @@
-"""What is read again, and how it joins the rows of the snapshot before.
+"""Incremental reads: the watermark and the re-read window, and how new rows join the last snapshot.
 
-Enters: the tables `fresh` (rows just read) and `previous` (the snapshot before), every column text.
-Leaves: the table `merged`, and what differs between two tables.
+Input: the tables `fresh` (rows just read) and `previous` (the snapshot before), every column text.
+Output: the table `merged`, and what differs between two tables.
 
-Reports come late and are revised, so the newest days are read again; rows whose report date is
+Reports come late and are revised, so the watermark, the newest report date, is set back by a window of
+days that are read again; rows whose report date is
 missing or implausible are read again every time, because no window can hold them.
 """
 
@@ -15,10 +16,10 @@ import duckdb
 
 from etl.snapshot import Changes, count_rows, quote_name
 
-EARLIEST = dt.datetime(2009, 1, 1, tzinfo=dt.UTC)
+MIN_REPORT_TIME = dt.datetime(2009, 1, 1, tzinfo=dt.UTC)
 """No record of the department's open data is older: the year its COBRA layer begins."""
 
-SLACK = dt.timedelta(days=1)
+MAX_CLOCK_SKEW = dt.timedelta(days=1)
 """How far after the moment of reading a report date is still believed: clocks differ."""
 
 
@@ -32,23 +33,24 @@ class Window:
     @property
     def inside(self) -> str:
         """The layer's condition for a row to be read again."""
-        start, earliest = spell_moment(self.start), spell_moment(EARLIEST)
+        start, earliest = format_timestamp(self.start), format_timestamp(MIN_REPORT_TIME)
         return f"{self.field} >= {start} OR {self.field} < {earliest} OR {self.field} IS NULL"
 
     @property
     def outside(self) -> str:
         """The layer's condition for all other rows."""
-        start, earliest = spell_moment(self.start), spell_moment(EARLIEST)
+        start, earliest = format_timestamp(self.start), format_timestamp(MIN_REPORT_TIME)
         return f"{self.field} >= {earliest} AND {self.field} < {start}"
 
     @property
     def outside_snapshot(self) -> str:
         """The same condition as `outside`, on a snapshot's epoch milliseconds; false, never NULL."""
-        moment = f"TRY_CAST({quote_name(self.field)} AS BIGINT)"
-        return f"coalesce({moment} >= {to_epoch(EARLIEST)} AND {moment} < {to_epoch(self.start)}, false)"
+        reported = f"TRY_CAST({quote_name(self.field)} AS BIGINT)"
+        start, earliest = to_epoch(self.start), to_epoch(MIN_REPORT_TIME)
+        return f"coalesce({reported} >= {earliest} AND {reported} < {start}, false)"
 
 
-def spell_moment(moment: dt.datetime) -> str:
+def format_timestamp(moment: dt.datetime) -> str:
     """Return a moment as the layer's SQL spells it, in UTC."""
     return f"TIMESTAMP '{moment.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S}'"
 
@@ -68,7 +70,7 @@ def find_window(
     found = connection.execute(
         f"SELECT max(moment) FROM (SELECT TRY_CAST({quote_name(field)} AS BIGINT) AS moment "
         "FROM previous) WHERE moment BETWEEN $earliest AND $latest",
-        {"earliest": to_epoch(EARLIEST), "latest": to_epoch(fetched_at + SLACK)},
+        {"earliest": to_epoch(MIN_REPORT_TIME), "latest": to_epoch(fetched_at + MAX_CLOCK_SKEW)},
     ).fetchone()
     if found is None or found[0] is None:
         return None
@@ -83,7 +85,7 @@ def merge(connection: duckdb.DuckDBPyConnection, window: Window, key: Sequence[s
     A row outside the window makes way for a fresh row of the same key that was not inside before:
     its report date was revised. Keys are counted, because a few offenses stand in the layer twice.
     """
-    offense = spell_key(key)
+    offense = render_key(key)
     outside = window.outside_snapshot
     connection.execute(f"""
         CREATE OR REPLACE TABLE merged AS
@@ -103,7 +105,7 @@ def merge(connection: duckdb.DuckDBPyConnection, window: Window, key: Sequence[s
     return count_rows(connection, "merged") - count_rows(connection, "fresh")
 
 
-def spell_key(key: Sequence[str]) -> str:
+def render_key(key: Sequence[str]) -> str:
     """Return an expression for the key that equals itself where parts are NULL."""
     return f"[{', '.join(quote_name(name) for name in key)}]"
 
@@ -115,7 +117,7 @@ def compare(
 
     Rows match by key, each with one other at most; a match that differs elsewhere is a revision.
     """
-    offense = f"{spell_key(key)} AS offense"
+    offense = f"{render_key(key)} AS offense"
     matched = count_common(connection, offense, table)
     identical = count_common(connection, f"* EXCLUDE ({quote_name(object_id)})", table)
     return Changes(

@@ -1,8 +1,8 @@
 """Spellings of the same name, merged.
 
-Enters: `staged`, a city's aliases and the names of its polygons. Leaves: `staged` with one spelling of
-each neighborhood, NPU, zone and beat, and the columns `told_neighborhood` (what a renamed row said) and
-`is_district_renamed`.
+Input: `staged`, a city's aliases and the names of its polygons. Output: `staged` with one spelling of
+each neighborhood, NPU, zone and beat, and the columns `raw_neighborhood` (what the file says, NULL in
+rows that are not renamed) and `is_district_renamed`.
 """
 
 import re
@@ -40,34 +40,34 @@ def fold_name(text: str) -> str:
 def choose_names(
     counts: Mapping[str, int], preferred: Iterable[str] = (), aliases: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the name to use for each told name that is not spelled so already.
+    """Return the name to use for each raw name that is not spelled so already.
 
-    `counts` are rows per told name. An alias names another place than its own spelling would. Of the
+    `counts` are rows per raw name. An alias names another place than its own spelling would. Of the
     spellings of a name the first of `preferred` wins, then the alias's target, then the tidied spelling
     with most rows, then the first in sort order. Text of white space only becomes "".
     """
     targets = {fold_name(alias): target for alias, target in (aliases or {}).items()}
     rows: Counter[str] = Counter()
-    for told, count in counts.items():
-        rows[tidy_name(told)] += count
+    for raw, count in counts.items():
+        rows[tidy_name(raw)] += count
     ranked = sorted(rows, key=lambda name: (-rows[name], name))
     spellings: dict[str, str] = {}
     for name in (*preferred, *targets.values(), *ranked):
         spellings.setdefault(fold_name(name), name)
-    names = {told: spellings[fold_name(targets.get(fold_name(told), told))] for told in counts}
-    return {told: name for told, name in names.items() if name != told}
+    names = {raw: spellings[fold_name(targets.get(fold_name(raw), raw))] for raw in counts}
+    return {raw: name for raw, name in names.items() if name != raw}
 
 
 def unify_names(connection: duckdb.DuckDBPyConnection, city: City, polygon_names: Iterable[str]) -> None:
     """Give every neighborhood, NPU, zone and beat of `staged` one spelling; NULL stays NULL."""
-    connection.execute("ALTER TABLE staged ADD COLUMN told_neighborhood VARCHAR")
+    connection.execute("ALTER TABLE staged ADD COLUMN raw_neighborhood VARCHAR")
     connection.execute("ALTER TABLE staged ADD COLUMN is_district_renamed BOOLEAN DEFAULT false")
     neighborhoods = count_values(connection, "neighborhood")
     names = choose_names(neighborhoods, polygon_names, city.neighborhood_aliases)
-    rename(connection, "neighborhood", names, "told_neighborhood = neighborhood")
-    for column in ("beat", "zone", "npu"):  # a beat first: it may tell the zone
+    rename(connection, "neighborhood", names, "raw_neighborhood = neighborhood")
+    for column in ("beat", "zone", "npu"):  # a beat first: the zone may follow from it
         names = choose_names(count_values(connection, column))
-        rename(connection, column, names, "is_district_renamed = true", *tell_zone(city, column))
+        rename(connection, column, names, "is_district_renamed = true", *assign_zone(city, column))
 
 
 def count_values(connection: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
@@ -84,14 +84,14 @@ def rename(
     """Replace the values of a column that `names` maps, "" by NULL; `marks` are assignments too."""
     if not names:
         return
-    connection.register("renaming", pd.DataFrame(names.items(), columns=["told", "name"]))
+    connection.register("renaming", pd.DataFrame(names.items(), columns=["raw_name", "name"]))
     assignments = ", ".join((f"{column} = nullif(name, '')", *marks))
-    connection.execute(f"UPDATE staged SET {assignments} FROM renaming WHERE {column} = told")
+    connection.execute(f"UPDATE staged SET {assignments} FROM renaming WHERE {column} = raw_name")
     connection.unregister("renaming")
 
 
-def tell_zone(city: City, column: str) -> list[str]:
-    """Return the assignment of the zone that a renamed beat tells: as it was told, it told none."""
+def assign_zone(city: City, column: str) -> list[str]:
+    """Return the assignment of the zone that follows from a renamed beat; none did from the raw one."""
     if column != "beat" or not city.beat_pattern:
         return []
     pattern = quote_text(f"^(?:{city.beat_pattern})$")

@@ -1,7 +1,7 @@
-"""The neighborhoods of a build, as its incidents tell them.
+"""The neighborhoods of a build, and the vote of their incidents on each one's zone and NPU.
 
-Enters: `incident`. Leaves: `neighborhood`, filled: one row per name, with the NPU and zone of its
-recent incidents.
+Input: `incident`. Output: `neighborhood`, filled: one row per name, with the NPU and zone that most of
+its recent incidents have (then most of all, then the first by name).
 """
 
 import datetime as dt

@@ -1,6 +1,6 @@
 """One query read page by page onto disk, so that a read which is killed goes on where it stopped.
 
-Enters: a layer, a query, a working folder. Leaves: in that folder `query.json` and one part file per
+Input: a layer, a query, a working folder. Output: in that folder `query.json` and one part file per
 page, each whole or not there at all; a `Reading` whose rows are those the layer held at the end.
 
 Pages are asked for by "id above the last one", never by offset: a row that comes or goes between two
@@ -20,16 +20,16 @@ from etl.arcgis import Layer, Query, Row, read_id
 from warehouse.errors import ShieldError
 from warehouse.files import replace_text
 
-RESUMABLE = dt.timedelta(hours=24)
+MAX_RESUME_AGE = dt.timedelta(hours=24)
 """An unfinished read older than this says too little of today's layer."""
 
-ROUNDS = 5
+MAX_ROUNDS = 5
 """How often the ids are compared before the layer counts as one that cannot be read whole."""
 
-READS = 3
+MAX_READS = 3
 """How often a layer that is renumbered while it is read is read from the start."""
 
-CHUNK = 100
+CHUNK_IDS = 100
 """Ids asked for by name in one request: an address stays well under 2,000 characters."""
 
 NOTHING_READ = -1
@@ -57,7 +57,7 @@ def read_query(layer: Layer, query: Query, work: Path) -> Reading:
     Raises `ShieldError` when the layer's count and the rows received cannot be brought together,
     and when the layer is renumbered every time it is read.
     """
-    for _ in range(READS):
+    for _ in range(MAX_READS):
         prepare_folder(layer, query, work)
         reading = Reading(query, work, find_start(work), read_pages(layer, query, work), set())
         # Asked twice: before, because reconciling a renumbered layer would fetch it row by row.
@@ -67,7 +67,7 @@ def read_query(layer: Layer, query: Query, work: Path) -> Reading:
                 return reading
         tqdm.write("portal: the layer was renumbered while it was read; beginning anew")
         shutil.rmtree(work)
-    raise ShieldError(f"{layer.url}: the layer was renumbered during each of {READS} reads")
+    raise ShieldError(f"{layer.url}: the layer was renumbered during each of {MAX_READS} reads")
 
 
 def prepare_folder(layer: Layer, query: Query, work: Path) -> None:
@@ -91,7 +91,7 @@ def describe_query(layer: Layer, query: Query) -> str:
 def is_unfinished(layer: Layer, query: Query, work: Path) -> bool:
     """Return whether `work` holds pages of the same query that are not too old."""
     state = work / "query.json"
-    if not state.exists() or dt.datetime.now(dt.UTC) - find_start(work) > RESUMABLE:
+    if not state.exists() or dt.datetime.now(dt.UTC) - find_start(work) > MAX_RESUME_AGE:
         return False
     return state.read_text() == describe_query(layer, query) and bool(list_parts(work))
 
@@ -112,7 +112,10 @@ def still_reads_the_same(layer: Layer, query: Query, work: Path) -> bool:
 
 
 def read_pages(layer: Layer, query: Query, work: Path) -> set[int]:
-    """Read the pages that are not on disk yet; return the ids of all rows on disk."""
+    """Read the pages that are not on disk yet; return the ids of all rows on disk.
+
+    Raises `ShieldError` as `Layer.read_page` does.
+    """
     parts = list_parts(work)
     after = last_id(parts[-1]) if parts else NOTHING_READ
     on_disk = {read_id(row, query) for part in parts for row in read_rows(part)}
@@ -133,10 +136,11 @@ def read_pages(layer: Layer, query: Query, work: Path) -> set[int]:
 def reconcile(layer: Layer, reading: Reading) -> None:
     """Fetch rows that came and note rows that went while pages were read, until the count agrees.
 
-    A count alone would not do: a row that came and one that went leave it as it was.
+    A count alone would not do: a row that came and one that went leave it as it was. Raises
+    `ShieldError` when they do not agree after `MAX_ROUNDS` comparisons.
     """
     announced = NOTHING_READ
-    for number in range(ROUNDS):
+    for number in range(MAX_ROUNDS):
         upstream = layer.list_ids(reading.query.where)
         fetch_late_rows(layer, reading, upstream - reading.on_disk, number)
         reading.held = reading.on_disk & upstream
@@ -145,7 +149,7 @@ def reconcile(layer: Layer, reading: Reading) -> None:
             return
     raise ShieldError(
         f"{layer.url}: the layer announces {announced:,} rows and {len(reading.held):,} were "
-        f"received, after comparing {ROUNDS} times; run again when the layer is at rest"
+        f"received, after comparing {MAX_ROUNDS} times; run again when the layer is at rest"
     )
 
 
@@ -166,7 +170,9 @@ def was_renumbered(layer: Layer, reading: Reading) -> bool:
 def fetch_late_rows(layer: Layer, reading: Reading, missing: set[int], number: int) -> None:
     """Fetch rows by their ids into a file of their own."""
     rows = [
-        row for chunk in split(sorted(missing), CHUNK) for row in layer.read_rows(reading.query, chunk)
+        row
+        for chunk in split(sorted(missing), CHUNK_IDS)
+        for row in layer.read_rows(reading.query, chunk)
     ]
     if rows:
         write_rows(reading.work / f"late-{number}.json", rows)

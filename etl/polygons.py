@@ -1,7 +1,7 @@
 """The neighborhood polygons of the portal.
 
-Enters: a `Portal` and a folder. Leaves: `boundaries-<UTC time>.geojson` with its manifest, the last
-three kept.
+Input: a `Portal` and a folder. Output: `boundaries-<UTC time>.geojson` with its manifest, the newest
+`KEPT_SNAPSHOTS` kept.
 """
 
 import datetime as dt
@@ -11,20 +11,25 @@ from typing import Any
 
 from tqdm import tqdm
 
-from etl.arcgis import Layer, open_layer
+from etl.arcgis import ALL_ROWS, DEFAULT_PAUSE_SECONDS, Layer, open_layer
 from etl.city import Portal
-from etl.pages import CHUNK, split
+from etl.layout_values import WGS84
+from etl.pages import CHUNK_IDS, split
 from etl.snapshot import FULL, Manifest, spell_time, store_file, sweep_orphans
 from warehouse.errors import ShieldError
 from warehouse.files import FETCH, hash_file, hold_lock
 
 STEM = "boundaries"
-ALL_ROWS = "1=1"
 NAME = "NhoodName"
 FIELDS = (NAME, "NPU")
 
+WKID = WGS84.removeprefix("EPSG:")
+"""Under which the portal knows degrees."""
 
-def fetch_boundaries(portal: Portal, folder: Path, *, pause_seconds: float = 0.25) -> Path:
+
+def fetch_boundaries(
+    portal: Portal, folder: Path, *, pause_seconds: float = DEFAULT_PAUSE_SECONDS
+) -> Path:
     """Write the neighborhood polygons as GeoJSON in WGS84 degrees, sorted by name; return the path.
 
     Properties are the layer's object id, `NhoodName` and `NPU`. Raises `ShieldError` when the
@@ -47,15 +52,18 @@ def fetch_boundaries(portal: Portal, folder: Path, *, pause_seconds: float = 0.2
 
 
 def read_features(layer: Layer, object_id: str) -> list[dict[str, Any]]:
-    """Return all features, sorted by name; a nameless one comes first."""
+    """Return all features, sorted by name; a nameless one comes first.
+
+    Raises `ShieldError` when they are not those that the layer announces.
+    """
     ids = sorted(layer.list_ids(ALL_ROWS))
     features: list[dict[str, Any]] = []
-    for chunk in split(ids, CHUNK):
+    for chunk in split(ids, CHUNK_IDS):
         answer = layer.ask(
             "/query",
             {
                 "where": f"{object_id} IN ({', '.join(str(number) for number in chunk)})",
-                "outFields": ",".join((object_id, *FIELDS)), "outSR": "4326", "f": "geojson",
+                "outFields": ",".join((object_id, *FIELDS)), "outSR": WKID, "f": "geojson",
             },
         )  # fmt: skip
         features += layer.take(answer, "features")

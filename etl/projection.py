@@ -1,7 +1,7 @@
-"""Projected coordinates to degrees.
+"""Projected coordinates to degrees (WGS84).
 
-Enters: `staged`, with eastings and northings in the columns of longitude and latitude for files of a
-layout that says so. Leaves: degrees in WGS84.
+Input: `staged`, with eastings and northings in the columns of longitude and latitude for files of a
+layout with a projected `coordinate_system`. Output: degrees in WGS84.
 """
 
 import duckdb

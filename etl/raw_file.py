@@ -1,6 +1,6 @@
 """One raw file, looked through before it is used: what kind it is, whether it is whole, its layout.
 
-Enters: paths. Leaves: a `RawFile` each, or the name of the first file that is unfit and why.
+Input: paths. Output: a `RawFile` each, or the name of the first file that is unfit and why.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ Stamp = tuple[int, int, int]
 
 @dataclass
 class RawFile:
-    """One raw file and what reading it told.
+    """One raw file and what is known of it.
 
     `header` is as the file spells it. `read_date` is the local day on which the file was read from its
     source. `text` is None for what is no text. `fields_left_out` are optional fields that are mostly
@@ -52,7 +52,7 @@ class RawFile:
     shares_missing: dict[str, float] = field(default_factory=dict)
 
     def has(self, name: str) -> bool:
-        """Return whether the file tells the field `name`."""
+        """Return whether the file has the field `name`."""
         return self.find_place(name) is not None and name not in self.fields_left_out
 
     def find_place(self, name: str) -> int | None:
@@ -78,7 +78,10 @@ def inspect_files(paths: Sequence[Path], city: City) -> list[RawFile]:
 
 
 def inspect_file(path: Path, number: int, layouts: Sequence[Layout], city: City) -> RawFile:
-    """Read a file through once: its kind, SHA-256, header, and that it ends where it should."""
+    """Read a file through once: its kind, SHA-256, header, and that it ends where it should.
+
+    Raises `ShieldError` naming the file when it is unfit.
+    """
     try:
         check_path(path)
         stamp = stamp_file(path)
@@ -122,7 +125,10 @@ def check_path(path: Path) -> None:
 
 
 def find_kind(path: Path) -> Kind:
-    """Return what kind of file it is by its first bytes, whatever its name says."""
+    """Return what kind of file it is by its first bytes, whatever its name says.
+
+    Raises `ShieldError` for an xls workbook and for a zip that is no workbook.
+    """
     with path.open("rb") as stream:
         start = stream.read(4)
     if start == OLD_SPREADSHEET:
@@ -148,7 +154,7 @@ def check_unchanged(file: RawFile) -> None:
 def find_read_date(path: Path, city: City) -> dt.date:
     """Return the local day on which a file was read from its source, today at the latest.
 
-    The manifest of a snapshot tells it, the time of the last change for any other file. The clock is
+    The manifest of a snapshot says it, the time of the last change for any other file. The clock is
     only an upper bound, for files from machines whose clock is ahead.
     """
     changed = dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
@@ -166,7 +172,7 @@ def read_text_head(path: Path, kind: Kind) -> bytes:
 
 
 def read_parquet_header(path: Path) -> tuple[str, ...]:
-    """Return the column names of a snapshot."""
+    """Return the column names of a snapshot. Raises `ShieldError` when it is damaged."""
     try:
         with duckdb.connect() as connection:
             rows = connection.execute(

@@ -1,6 +1,6 @@
 """The text of a raw file, in chunks of UTF-8 whatever its encoding, never more of it than a few MB.
 
-Enters: a CSV file, plain or gz. Leaves: its chunks, lines or header, and whether the engine's own
+Input: a CSV file, plain or gz. Output: its chunks, lines or header, and whether the engine's own
 reader may have it.
 """
 
@@ -25,13 +25,13 @@ CHUNK_BYTES = 1 << 20
 HEAD_BYTES = 1 << 18
 """The header ends within this many bytes, or there is none."""
 
-LONGEST_RECORD_BYTES = 2_000_000
+MAX_RECORD_BYTES = 2_000_000
 """A longer record is damage, whatever it holds; the engine's reader draws the line there too."""
 
 
 @dataclass(frozen=True)
 class TextFacts:
-    """What reading a text through told.
+    """What one pass over a text found.
 
     `is_plain` is False for text that the engine's reader would trip over: zero bytes, bytes that are
     not UTF-8, line ends of several kinds, or a line of megabytes. `line_count` counts line feeds,
@@ -69,7 +69,10 @@ def read_head(path: Path, kind: Kind) -> bytes:
 
 
 def read_chunks(path: Path, kind: Kind, layout: Layout) -> Iterator[bytes]:
-    """Yield a text in chunks of UTF-8; what is damaged in another encoding is no UTF-8 either."""
+    """Yield a text in chunks of UTF-8; what is damaged in another encoding is no UTF-8 either.
+
+    Raises `ShieldError` for a gz that is damaged.
+    """
     decoder = codecs.getincrementaldecoder(layout.encoding)(MARK_DAMAGE)
     with open_bytes(path, kind) as stream:
         while chunk := stream.read(CHUNK_BYTES):
@@ -156,7 +159,7 @@ def read_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 def shorten(line: bytes) -> bytes:
     """Return a line, or the beginning of one that is too long for a record."""
-    if len(line) <= LONGEST_RECORD_BYTES:
+    if len(line) <= MAX_RECORD_BYTES:
         return line
     # A line end that may be the first half of a pair stays.
-    return line[: LONGEST_RECORD_BYTES + 1] + (b"\r" if line.endswith(b"\r") else b"")
+    return line[: MAX_RECORD_BYTES + 1] + (b"\r" if line.endswith(b"\r") else b"")

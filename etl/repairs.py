@@ -1,7 +1,7 @@
-"""The repairs: what is mended in a row that is kept, each by name and counted.
+"""The repairs of rows that are kept, each by name and counted.
 
-Enters: `staged`, `rejected`. Leaves: the temporary view `mended`: the rows that are
-kept, mended, with a flag per repair.
+Input: `staged`, `rejected`. Output: the temporary view `repaired`: the rows that are kept,
+repaired, with a flag per repair.
 """
 
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ import duckdb
 from etl.city import City
 from etl.raw_file import RawFile
 
-LONGEST_WINDOW_DAYS = 92
-"""A from-to window longer than a quarter says nothing of when; it is cut to this."""
+MAX_WINDOW_DAYS = 92
+"""A from-to window longer than a quarter of a year says nothing of when; it is cut to this."""
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One repair; `name` is also the name of its flag in `mended`."""
+    """One repair; `name` is also the name of its flag in `repaired`."""
 
     name: str
     description: str
@@ -33,7 +33,7 @@ REPAIRS = (
     Repair("neighborhood_recovered", "No neighborhood given; taken from the polygon of its place."),
     Repair("clock_moved", "A wall clock time that a clock change skipped, moved on by that hour."),
     Repair("window_end_replaced", "End of the occurrence missing or impossible; its start instead."),
-    Repair("window_cut", f"A from-to window of over {LONGEST_WINDOW_DAYS} days, cut to that."),
+    Repair("window_cut", f"A from-to window of over {MAX_WINDOW_DAYS} days, cut to that."),
     Repair(
         "report_date_replaced",
         "Report date missing, before the occurrence or after the day the file was read; the end of the"
@@ -42,17 +42,17 @@ REPAIRS = (
 )
 
 
-def create_mended(
+def create_repaired(
     connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City, cutoff: str
 ) -> None:
-    """Create `mended`. `cutoff` is the last covered day, YYYY-MM-DD.
+    """Create `repaired`. `cutoff` is the last covered day, YYYY-MM-DD.
 
     A report date without a clock, or at exact midnight, which says the same, is placed on its day, at
     the earliest time that is not before the end of the occurrence.
     """
     clocked = ", ".join(str(file.number) for file in files if file.layout.has_report_clock) or "-1"
     connection.execute(f"""
-        CREATE TEMP VIEW mended AS
+        CREATE TEMP VIEW repaired AS
         WITH windowed AS (
             SELECT staged.*, file_number IN ({clocked})
                        AND reported <> reported::DATE AS report_has_clock,
@@ -61,7 +61,7 @@ def create_mended(
             FROM staged ANTI JOIN rejected USING (row_id)
         ), ended AS (
             SELECT *, CASE WHEN has_end
-                THEN least(occurred_until, occurred + INTERVAL {LONGEST_WINDOW_DAYS} DAY)
+                THEN least(occurred_until, occurred + INTERVAL {MAX_WINDOW_DAYS} DAY)
                 ELSE occurred END AS until
             FROM windowed
         ), dated AS (
@@ -75,7 +75,7 @@ def create_mended(
                  WHEN report_has_clock THEN reported
                  WHEN until::DATE <= reported THEN greatest(reported, until)
                  ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
-            told_neighborhood IS NOT NULL AND NOT is_recovered AS neighborhood_renamed,
+            raw_neighborhood IS NOT NULL AND NOT is_recovered AS neighborhood_renamed,
             is_district_renamed AS district_renamed,
             is_recovered AS neighborhood_recovered,
             is_clock_moved AS clock_moved,

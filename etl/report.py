@@ -1,6 +1,6 @@
-"""What cleaning did, in words for the console.
+"""The report of a cleaning, in words for the console.
 
-Enters: a build whose clean tables were just filled, and its `mended`. Leaves: lines of
+Input: a build whose clean tables were just filled, and its `repaired`. Output: lines of
 text; no detail of any person or place but names of neighborhoods and places of rows in their files.
 """
 
@@ -9,15 +9,16 @@ from collections.abc import Iterator
 from etl.neighborhoods import RECENT_DAYS
 from etl.rules import list_unmapped
 from warehouse.build import Build
+from warehouse.settings import MAX_MISSING_SHARE
 
-NAMED_OFFENSES = 5
-OTHER_ZONE_SHARE = 0.25
-OTHER_ZONE_INCIDENTS = 100
-NAMED_NEIGHBORHOODS = 5
+MAX_NAMED_OFFENSES = 5
+MIN_OTHER_ZONE_SHARE = 0.25
+MIN_OTHER_ZONE_INCIDENTS = 100
+MAX_NAMED_NEIGHBORHOODS = 5
 """Neighborhoods are named from this share in other zones and this many incidents on, at most so many."""
 
-NAMED_SPELLINGS = 5
-"""At most so many spellings that were merged are told, those of most incidents."""
+MAX_NAMED_SPELLINGS = 5
+"""At most so many spellings that were merged are named, those of most incidents."""
 
 
 def describe_cleaning(build: Build) -> Iterator[str]:
@@ -47,7 +48,7 @@ def describe_unmapped(build: Build) -> Iterator[str]:
     """Yield the commonest offenses that the layouts give no NIBRS code."""
     unmapped = list_unmapped(build.connection)
     if unmapped:
-        named = ", ".join(f"{told!r} {rows:,}" for told, rows in unmapped[:NAMED_OFFENSES])
+        named = ", ".join(f"{literal!r} {rows:,}" for literal, rows in unmapped[:MAX_NAMED_OFFENSES])
         yield f"  no NIBRS code for {len(unmapped)} offenses, most often {named}"
 
 
@@ -57,17 +58,17 @@ def describe_repairs(build: Build) -> Iterator[str]:
         SELECT repair, sum(row_count) FROM repaired_incident
         GROUP BY repair HAVING sum(row_count) > 0 ORDER BY repair""").fetchall()
     for repair, rows in repairs:
-        yield f"  mended   {rows:>9,}  {repair}"
+        yield f"  repaired {rows:>9,}  {repair}"
 
 
 def describe_names(build: Build) -> Iterator[str]:
     """Yield one line per neighborhood's spelling that was replaced in most incidents."""
     spellings = build.connection.execute(f"""
-        SELECT told_neighborhood, neighborhood, count(*) AS rows
-        FROM mended WHERE neighborhood_renamed
-        GROUP BY ALL ORDER BY rows DESC, told_neighborhood LIMIT {NAMED_SPELLINGS}""").fetchall()
-    for told, name, rows in spellings:
-        yield f"  renamed  {rows:>9,}  {told!r} is {name!r}"
+        SELECT raw_neighborhood, neighborhood, count(*) AS rows
+        FROM repaired WHERE neighborhood_renamed
+        GROUP BY ALL ORDER BY rows DESC, raw_neighborhood LIMIT {MAX_NAMED_SPELLINGS}""").fetchall()
+    for raw_name, name, rows in spellings:
+        yield f"  renamed  {rows:>9,}  {raw_name!r} is {name!r}"
 
 
 def describe_columns(build: Build) -> Iterator[str]:
@@ -76,11 +77,11 @@ def describe_columns(build: Build) -> Iterator[str]:
         SELECT raw_file, columns_left_out FROM raw_file
         WHERE columns_left_out <> '' ORDER BY raw_file""").fetchall()
     for raw_file, columns in files:
-        yield f"  left out, over 30 % missing: {raw_file}: {columns}"
+        yield f"  left out, over {100 * MAX_MISSING_SHARE:g} % missing: {raw_file}: {columns}"
 
 
 def describe_polygons(build: Build) -> Iterator[str]:
-    """Yield how many neighborhoods the polygons told, and how often they contradict a given one."""
+    """Yield how many neighborhoods come from polygons, and how often these contradict a given one."""
     inside, against, recovered, kept = build.connection.execute("""
         SELECT sum(rows_in_polygon), sum(rows_polygon_disagrees),
                (SELECT sum(row_count) FROM repaired_incident WHERE repair = 'neighborhood_recovered'),
@@ -101,8 +102,8 @@ def describe_zones(build: Build) -> Iterator[str]:
         WHERE occurred_at::DATE > (SELECT max(calendar_date) - {RECENT_DAYS} FROM calendar)""")
     places = build.connection.execute(f"""
         SELECT neighborhood, other_zone_share FROM neighborhood
-        WHERE other_zone_share >= {OTHER_ZONE_SHARE} AND incident_count >= {OTHER_ZONE_INCIDENTS}
-        ORDER BY other_zone_share DESC, neighborhood LIMIT {NAMED_NEIGHBORHOODS}""").fetchall()
+        WHERE other_zone_share >= {MIN_OTHER_ZONE_SHARE} AND incident_count >= {MIN_OTHER_ZONE_INCIDENTS}
+        ORDER BY other_zone_share DESC, neighborhood LIMIT {MAX_NAMED_NEIGHBORHOODS}""").fetchall()
     if share:
         named = ", ".join(f"{name} {part:.0%}" for name, part in places)
         yield (

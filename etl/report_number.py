@@ -1,8 +1,8 @@
 """Report numbers for files that have none.
 
-Enters: `staged` with a hash of each whole row of such a file. Leaves: a number made from what is
+Input: `staged` with a hash of each whole row of such a file. Output: a number made from what is
 published anyway: date, offense, neighborhood, coordinates to 3 decimals. No number holds, or hashes,
-an address or an exact coordinate: the hash of the row only tells rows apart, and stays in `staged`.
+an address or an exact coordinate: the hash of the row only distinguishes rows, and stays in `staged`.
 """
 
 import duckdb
@@ -25,10 +25,10 @@ def number_reports(connection: duckdb.DuckDBPyConnection, file: RawFile) -> None
     if file.has("report_number"):
         return
     connection.execute(f"""
-        WITH told AS (
+        WITH keyed AS (
             SELECT row_id, row_hash, {KEY} AS key FROM staged WHERE file_number = {file.number}
         ), placed AS (
-            SELECT row_id, key, min(row_id) OVER (PARTITION BY key, row_hash) AS first_row FROM told
+            SELECT row_id, key, min(row_id) OVER (PARTITION BY key, row_hash) AS first_row FROM keyed
         ), made AS (
             SELECT row_id,
                    key || '-' || dense_rank() OVER (PARTITION BY key ORDER BY first_row) AS number

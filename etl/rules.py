@@ -1,7 +1,7 @@
-"""The cleaning rules: what a raw row must have to become an incident.
+"""The cleaning rules: what a raw row must have to become an incident, in the order they are tried.
 
-Enters: `staged`, `covered_day` and `read_day`. Leaves: the temporary table `rejected (row_id, rule)`:
-every row that is not kept, with the first rule that rejects it.
+Input: `staged`, `covered_day` and `file_read_date`. Output: the temporary table
+`rejected (row_id, rule)`: every row that is not kept, with the first rule that rejects it.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ MALFORMED = "malformed_row"
 DUPLICATE = "duplicate"
 
 
-# A report date after the day of reading cannot be meant: it is mended, and the crime counts.
+# A report date after the day of reading cannot be meant: it is repaired, and the crime counts.
 OUTSIDE_WINDOW = """
 occurred::DATE NOT IN (SELECT calendar_date FROM covered_day)
 OR reported::DATE > (SELECT max(calendar_date) FROM covered_day)
-AND reported::DATE <= (SELECT read_date FROM read_day WHERE read_day.file_number = staged.file_number)
+AND reported::DATE <= (
+    SELECT read_date FROM file_read_date WHERE file_read_date.file_number = staged.file_number)
 """
 
 
@@ -29,7 +30,7 @@ AND reported::DATE <= (SELECT read_date FROM read_day WHERE read_day.file_number
 class Rule:
     """One rule. `condition` is true for rows it rejects; empty where another step finds them.
 
-    A rule with `fields` applies only to files that tell one of them, one that `is_for_left_out` only to
+    A rule with `fields` applies only to files that have one of them, one that `is_for_left_out` only to
     files of a layout that leaves offenses out.
     """
 
@@ -153,13 +154,13 @@ def list_numbers(rule: Rule, files: list[RawFile]) -> str:
 
 
 def list_unmapped(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int]]:
-    """Return what rows say of offenses that no NIBRS code is known for, most frequent first.
+    """Return the literals of offenses that no NIBRS code is known for, with rows, most frequent first.
 
-    That is the literal, or the code where there is no literal; offenses that are left out on purpose
+    The code stands in where there is no literal; offenses that are left out on purpose
     are not among them.
     """
     return connection.execute("""
-        SELECT upper(coalesce(offense_literal, nibrs_code)) AS told, count(*) AS rows
+        SELECT upper(coalesce(offense_literal, nibrs_code)) AS literal, count(*) AS rows
         FROM staged ANTI JOIN offense USING (nibrs_code)
-        WHERE told IS NOT NULL AND NOT is_left_out
-        GROUP BY told ORDER BY rows DESC, told""").fetchall()
+        WHERE literal IS NOT NULL AND NOT is_left_out
+        GROUP BY literal ORDER BY rows DESC, literal""").fetchall()

@@ -1,6 +1,6 @@
 """The start of an unknown raw file as a table of text: encoding, separator, sheet, header line.
 
-Enters: a path. Leaves: a `Sample`. However large the file, only its start is read.
+Input: a path. Output: a `Sample`. However large the file, only its start is read.
 """
 
 import codecs
@@ -59,7 +59,7 @@ def read_sample(path: Path) -> Sample:
 
 
 def read_workbook(path: Path) -> tuple[list[list[str]], dict[str, object], list[str]]:
-    """Return the first rows of the largest sheet."""
+    """Return the first rows of the largest sheet. Raises `ShieldError` when the file is damaged."""
     sheet = find_largest_sheet(path)
     rows = list(islice(read_sheet(path, sheet), MAX_ROWS + 1))
     return rows, {"sheet": sheet} if sheet else {}, []
@@ -105,7 +105,10 @@ def detect_encoding(data: bytes) -> tuple[str, list[str]]:
 
 
 def detect_separator(text: str) -> str:
-    """Return the separator that splits most rows into the same number of columns."""
+    """Return the separator that splits most rows into the same number of columns.
+
+    Raises `ValueError` when none of `SEPARATORS` splits any.
+    """
 
     def score(separator: str) -> float:
         widths = count_widths(islice(csv.reader(io.StringIO(text), delimiter=separator), 200))

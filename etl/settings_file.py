@@ -1,6 +1,6 @@
 """Settings files: TOML that a pydantic model checks while it is read.
 
-Enters: the path of a TOML file and a model. Leaves: the model, or one line per mistake that names the
+Input: the path of a TOML file and a model. Output: the model, or one line per mistake that names the
 file, the key, what was expected and what was found.
 """
 
@@ -56,7 +56,7 @@ def read_settings(path: Path, model: type[SettingsType], **given: object) -> Set
     if "\\x00" in repr(facts):
         raise ShieldError(f"{path.name}: expected text, found a zero character")
     if clash := sorted(given.keys() & facts):
-        raise ShieldError(f"{path.name}: unknown key {clash[0]!r}: the name of the file tells it")
+        raise ShieldError(f"{path.name}: unknown key {clash[0]!r}: the name of the file says it")
     try:
         return model.model_validate({**facts, **given})
     except ValidationError as error:

@@ -1,7 +1,7 @@
 """Simulated incidents: a raw file in the layout `simulated`, drawn from known true rates.
 
-Enters: `data/reference/neighborhood.csv` (names, NPU, zone and centre are Atlanta's facts) and the
-number of offenses wanted. Leaves: a raw file with that layout's dirt, and the `Truth` it was drawn
+Input: `data/reference/neighborhood.csv` (names, NPU, zone and centre are Atlanta's facts) and the
+number of offenses wanted. Output: a raw file with that layout's dirt, and the `Truth` it was drawn
 from. Volumes, hours and offenses are drawn at random: they say nothing about the real places. The
 layout is that of nibrs and one column more, by which the ETL calls a build simulated, however the file
 came in.

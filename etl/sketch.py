@@ -1,6 +1,6 @@
 """A draft of the layout and the city of a raw file that nobody has described yet.
 
-Enters: an unknown raw file. Leaves: `layouts/<name>.toml` and `cities/<name>.toml` for a person to
+Input: an unknown raw file. Output: `layouts/<name>.toml` and `cities/<name>.toml` for a person to
 check, whose comments say on what grounds each guess stands and what is in doubt. No address and no
 exact coordinate is written.
 """
@@ -32,7 +32,7 @@ def write_sketch(path: Path, folder: Path, name: str | None) -> Finding:
     for target in targets:
         if target.exists():
             raise ShieldError(f"{target}: exists already; move it away or give another --name or --out")
-    finding = find_out(path, name)
+    finding = guess_settings(path, name)
     for target, text in zip(targets, (render_layout(finding), render_city(finding)), strict=True):
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("x", encoding="utf-8") as stream:
@@ -49,8 +49,11 @@ def list_refusals(folder: Path, name: str) -> Iterator[str]:
             yield from str(error).splitlines()
 
 
-def find_out(path: Path, name: str) -> Finding:
-    """Read the start of a file and guess what can be guessed of it."""
+def guess_settings(path: Path, name: str) -> Finding:
+    """Read the start of a file and guess its settings.
+
+    Raises `ShieldError` when the file is no table.
+    """
     sample = read_sample(path)
     guess = guess_columns(sample.frame)
     finding = Finding(name, path.name, sample, guess, {"time_zone": "local", **sample.form})
@@ -78,11 +81,11 @@ def find_null_spellings(finding: Finding) -> None:
 def find_beat_pattern(finding: Finding) -> str | None:
     """Return the pattern of beats of digits that begin with the zone; None for others."""
     beats, zones = finding.column("beat"), finding.column("zone")
-    if beats is None or zones is None or not (told := (beats != "") & (zones != "")).any():
+    if beats is None or zones is None or not (has_both := (beats != "") & (zones != "")).any():
         return None
-    beat, zone = (int(texts[told].str.len().mode()[0]) for texts in (beats, zones))
+    beat, zone = (int(texts[has_both].str.len().mode()[0]) for texts in (beats, zones))
     pattern = f"([0-9]{{{zone}}})[0-9]{{{max(1, beat - zone)}}}"
-    is_zone = beats[told].str.extract(f"^{pattern}$")[0] == zones[told]
+    is_zone = beats[has_both].str.extract(f"^{pattern}$")[0] == zones[has_both]
     return pattern if is_zone.mean() > 0.9 else None
 
 

@@ -1,6 +1,6 @@
-"""Snapshots: what the portal held at one moment, as a file and a manifest that vouches for it.
+"""Snapshots: what the portal held at one time, as a file and a manifest that vouches for it.
 
-Enters: a finished read. Leaves: `<stem>-<UTC time>.parquet` (every column text as in the JSON, times
+Input: a finished read. Output: `<stem>-<UTC time>.parquet` (every column text as in the JSON, times
 as epoch milliseconds, missing as NULL) and `<stem>-<UTC time>.json`. The manifest comes last: a data
 file without one is a leftover, and is swept.
 """
@@ -21,7 +21,7 @@ from warehouse.errors import ShieldError
 from warehouse.files import hash_file, replace_file, replace_text
 from warehouse.table import quote_text
 
-KEPT = 3
+KEPT_SNAPSHOTS = 3
 """Snapshots that stay on disk."""
 
 FULL, INCREMENTAL = "full", "incremental"
@@ -133,7 +133,7 @@ def store_file(written: Path, folder: Path, stem: str, manifest: Manifest) -> Pa
     path = folder / f"{stem}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}{written.suffix}"
     replace_file(written, path)
     replace_text(path.with_suffix(".json"), json.dumps(asdict(manifest), indent=2) + "\n")
-    for old in list_manifests(folder, stem)[:-KEPT]:
+    for old in list_manifests(folder, stem)[:-KEPT_SNAPSHOTS]:
         old.unlink()
     sweep_orphans(folder, stem)
     return path

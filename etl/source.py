@@ -1,20 +1,19 @@
-"""Where raw rows come from: files that are given, a simulation, or the portal.
+"""The source of raw rows: files that are given, a simulation, or the portal.
 
-Enters: what is asked for. Leaves: `RawInput`: paths of raw files, and of polygons where there are any.
+Input: a city, and what is asked for. Output: `RawInput`: paths of raw files, and of
+polygons where there are any.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from etl.arcgis import DEFAULT_PAUSE_SECONDS
 from etl.city import City
 from etl.fetch import fetch_history, fetch_incidents
 from etl.polygons import fetch_boundaries
 from etl.simulate import simulate_file
 from warehouse import settings
 from warehouse.errors import ShieldError
-
-WINDOW_DAYS = 120
-"""Days of reports that are read again: reports come late, and are revised."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,15 @@ def fetch_city(
     folder: Path | None = None,
     *,
     full: bool = False,
-    window_days: int = WINDOW_DAYS,
+    window_days: int = settings.REREAD_DAYS,
     with_history: bool = False,
-    pause_seconds: float = 0.25,
+    pause_seconds: float = DEFAULT_PAUSE_SECONDS,
 ) -> RawInput:
     """Bring the snapshots of a city's portal up to date; `folder` is `data/raw/<city>` by default.
 
-    Raises `ShieldError` for a city without a portal. The snapshot of the history is stored and not
-    part of what is returned: its layout is not known well enough to be cleaned.
+    The snapshot of the history is stored and not part of what is returned: its layout is not known well
+    enough to be cleaned. Raises `ShieldError` for a city without a portal, and as `fetch_incidents`
+    does.
     """
     if city.portal is None:
         raise ShieldError(f"{city.name} has no portal: expected [portal] in its file in data/cities")

@@ -1,9 +1,9 @@
 """Spreadsheets (xlsx), cell by cell as text.
 
-Enters: an xlsx file and the name of a sheet. Leaves: rows of text: a date as `2022-03-01`, a date with
+Input: an xlsx file and the name of a sheet. Output: rows of text: a date as `2022-03-01`, a date with
 a time as `2022-03-01 14:30:00`, a time as `14:30:00`, a whole number without a decimal point, an empty
 cell as an empty text. A layout's `datetime_formats` name those spellings for cells that hold dates, and
-its own for cells that hold text. A time of midnight is not told from a date alone.
+its own for cells that hold text. A time of midnight cannot be distinguished from a date alone.
 """
 
 import datetime as dt
@@ -31,7 +31,10 @@ def check_workbook(path: Path) -> None:
 
 
 def read_sheet_header(path: Path, sheet: str | None) -> tuple[str, ...] | None:
-    """Return the column names in the first row that is not empty, None where there is no such sheet."""
+    """Return the column names in the first row that is not empty, None where there is no such sheet.
+
+    Raises `ShieldError` when the file is damaged.
+    """
     names = next(read_sheet(path, sheet), None)
     while names and not names[-1]:
         names.pop()

@@ -1,8 +1,8 @@
-"""Raw files to one staging table with the same columns whatever the layout.
+"""Staging: raw files to one table with the same columns whatever the layout.
 
-Enters: inspected raw files. Leaves: the temporary table `staged`, one row per data row that can be
-read, times on the city's wall clock; what could not be read is noted in each `RawFile`. `told_weekday`
-(ISO, 1 to 7), `told_shift` and `offense_literal` are what the file says, NULL where it does not.
+Input: inspected raw files. Output: the temporary table `staged`, one row per data row that can be
+read, times on the city's wall clock; what could not be read is noted in each `RawFile`. `raw_weekday`
+(ISO, 1 to 7), `raw_shift` and `offense_literal` are what the file says, NULL where it does not.
 Addresses are never selected.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from etl.city import City
-from etl.dirty_csv import LONGEST_RECORD_LINES, split_records, write_careful_copy
+from etl.dirty_csv import MAX_RECORD_LINES, split_records, write_clean_copy
 from etl.fields import select_fields
 from etl.layout import COORDINATES
 from etl.projection import project_coordinates
@@ -23,6 +23,7 @@ from etl.report_number import number_reports
 from etl.settings_file import first_line
 from etl.timestamps import MACROS
 from warehouse.errors import ShieldError
+from warehouse.settings import MAX_MISSING_SHARE
 from warehouse.table import quote_text
 
 STAGED_DDL = """
@@ -33,21 +34,19 @@ CREATE TEMP TABLE staged (
     offense_literal VARCHAR, nibrs_code VARCHAR, is_left_out BOOLEAN,
     beat VARCHAR, zone VARCHAR, neighborhood VARCHAR, npu VARCHAR,
     latitude DOUBLE, longitude DOUBLE, location_type VARCHAR, firearm_involved BOOLEAN,
-    told_weekday INTEGER, told_shift VARCHAR, row_hash HUGEINT
+    raw_weekday INTEGER, raw_shift VARCHAR, row_hash HUGEINT
 )
 """
 
 ROWS_PER_FILE = 1 << 40
 """`row_id` counts on from here for each file, so that it orders rows by file, then by place in it."""
 
-EARLIEST = "TIMESTAMP '1000-01-01'"
+MIN_TIMESTAMP = "TIMESTAMP '1000-01-01'"
 """%Y reads `21` as the year 21: an earlier date was written with two digits, and is unreadable."""
 
 OPTIONAL_FIELDS = ("npu", "location_type", "firearm_involved")
-"""Fields without which a row is still an incident; left out of a file where mostly missing."""
-
-MISSING_SHARE_LIMIT = 0.30
-"""An optional column with more missing says more about who filled it in than about crime."""
+"""Fields without which a row is still an incident; left out of a file where more than
+`MAX_MISSING_SHARE` is missing: the column says more about who filled it in than about crime then."""
 
 
 def stage_files(
@@ -55,7 +54,8 @@ def stage_files(
 ) -> None:
     """Fill `staged` from the files and note in each what could not be read or is left out.
 
-    `scratch` names a file that may be written for a while; it never holds an address.
+    `scratch` names a file that may be written for a while; it never holds an address. Raises
+    `ShieldError` naming the file for one that is damaged, has no rows, or changes while it is read.
     """
     connection.execute(MACROS)
     connection.execute(STAGED_DDL)
@@ -63,14 +63,14 @@ def stage_files(
         if file.kind == "parquet":
             stage_snapshot(connection, file, city)
         elif not (can_read_fast(file) and stage_fast(connection, file, city)):
-            stage_with_care(connection, file, city, scratch)
+            stage_dirty(connection, file, city, scratch)
         check_unchanged(file)
         if not file.rows_malformed and not count_staged(connection, file):
             raise ShieldError(f"{file.path.name}: the file has a header and no data rows")
         blank_unreadable(connection)
         project_coordinates(connection, file)
         number_reports(connection, file)
-        file.fields_left_out = leave_out_thin_fields(connection, file)
+        file.fields_left_out = leave_out_sparse_fields(connection, file)
 
 
 def can_read_fast(file: RawFile) -> bool:
@@ -107,25 +107,23 @@ def stage_fast(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City)
 
 
 def count_swallowed(connection: duckdb.DuckDBPyConnection, file: RawFile) -> int:
-    """Return how many rows hold a field of more lines than an honest record has."""
+    """Return how many rows hold a field of `MAX_RECORD_LINES` lines or more."""
     lines_read = file.text.line_count if file.text else 0
-    if lines_read - count_staged(connection, file) < LONGEST_RECORD_LINES:
+    if lines_read - count_staged(connection, file) < MAX_RECORD_LINES:
         return 0
     lines = f"list_max([length(c) - length(replace(c, chr(10), '')) FOR c IN [{list_columns(file)}]])"
-    return count_rows(connection, f"{render_reader(file)} WHERE {lines} >= {LONGEST_RECORD_LINES}")
+    return count_rows(connection, f"{render_reader(file)} WHERE {lines} >= {MAX_RECORD_LINES}")
 
 
-def stage_with_care(
-    connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, scratch: Path
-) -> None:
-    """Append a file's good rows by way of a careful copy, and note its bad ones."""
+def stage_dirty(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, scratch: Path) -> None:
+    """Append a dirty file's good rows by way of a clean copy, and note its bad ones."""
     try:
-        damage = write_careful_copy(file, scratch)
+        damage = write_clean_copy(file, scratch)
         texts = ", ".join(f"c{place}: 'VARCHAR'" for place in file.places)
-        source = f"""read_csv({quote_text(glob.escape(str(scratch)))}, auto_detect = false,
+        reader = f"""read_csv({quote_text(glob.escape(str(scratch)))}, auto_detect = false,
             header = false, columns = {{ordinal: 'BIGINT', row_hash: 'BIGINT', {texts}}},
             delim = ',', quote = '"', escape = '"', new_line = '\\r\\n')"""
-        insert_staged(connection, file, city, f"SELECT * FROM {source}")
+        insert_staged(connection, file, city, f"SELECT * FROM {reader}")
     finally:
         scratch.unlink(missing_ok=True)
     file.rows_malformed = damage.count
@@ -156,9 +154,9 @@ def count_staged(connection: duckdb.DuckDBPyConnection, file: RawFile) -> int:
     return count_rows(connection, f"staged WHERE file_number = {file.number}")
 
 
-def count_rows(connection: duckdb.DuckDBPyConnection, source: str) -> int:
+def count_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
     """Return how many rows a FROM clause gives."""
-    row = connection.execute(f"SELECT count(*) FROM {source}").fetchone()
+    row = connection.execute(f"SELECT count(*) FROM {relation}").fetchone()
     return int(row[0]) if row else 0
 
 
@@ -172,7 +170,7 @@ def render_reader(file: RawFile) -> str:
     path = quote_text(glob.escape(str(file.path)))
     if file.text is None:
         texts = ", ".join(f"c{place}::VARCHAR AS c{place}" for place in range(len(file.header)))
-        return f"(SELECT {texts} FROM read_parquet({path}) AS told({list_columns(file)}))"
+        return f"(SELECT {texts} FROM read_parquet({path}) AS raw({list_columns(file)}))"
     columns = ", ".join(f"c{place}: 'VARCHAR'" for place in range(len(file.header)))
     return f"""read_csv({path}, columns = {{{columns}}}, auto_detect = false, header = true,
         skip = {file.text.blank_lines}, delim = {quote_text(file.layout.separator)}, quote = '"',
@@ -206,12 +204,12 @@ def read_texts(
 def blank_unreadable(connection: duckdb.DuckDBPyConnection) -> None:
     """Set to NULL what could be read and cannot be meant: years of two digits, endless coordinates."""
     for column in ("reported", "occurred", "occurred_until"):
-        connection.execute(f"UPDATE staged SET {column} = NULL WHERE {column} < {EARLIEST}")
+        connection.execute(f"UPDATE staged SET {column} = NULL WHERE {column} < {MIN_TIMESTAMP}")
     for column in COORDINATES:
         connection.execute(f"UPDATE staged SET {column} = NULL WHERE NOT isfinite({column})")
 
 
-def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:
+def leave_out_sparse_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:
     """Blank the file's optional fields that are mostly missing; return their names.
 
     What was missing before is noted in `file.shares_missing`.
@@ -223,7 +221,7 @@ def leave_out_thin_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) 
     counts = ", ".join(f"1 - count({field}) / greatest(count(*), 1)" for field in candidates)
     shares = connection.execute(f"SELECT {counts} FROM staged {where}").fetchone() or ()
     file.shares_missing = dict(zip(candidates, shares, strict=True))
-    thin = tuple(name for name, share in file.shares_missing.items() if share > MISSING_SHARE_LIMIT)
-    for field in thin:
+    sparse = tuple(name for name, share in file.shares_missing.items() if share > MAX_MISSING_SHARE)
+    for field in sparse:
         connection.execute(f"UPDATE staged SET {field} = NULL {where}")
-    return thin
+    return sparse

@@ -1,6 +1,6 @@
-"""Dates and clocks of a layout as SQL, on the city's wall clock.
+"""Dates and clocks (such as hhmm) of a layout as SQL, on the city's wall clock.
 
-Enters: an inspected raw file and its city. Leaves: expressions over columns that are called `c` and
+Input: an inspected raw file and its city. Output: expressions over columns that are called `c` and
 their place in the header.
 """
 
@@ -13,7 +13,7 @@ from etl.layout_values import EPOCHS, has_clock, has_offset
 from etl.raw_file import RawFile
 from warehouse.table import quote_text
 
-MONTHS = (
+ENGLISH_MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
     "November", "December",
 )  # fmt: skip
@@ -60,10 +60,10 @@ class RawColumns:
         return "NULL::VARCHAR" if place is None else f"trim(c{place})"
 
 
-class Moments(RawColumns):
+class TimestampColumns(RawColumns):
     """SQL for the dates of a file, with their clocks where those have columns of their own."""
 
-    def moment(self, field: str) -> str:
+    def timestamp(self, field: str) -> str:
         """Return the field as a wall clock time of the city; NULL where it cannot be read.
 
         A wall clock time that a clock change skipped is moved on by the hour it skipped.
@@ -73,22 +73,22 @@ class Moments(RawColumns):
         return f"timezone({self.zone}, timezone({self.zone}, {self.parsed(field)}))"
 
     def is_moved(self, field: str) -> str:
-        """Return whether `moment` had to move the field."""
+        """Return whether `timestamp` had to move the field."""
         if self.is_on_utc_clock(field):
             return "false"
-        return f"{self.moment(field)} <> {self.parsed(field)}"
+        return f"{self.timestamp(field)} <> {self.parsed(field)}"
 
     def is_on_utc_clock(self, field: str) -> bool:
         """Return whether `parsed` gives the field as UTC."""
         return self.layout.is_utc and not self.has_local_clock(field)
 
     def has_local_clock(self, field: str) -> bool:
-        """Return whether a column of its own tells the field's clock on the city's wall."""
+        """Return whether a column of its own has the field's clock, in local time."""
         return self.layout.clock_time_zone == "local" and bool(self.clock(field))
 
-    def to_local(self, moment: str) -> str:
-        """Return a UTC moment on the city's clock."""
-        return f"timezone({self.zone}, timezone('UTC', {moment}))"
+    def to_local(self, instant: str) -> str:
+        """Return a UTC instant on the city's clock."""
+        return f"timezone({self.zone}, timezone('UTC', {instant}))"
 
     @property
     def zone(self) -> str:
@@ -103,7 +103,7 @@ class Moments(RawColumns):
         return f"({day})::DATE + to_minutes({clock})"
 
     def clock(self, field: str) -> str:
-        """Return the minutes of the day that separate columns tell, empty where there are none."""
+        """Return the minutes of the day in separate columns, empty where there are none."""
         if self.file.has(f"{field}_clock"):
             return f"clock_minutes({self.raw(f'{field}_clock')})"
         if not self.file.has(f"{field}_hour"):
@@ -115,7 +115,7 @@ class Moments(RawColumns):
         return f"{hours} + CASE WHEN {minute} BETWEEN 0 AND 59 THEN {minute} END"
 
     def date(self, field: str) -> str:
-        """Return the date, and the time of day where its own column tells one, as written."""
+        """Return the date, and the time of day where its own column has one, as written."""
         if field == "occurred" and "occurred_year" in self.layout.fields:
             return self.read_parts()
         value, formats = self.raw(field), self.layout.datetime_formats
@@ -158,12 +158,12 @@ class Moments(RawColumns):
         longest_first = sorted(map(re.escape, self.month_names()), key=len, reverse=True)
         pattern = quote_text(f"(?i)({'|'.join(longest_first)})")
         word = f"regexp_extract({value}, {pattern}, 1)"
-        english = [name if code == "%B" else name[:3] for name in MONTHS]
+        english = [name if code == "%B" else name[:3] for name in ENGLISH_MONTHS]
         return f"replace({value}, {word}, {list_texts(english)}[{self.find_month(word)}])"
 
     def month_names(self) -> tuple[str, ...]:
         """Return the names of the months as the layout gives them."""
-        return self.layout.month_names or MONTHS
+        return self.layout.month_names or ENGLISH_MONTHS
 
     def find_month(self, text: str) -> str:
         """Return the number of a month by its name, NULL for any other word."""
@@ -175,7 +175,7 @@ class Moments(RawColumns):
         The month is a number, a name, or the first three letters of an English name.
         """
         year, month, day = (self.raw(part) for part in DATE_PARTS)
-        short = list_lower(name[:3] for name in MONTHS)
+        short = list_lower(name[:3] for name in ENGLISH_MONTHS)
         name = f"nullif(list_position({short}, lower({month})), 0)"
         number = f"coalesce(whole_number({month}), {self.find_month(month)}, {name})"
         text = f"concat_ws('-', whole_number({year}), {number}, whole_number({day}))"

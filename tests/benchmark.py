@@ -2,7 +2,7 @@
 
 `make bench LARGE=1` adds ten million rows: some five minutes and 3 GB of disk.
 
-Enters: nothing; it simulates its data. Leaves: a table of figures. Nothing passes or fails here.
+Input: nothing; it simulates its data. Output: a table of figures. Nothing passes or fails here.
 Needs Linux with two cores: servers and refreshes on the first, their clients on the second.
 """
 

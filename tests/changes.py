@@ -1,6 +1,6 @@
 """What can be done to the rows, the text or the file of a draft.
 
-Enters: a draft of `tests.good`. Leaves: the draft changed, with a note of the rows it touched. Raises
+Input: a draft of `tests.good`. Output: the draft changed, with a note of the rows it touched. Raises
 `UnfitError` where a change is none for the layout.
 """
 

@@ -1,6 +1,6 @@
 """Raw files broken in many ways: `python -m tests.damage [SEED] [ROUNDS]`.
 
-Enters: a seed and how many rounds. Leaves: a line per fault and one line of figures; the exit code is 1
+Input: a seed and how many rounds. Output: a line per fault and one line of figures; the exit code is 1
 if there was a fault. Each round breaks a good file of some layout in two or three ways at once, half
 of them with wrong bytes anywhere besides. It holds that nothing but `ShieldError` is raised, that rows
 in are rows kept and rows rejected, and that the incidents of the rows that nothing touched are those of
@@ -37,13 +37,13 @@ READ_AT = dt.datetime(2023, 1, 1, 12, tzinfo=dt.UTC).timestamp()
 
 @dataclass(frozen=True)
 class Result:
-    """What cleaning made of files: incidents by id; `refused` is an error, or every doubt."""
+    """What cleaning made of files: incidents by id; `refused` is an error, or every failed check."""
 
     incidents: dict[str, dict[str, object]] = field(default_factory=dict)
     days: frozenset[dt.date] = frozenset()
     rows_in: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
-    mended: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     is_synthetic: bool = False
     refused: str = ""
 
@@ -64,15 +64,15 @@ def clean(paths: Sequence[Path], last: dt.date | None = None) -> Result:
         rows = fetch("SELECT * EXCLUDE (raw_file) FROM incident")
         names = [column[0] for column in rows.description or ()]
         rejected = "SELECT rule, sum(row_count) FROM rejected_incident GROUP BY rule"
-        mended = "SELECT repair, sum(row_count) FROM repaired_incident GROUP BY repair"
+        repaired = "SELECT repair, sum(row_count) FROM repaired_incident GROUP BY repair"
         return Result(
             incidents={row[0]: dict(zip(names, row, strict=True)) for row in rows.fetchall()},
             days=frozenset(day for (day,) in fetch("SELECT calendar_date FROM calendar").fetchall()),
             rows_in=summary.rows_in,
             rejected=Counter(dict(fetch(rejected).fetchall())),
-            mended=Counter(dict(fetch(mended).fetchall())),
+            repaired=Counter(dict(fetch(repaired).fetchall())),
             is_synthetic=summary.is_synthetic,
-            refused="; ".join(summary.doubts),
+            refused="; ".join(summary.failed_checks),
         )
 
 

@@ -1,6 +1,6 @@
 """Good raw files of every layout, drawn by a seed: what `tests.damage` breaks.
 
-Enters: a layout, a number of days, a seed. Leaves: a `Draft` of a file whose every row becomes an
+Input: a layout, a number of days, a seed. Output: a `Draft` of a file whose every row becomes an
 incident, with nothing to mend. Names, districts and centres are those of `data/reference`; everything
 else is drawn at random. A row keeps what happened beside what it says, so that it can be told
 otherwise.

@@ -33,7 +33,7 @@ def sum_expected(tmp_path: Path, city: City, rows: list[Row]) -> float:
     (tmp_path / "b.duckdb").unlink(missing_ok=True)
     with open_build("test", tmp_path / "b.duckdb") as build:
         summary = clean_files(build, [raw], city)
-        assert summary.doubts == ()
+        assert summary.failed_checks == ()
         panel = load_panel(build.connection)
     forecast, _ = make_forecast(panel, summary.cutoff, city.time_zone)
     return float(forecast.expected.sum())

@@ -1,6 +1,6 @@
 """Ways to break a raw file, each with what must come of it.
 
-Enters: nothing. Leaves: `WAYS`: what each does to the rows of a draft, to its text or to its file, and
+Input: nothing. Output: `WAYS`: what each does to the rows of a draft, to its text or to its file, and
 what cleaning must make of that. A way names the layout on which the default tests try it;
 `python -m tests.damage` tries it on others.
 """
@@ -62,7 +62,7 @@ class Outcome:
     """
 
     rejected: dict[str, int] = field(default_factory=dict)
-    mended: dict[str, int] = field(default_factory=dict)
+    repaired: dict[str, int] = field(default_factory=dict)
     refused: str = ""
     values: dict[str, object] = field(default_factory=dict)
     uncovered: int = 0
@@ -84,7 +84,7 @@ class Way:
 
 
 def kept(**values: object) -> Outcome:
-    """Return that nothing is lost or mended."""
+    """Return that nothing is lost or repaired."""
     return Outcome(values=values)
 
 
@@ -93,9 +93,9 @@ def rejected(rule: str, count: int = 1) -> Outcome:
     return Outcome(rejected={rule: count})
 
 
-def mended(repair: str, count: int = 1, **values: object) -> Outcome:
-    """Return that so many rows are mended."""
-    return Outcome(mended={repair: count}, values=values)
+def repaired(repair: str, count: int = 1, **values: object) -> Outcome:
+    """Return that so many rows are repaired."""
+    return Outcome(repaired={repair: count}, values=values)
 
 
 def refused(words: str) -> Outcome:
@@ -117,11 +117,11 @@ DATES = [
     Way("five reported on one later day", rejected("outside_window", 5), reported_later(30, 5)),
     Way("last day broken off", rejected("outside_window", 3),
         add_rows(3, lambda _: on(FIRST_DAY + DAYS * DAY, 9))),
-    Way("reported in 1800", mended("report_date_replaced"),
+    Way("reported in 1800", repaired("report_date_replaced"),
         write("reported", "01/05/1800", 1), layout="cobra_2021"),
-    Way("reported in 2090", mended("report_date_replaced"),
+    Way("reported in 2090", repaired("report_date_replaced"),
         retell(1, lambda told: {"reported": told.reported.replace(year=2090)})),
-    Way("reported before it occurred", mended("report_date_replaced", 3),
+    Way("reported before it occurred", repaired("report_date_replaced", 3),
         retell(3, lambda told: {"reported": told.occurred - 9 * DAY})),
     Way("reported before the first day", rejected("outside_window", 2),
         retell(2, lambda _: on(FIRST_DAY - 40 * DAY, 12))),
@@ -129,12 +129,12 @@ DATES = [
         retell(4, lambda told: {"occurred": told.occurred - 9 * YEAR}), layout="nibrs_2025"),
     Way("occurred in 2090", rejected("outside_window", 2),
         retell(2, lambda told: {"occurred": told.occurred.replace(year=2090)})),
-    Way("window of months", mended("window_cut", 2),
+    Way("window of months", repaired("window_cut", 2),
         retell(2, lambda _: {"occurred": dt.datetime.combine(FIRST_DAY, dt.time(9)),
                              "until": dt.datetime.combine(LAST_DAY, dt.time(9))})),
-    Way("window of years", mended("window_end_replaced", 3),
+    Way("window of years", repaired("window_end_replaced", 3),
         retell(3, lambda told: {"until": told.until + 4 * YEAR})),
-    Way("window that ends before it begins", mended("window_end_replaced", 4),
+    Way("window that ends before it begins", repaired("window_end_replaced", 4),
         retell(4, lambda told: {"until": told.occurred - DAY})),
     Way("gap of 15 weeks by report", Outcome(uncovered=GAP_DAYS),
         leave_gap("reported"), days=LONG_DAYS),
@@ -187,7 +187,7 @@ CLOCKS = [
         together(retell(is_utc=False), write("weekday", "")), layout="nibrs_2025"),
     Way("local read as UTC, seen by hours", refused("fit a city's day better when read as local"),
         retell(is_utc=False), layout="nibrs_portal"),
-    Way("an hour that the clock change skips", mended("clock_moved"),
+    Way("an hour that the clock change skips", repaired("clock_moved"),
         retell(1, lambda _: on(SPRING_DAY, 2, 30)), layout="cobra_2013"),
     Way("an hour that the clock change repeats", kept(),
         retell(2, lambda _: on(AUTUMN_DAY, 1, 30)), layout="cobra_2021", days=LONG_DAYS),
@@ -216,21 +216,22 @@ PLACES = [
         write_each("latitude", ["0", "-0.0", "NaN", "inf", "-inf", "1e999", "N/A", "33°45'N", ""])),
     Way("coordinates in scientific notation", kept(longitude=-84.4),
         write("longitude", "-8.44e1", 3), layout="cobra_2021"),
-    Way("names in other case", mended("neighborhood_renamed", 9),
+    Way("names in other case", repaired("neighborhood_renamed", 9),
         write("neighborhood", str.swapcase, 9, is_same=True)),
     Way("names with spaces", kept(),
         write("neighborhood", lambda text: f"  {text} ", 9, is_same=True)),
     Way("names with no-break spaces round them", kept(),
         write("neighborhood", lambda text: f"\xa0{text}\u2003", 9, is_same=True), layout="cobra_2013"),
-    Way("names with no-break spaces in them", mended("neighborhood_renamed", 3, neighborhood="New End"),
+    Way("names with no-break spaces in them",
+        repaired("neighborhood_renamed", 3, neighborhood="New End"),
         rename_place(("New End", "New\xa0End"))),
-    Way("accents in two parts", mended("neighborhood_renamed", 3, neighborhood="Café Row"),
+    Way("accents in two parts", repaired("neighborhood_renamed", 3, neighborhood="Café Row"),
         rename_place(("Café Row", unicodedata.normalize("NFD", "Café Row")))),
-    Way("numbers for names, some with .0", mended("neighborhood_renamed", 3, neighborhood="14"),
+    Way("numbers for names, some with .0", repaired("neighborhood_renamed", 3, neighborhood="14"),
         rename_place(("14", "14.0"))),
     Way("no neighborhood, in every spelling", rejected("missing_neighborhood", len(MISSING)),
         write_each("neighborhood", [word.title() for word in MISSING])),
-    Way("beats with .0", mended("district_renamed", 9),
+    Way("beats with .0", repaired("district_renamed", 9),
         write("beat", lambda text: f"{text}.0", 9, is_same=True)),
     Way("beats of nowhere", rejected("missing_beat", 4), write_each("beat", ["999", "5", "5O9", "-"])),
     Way("SQL for a name", kept(neighborhood="'); DROP TABLE staged; --"),

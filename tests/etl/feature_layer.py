@@ -1,6 +1,6 @@
 """A feature layer on loopback that behaves, and misbehaves, like the portal's.
 
-Enters: rows and a script of faults. Leaves: HTTP answers as ArcGIS gives them: pages of 2,000 rows,
+Input: rows and a script of faults. Output: HTTP answers as ArcGIS gives them: pages of 2,000 rows,
 `exceededTransferLimit`, times as epoch milliseconds, errors inside HTTP 200.
 """
 

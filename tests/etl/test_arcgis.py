@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from etl.arcgis import TRIES, USER_AGENT, read_retry_after
+from etl.arcgis import MAX_TRIES, USER_AGENT, read_retry_after
 from etl.city import load_city
 from etl.fetch import fetch_incidents
 from etl.layout import load_layout
@@ -138,19 +138,19 @@ def test_error_that_would_stay_fails_at_once_in_the_server_s_words(
 def test_failure_that_does_not_pass_is_named_after_the_last_try(
     layer: FeatureLayer, tmp_path: Path, pauses: list[float], fault: str
 ) -> None:
-    layer.faults.extend([fault] * TRIES)
-    with pytest.raises(ShieldError, match=rf"no usable answer in {TRIES} tries; the last: \w+"):
+    layer.faults.extend([fault] * MAX_TRIES)
+    with pytest.raises(ShieldError, match=rf"no usable answer in {MAX_TRIES} tries; the last: \w+"):
         fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
-    assert len(layer.requests) == TRIES
+    assert len(layer.requests) == MAX_TRIES
     waits = [pause for pause in pauses if pause]
-    assert len(waits) == TRIES - 1
+    assert len(waits) == MAX_TRIES - 1
     assert waits[-1] >= (7 if fault == "503" else 32)
 
 
 def test_pauses_grow_and_are_never_the_same(
     layer: FeatureLayer, tmp_path: Path, pauses: list[float]
 ) -> None:
-    layer.faults.extend(["error-503"] * (TRIES - 1))
+    layer.faults.extend(["error-503"] * (MAX_TRIES - 1))
     fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
     waits = [pause for pause in pauses if pause]
     assert all(2**n / 2 <= wait <= 2**n / 2 + 1 for n, wait in enumerate(waits))
@@ -163,7 +163,7 @@ def test_nobody_listening_is_an_error_of_one_line(tmp_path: Path, pauses: list[f
     with pytest.raises(ShieldError, match="the last: ConnectionError") as caught:
         fetch_incidents(portal, tmp_path)
     assert "\n" not in str(caught.value)
-    assert len(pauses) == 2 * TRIES - 1
+    assert len(pauses) == 2 * MAX_TRIES - 1
 
 
 def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
@@ -180,7 +180,7 @@ def test_retry_after_is_read_as_seconds_and_as_a_date() -> None:
 def test_server_that_asks_for_an_hour_is_not_waited_for(
     layer: FeatureLayer, tmp_path: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etl.arcgis.LONGEST_RETRY_AFTER", 5.0)
+    monkeypatch.setattr("etl.arcgis.MAX_RETRY_AFTER", 5.0)
     layer.faults.append("429")
     with pytest.raises(ShieldError, match="error 429: .*; it asks to come back in 7 seconds"):
         fetch_incidents(layer.portal, tmp_path)

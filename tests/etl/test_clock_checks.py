@@ -1,4 +1,4 @@
-"""Times that are doubted, as a specification: what a file says beside them in, sentences out."""
+"""Checks of the clock as a specification: what a file says beside its times in, sentences out."""
 
 import datetime as dt
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from etl.city import City
 from etl.clean import clean_files
-from etl.clock_checks import CITY_PROFILE, Floats, Hours, doubt_hours, measure_distance
+from etl.clock_checks import CITY_PROFILE, Floats, Hours, check_hours, measure_distance
 from etl.layout import load_layout
 from etl.raw_file import RawFile
 from tests.raw import GOOD_COBRA_2013, write_raw
@@ -39,8 +39,8 @@ def make_file(layout: str) -> RawFile:
         (np.repeat([0.0, 60.0, 0.0], [6, 5, 13]), []),  # a day shift, not a 12-hour clock
     ],
 )
-def test_hours_that_no_city_has_are_doubted(read: Floats, words: list[str]) -> None:
-    found = list(doubt_hours(Hours(read, read), make_file("cobra_2013"), is_proven=False))
+def test_hours_that_no_city_has_fail_the_check(read: Floats, words: list[str]) -> None:
+    found = list(check_hours(Hours(read, read), make_file("cobra_2013"), is_proven=False))
     assert [sentence[: len(word)] for sentence, word in zip(found, words, strict=True)] == words
 
 
@@ -49,32 +49,32 @@ def test_hours_that_no_city_has_are_doubted(read: Floats, words: list[str]) -> N
 )
 def test_other_clock_is_named_where_it_fits_better(layout: str, shift: int, clock: str) -> None:
     hours = Hours(np.roll(CITY_HOURS, shift), CITY_HOURS)
-    (sentence,) = doubt_hours(hours, make_file(layout), is_proven=False)
+    (sentence,) = check_hours(hours, make_file(layout), is_proven=False)
     assert f"fit a city's day better when read {clock}" in sentence
-    assert list(doubt_hours(hours, make_file(layout), is_proven=True)) == []
-    assert list(doubt_hours(Hours(CITY_HOURS, hours.read), make_file(layout), is_proven=False)) == []
+    assert list(check_hours(hours, make_file(layout), is_proven=True)) == []
+    assert list(check_hours(Hours(CITY_HOURS, hours.read), make_file(layout), is_proven=False)) == []
 
 
-def test_day_that_fits_when_moved_is_doubted() -> None:
+def test_day_that_fits_only_when_moved_fails_the_check() -> None:
     hours = Hours(np.roll(CITY_HOURS, 12), np.roll(CITY_HOURS, 7))
-    (sentence,) = doubt_hours(hours, make_file("cobra_2019"), is_proven=False)
+    (sentence,) = check_hours(hours, make_file("cobra_2019"), is_proven=False)
     assert sentence == "its hours fit a city's day only when moved by +12 hours"
     near = Hours(np.roll(CITY_HOURS, 2), np.roll(CITY_HOURS, 7))
-    assert list(doubt_hours(near, make_file("cobra_2019"), is_proven=False)) == []
+    assert list(check_hours(near, make_file("cobra_2019"), is_proven=False)) == []
 
 
-def test_day_of_its_own_that_fits_nowhere_is_not_doubted() -> None:
+def test_day_of_its_own_that_fits_nowhere_passes() -> None:
     own = np.full(24, 100.0)
     own[8:12] = 900
     assert measure_distance(own, CITY_PROFILE) > 0.2
     hours = Hours(own, np.roll(own, -5))
-    assert list(doubt_hours(hours, make_file("nibrs"), is_proven=False)) == []
+    assert list(check_hours(hours, make_file("nibrs"), is_proven=False)) == []
 
 
 def clean_times(
     tmp_path: Path, city: City, *, changes: list[dict[str, str]], moved: int = 0
 ) -> list[str]:
-    """Return the doubts about a COBRA file of as many rows, their clock moved by so many hours."""
+    """Return the failed checks of a COBRA file of as many rows, their clock moved by so many hours."""
     random = np.random.default_rng(5)
     day = np.sort(random.integers(0, 300, len(changes)))
     hours = random.choice(24, len(changes), p=np.repeat(CITY_PROFILE / 3, 3) / CITY_PROFILE.sum())
@@ -89,13 +89,13 @@ def clean_times(
         )  # fmt: skip
     raw = write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)
     with open_build("test", tmp_path / "b.duckdb") as build:
-        return list(clean_files(build, [raw], city).doubts)
+        return list(clean_files(build, [raw], city).failed_checks)
 
 
 MANY = 3200
 
 
-def test_city_day_raises_no_doubt(tmp_path: Path, city: City) -> None:
+def test_city_day_passes_every_check(tmp_path: Path, city: City) -> None:
     assert clean_times(tmp_path, city, changes=[{}] * MANY) == []
 
 
@@ -108,32 +108,32 @@ def test_city_day_raises_no_doubt(tmp_path: Path, city: City) -> None:
         ({"rpt_date": "01/01/2013"}, 0.2, "reports come before the day of the occurrence"),
     ],
 )
-def test_defaults_and_backward_windows_are_doubted(
+def test_default_times_and_backward_windows_fail_the_check(
     tmp_path: Path, city: City, change: dict[str, str], share: float, words: str
 ) -> None:
     changes = [change if number % 100 < 100 * share else {} for number in range(MANY)]
-    (doubt,) = clean_times(tmp_path, city, changes=changes)
-    assert words in doubt
+    (finding,) = clean_times(tmp_path, city, changes=changes)
+    assert words in finding
 
 
 def test_few_times_make_no_period(tmp_path: Path, city: City) -> None:
     mornings = [{"occur_time": f"{1 + n % 12:02}:30:00", "poss_time": "23:59:00"} for n in range(500)]
-    doubts = clean_times(tmp_path, city, changes=[{}] * 1500 + mornings)
-    assert not [text for text in doubts if "another clock" in text]
+    findings = clean_times(tmp_path, city, changes=[{}] * 1500 + mornings)
+    assert not [text for text in findings if "another clock" in text]
 
 
 def test_weekdays_prove_no_clock_of_its_own_column(tmp_path: Path, city: City) -> None:
-    (doubt,) = clean_times(tmp_path, city, changes=[{}] * MANY, moved=12)
-    assert "fit a city's day only when moved by" in doubt
+    (finding,) = clean_times(tmp_path, city, changes=[{}] * MANY, moved=12)
+    assert "fit a city's day only when moved by" in finding
 
 
-def test_period_on_another_clock_is_doubted(tmp_path: Path, city: City) -> None:
+def test_period_on_another_clock_fails_the_check(tmp_path: Path, city: City) -> None:
     random = np.random.default_rng(6)
     mornings = [{"occur_time": f"{hour:02}:30:00", "poss_time": f"{hour:02}:30:00"}
                 for hour in random.integers(1, 13, MANY // 4)]  # fmt: skip
-    doubts = clean_times(tmp_path, city, changes=[{}] * (MANY - len(mornings)) + mornings)
-    doubt = next(text for text in doubts if text.startswith("raw.csv: from 2013-08-"))
-    assert "lies in other hours than in the rest of the file: another clock" in doubt
+    findings = clean_times(tmp_path, city, changes=[{}] * (MANY - len(mornings)) + mornings)
+    finding = next(text for text in findings if text.startswith("raw.csv: from 2013-08-"))
+    assert "lies in other hours than in the rest of the file: another clock" in finding
 
 
 def write_days(path: Path, names: list[str], shift: str = "Day Watch", hour: int = 16) -> Path:
@@ -155,36 +155,40 @@ def write_days(path: Path, names: list[str], shift: str = "Day Watch", hour: int
 WEEK = ["Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "Monday"]
 
 
-def find_doubts(tmp_path: Path, city: City, raw: Path) -> list[str]:
-    """Return the doubts about the clock of a file."""
+def find_failures(tmp_path: Path, city: City, raw: Path) -> list[str]:
+    """Return the failed checks of the clock of a file."""
     with open_build("test", tmp_path / "b.duckdb") as build:
-        doubts = clean_files(build, [raw], city).doubts
-    return [doubt for doubt in doubts if "weekdays" in doubt or "shift" in doubt or "dates" in doubt]
+        findings = clean_files(build, [raw], city).failed_checks
+    return [
+        finding
+        for finding in findings
+        if "weekdays" in finding or "shift" in finding or "dates" in finding
+    ]
 
 
-def test_weekdays_and_shifts_that_fit_raise_no_doubt(tmp_path: Path, city: City) -> None:
-    assert find_doubts(tmp_path, city, write_days(tmp_path / "raw.csv", WEEK)) == []
+def test_weekdays_and_shifts_that_fit_pass(tmp_path: Path, city: City) -> None:
+    assert find_failures(tmp_path, city, write_days(tmp_path / "raw.csv", WEEK)) == []
 
 
 def test_weekdays_that_contradict_the_dates_are_counted(tmp_path: Path, city: City) -> None:
-    (doubt,) = find_doubts(tmp_path, city, write_days(tmp_path / "raw.csv", WEEK[1:] + WEEK[:1]))
-    assert doubt == "raw.csv: 100% of 60 weekdays that the file names are not those of its dates"
+    (finding,) = find_failures(tmp_path, city, write_days(tmp_path / "raw.csv", WEEK[1:] + WEEK[:1]))
+    assert finding == "raw.csv: 100% of 60 weekdays that the file names are not those of its dates"
 
 
 def test_weekdays_that_fit_the_other_clock_name_it(tmp_path: Path, city: City) -> None:
     raw = write_days(tmp_path / "raw.csv", WEEK, hour=2)  # the evening before in Atlanta
-    (doubt, _) = find_doubts(tmp_path, city, raw)
-    assert doubt.endswith(
+    (finding, _) = find_failures(tmp_path, city, raw)
+    assert finding.endswith(
         "weekdays that the file names are not those of its dates; read as local it is 0%"
     )
 
 
 def test_shifts_that_contradict_the_times_are_counted(tmp_path: Path, city: City) -> None:
-    (doubt,) = find_doubts(tmp_path, city, write_days(tmp_path / "raw.csv", WEEK, "Morning Watch"))
-    assert doubt == "raw.csv: 100% of 60 times lie outside the shift that the file names for them"
+    (finding,) = find_failures(tmp_path, city, write_days(tmp_path / "raw.csv", WEEK, "Morning Watch"))
+    assert finding == "raw.csv: 100% of 60 times lie outside the shift that the file names for them"
 
 
-def test_dates_older_than_any_feed_are_doubted(tmp_path: Path, city: City) -> None:
+def test_dates_older_than_any_feed_fail_the_check(tmp_path: Path, city: City) -> None:
     raw = tmp_path / "raw.parquet"
     columns = load_layout("nibrs_portal").columns
     values = {"IncidentNumber": "n::VARCHAR", "NibrsUcrCode": "'23F'", "Longitude": "-84.388",
@@ -193,14 +197,14 @@ def test_dates_older_than_any_feed_are_doubted(tmp_path: Path, city: City) -> No
                               "1622563200 + n * 3600")}  # fmt: skip
     select = ", ".join(f"{values.get(name, 'NULL::VARCHAR')} AS {name}" for name in columns)
     duckdb.sql(f"COPY (SELECT {select} FROM range(60) AS t(n)) TO '{raw}' (FORMAT parquet)")
-    (doubt,) = find_doubts(tmp_path, city, raw)
-    assert doubt == (
+    (finding,) = find_failures(tmp_path, city, raw)
+    assert finding == (
         "raw.parquet: half of its dates are before 1970-01-19: check the unit of datetime_formats"
     )
 
 
 @pytest.mark.real_data
-def test_real_files_raise_no_doubt(tmp_path: Path, city: City, real_data: Path) -> None:
+def test_real_files_pass_every_check(tmp_path: Path, city: City, real_data: Path) -> None:
     raw = [*real_data.glob("cobra_*.csv.gz"), real_data / "apd_nibrs_sample_2021_2023.csv.gz"]
     with open_build("test", tmp_path / "b.duckdb") as build:
-        assert clean_files(build, sorted(raw), city).doubts == ()
+        assert clean_files(build, sorted(raw), city).failed_checks == ()

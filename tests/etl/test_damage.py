@@ -21,7 +21,7 @@ from warehouse.records import list_builds
 def test_good_file_of_each_layout_has_nothing_to_reject_or_mend(layout: str) -> None:
     good = clean_good(layout, DAYS, SEED)
     assert good.rows_in == len(good.incidents) > 1000
-    assert not +good.mended
+    assert not +good.repaired
     assert len(good.days) == DAYS
     assert not good.refused
     assert good.is_synthetic == (layout == "simulated")
@@ -53,7 +53,7 @@ def check_published(outcome: Outcome, draft: Draft, good: Result, result: Result
     repeated = int(outcome.repeated * len(good.incidents))
     implied = Counter(outside_window=on_uncovered, duplicate=repeated)
     assert +result.rejected == Counter(outcome.rejected) + implied
-    assert +result.mended == Counter(outcome.mended)
+    assert +result.repaired == Counter(outcome.repaired)
     assert result.days <= good.days
     assert len(uncovered) == outcome.uncovered
     if outcome.values:
@@ -65,7 +65,7 @@ def check_published(outcome: Outcome, draft: Draft, good: Result, result: Result
         assert told == [outcome.values] * len(draft.touched)
 
 
-def test_doubtful_file_is_published_only_by_force(
+def test_file_that_fails_a_check_is_published_only_by_force(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     way = WAYS["UTC read as local, seen by shifts"]

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from etl.city import City, load_city
-from etl.dirty_csv import LONGEST_RECORD_LINES, split_records
+from etl.dirty_csv import MAX_RECORD_LINES, split_records
 from etl.layout import load_layout
 from etl.raw_file import RawFile, inspect_file
-from etl.raw_text import LONGEST_RECORD_BYTES
+from etl.raw_text import MAX_RECORD_BYTES
 from etl.staging import stage_files
 from tests.conftest import CleanFiles
 from tests.raw import GOOD_NIBRS, write_raw
@@ -47,7 +47,7 @@ DAMAGE = {
     "text after a quote": good_line(0, '"1 A" ST'),
     "latin-1 byte in a column in use": good_line(0).replace(b"Downtown", b"Caf\xe9town"),
     "zero byte": good_line(0).replace(b"SECRET", b"SEC\0RET"),
-    "field of megabytes": good_line(0, "A" * (LONGEST_RECORD_BYTES + 1)),
+    "field of megabytes": good_line(0, "A" * (MAX_RECORD_BYTES + 1)),
     "lone quote": b'"',
 }
 
@@ -128,12 +128,12 @@ def test_whatever_stands_between_them_good_lines_come_through(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], end: bytes
 ) -> None:
     """Good lines at both ends, damage of any bytes between: all read or counted, in order."""
-    wall = [good_line(10**8 + number) for number in range(LONGEST_RECORD_LINES + 1)]
+    wall = [good_line(10**8 + number) for number in range(MAX_RECORD_LINES + 1)]
     path = tmp_path_factory.mktemp("fuzz") / "raw.csv"
     path.write_bytes(end.join([HEADER, *wall, *pieces, *wall]) + end)
     file, rows = stage(path, load_city())
     kept = [int(number) for number, _ in rows if number and number.isdigit()]
-    first = [10**8 + number for number in range(LONGEST_RECORD_LINES + 1)]
+    first = [10**8 + number for number in range(MAX_RECORD_LINES + 1)]
     assert kept[: len(first)] == first
     # An open quote may take the first of the closing lines with it, never the last.
     assert kept[-1] == first[-1]
@@ -143,16 +143,16 @@ def test_whatever_stands_between_them_good_lines_come_through(
         assert max(places) == len(rows) + file.rows_malformed
 
 
-def test_careful_split_agrees_with_the_engine_on_clean_text(tmp_path: Path, city: City) -> None:
+def test_split_agrees_with_the_engine_on_clean_text(tmp_path: Path, city: City) -> None:
     path = write_raw(
         tmp_path / "raw.csv",
         [{"IncidentNumber": f"{n:05}", "StreetAddress": 'A, "B"\nC'} for n in range(50)],
     )
-    careful = [fields for _, fields in split_records(inspect_file(path, 0, [LAYOUT], city)) if fields]
+    split = [fields for _, fields in split_records(inspect_file(path, 0, [LAYOUT], city)) if fields]
     engine = duckdb.sql(
         f"SELECT * FROM read_csv('{path}', all_varchar = true, header = true)"
     ).fetchall()
-    assert [[value or None for value in fields] for fields in careful] == [list(row) for row in engine]
+    assert [[value or None for value in fields] for fields in split] == [list(row) for row in engine]
 
 
 def test_dirty_file_never_writes_an_address_beside_the_build(
@@ -162,7 +162,7 @@ def test_dirty_file_never_writes_an_address_beside_the_build(
     unlink = Path.unlink
 
     def read_and_unlink(self: Path, missing_ok: bool = False) -> None:
-        if self.exists() and self.name.endswith("careful.csv"):
+        if self.exists() and self.name.endswith("clean.csv"):
             written.append(self.read_text())
         unlink(self, missing_ok)
 

@@ -26,8 +26,8 @@ def test_words_are_listed_for_the_kinds_that_the_city_has(city: City) -> None:
 @pytest.mark.parametrize(
     ("districts", "message"),
     [
-        (Districts(), r"layout nibrs tells beat, npu, zone: .* \[districts\] .*Atlanta, found none"),
-        (Districts(npu="Ward", beat="Beat"), "layout nibrs tells zone: .*found beat, npu"),
+        (Districts(), r"layout nibrs has beat, npu, zone: .* \[districts\] .*Atlanta, found none"),
+        (Districts(npu="Ward", beat="Beat"), "layout nibrs has zone: .*found beat, npu"),
     ],
 )
 def test_district_without_a_word_is_refused(

@@ -9,11 +9,11 @@ import pytest
 
 from etl.city import City
 from etl.clean import CleanSummary, clean_files
-from etl.feed_health import LONGEST_DELAY_DAYS
 from refresh import say_cleaned
 from tests.conftest import CleanFiles
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
+from warehouse.settings import MAX_DELAY_DAYS
 
 GAP = "a gap of exposure, not days without crime"
 
@@ -205,8 +205,8 @@ def test_delays_are_a_complete_grid_that_ends_at_all(clean: CleanFiles, tmp_path
     build = clean([write_raw(tmp_path / "raw.csv", list_rows(changes))])
     rows = fetch(build, "SELECT delay_days, cumulative_share FROM report_delay ORDER BY delay_days")
     assert rows == [
-        (day, 0.5 if day < 2 else 0.75 if day < LONGEST_DELAY_DAYS else 1.0)
-        for day in range(LONGEST_DELAY_DAYS + 1)
+        (day, 0.5 if day < 2 else 0.75 if day < MAX_DELAY_DAYS else 1.0)
+        for day in range(MAX_DELAY_DAYS + 1)
     ]
 
 
@@ -233,7 +233,7 @@ def test_simulated_build_has_all_delays_and_no_break(published: Path) -> None:
         checks = connection.execute(
             "SELECT DISTINCT health_check FROM feed_health ORDER BY ALL"
         ).fetchall()
-    assert len(shares) == LONGEST_DELAY_DAYS + 1
+    assert len(shares) == MAX_DELAY_DAYS + 1
     assert shares == sorted(shares)
     assert shares[-1] == (1.0,)
     assert checks == [("midnight_share",), ("missing_share",), ("monthly_incidents",)]

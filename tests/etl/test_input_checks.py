@@ -44,13 +44,13 @@ def write_broken(path: Path, changes: Mapping[str, str], broken: int, good: int 
     return write_rows(path, [changes] * broken, good)
 
 
-def find_doubts(
+def find_failures(
     tmp_path: Path, city: City, *raw: Path, first: dt.date | None = None,
     last: dt.date | None = None, boundaries: Path | None = None,
 ) -> list[str]:  # fmt: skip
-    """Return the doubts about files."""
+    """Return the failed checks of files."""
     with open_build("test", tmp_path / f"{os.urandom(4).hex()}.duckdb") as build:
-        return list(clean_files(build, raw, city, first, last, boundaries).doubts)
+        return list(clean_files(build, raw, city, first, last, boundaries).failed_checks)
 
 
 @pytest.mark.parametrize(
@@ -71,38 +71,42 @@ def find_doubts(
 def test_each_rule_may_take_its_share_and_no_row_more(
     tmp_path: Path, city: City, changes: Mapping[str, str], limit: int, words: str
 ) -> None:
-    doubts = find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit))
-    assert not [text for text in doubts if " rule " in text]
-    doubts = find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit + 1))
-    (doubt,) = (text for text in doubts if " rule " in text)
-    assert f" of 400 rows fall to rule {words}" in doubt
+    findings = find_failures(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit))
+    assert not [text for text in findings if " rule " in text]
+    findings = find_failures(tmp_path, city, write_broken(tmp_path / "raw.csv", changes, limit + 1))
+    (finding,) = (text for text in findings if " rule " in text)
+    assert f" of 400 rows fall to rule {words}" in finding
 
 
 def test_exchanged_coordinates_are_named(tmp_path: Path, city: City) -> None:
     raw = write_broken(tmp_path / "raw.csv", {"Latitude": "-84.38", "Longitude": "33.75"}, 100)
-    (doubt,) = find_doubts(tmp_path, city, raw)
-    assert doubt.endswith("likely cause: longitude and latitude are exchanged in the layout")
+    (finding,) = find_failures(tmp_path, city, raw)
+    assert finding.endswith("likely cause: longitude and latitude are exchanged in the layout")
 
 
 def test_format_that_reads_the_unreadable_dates_is_named(tmp_path: Path, city: City) -> None:
     raw = write_broken(tmp_path / "raw.csv", {"OccurredFromDate": "25/1/2021 16:30"}, 100)
-    (doubt,) = find_doubts(tmp_path, city, raw)
-    assert doubt.endswith("likely cause: day and month are exchanged: %d/%m/%Y %H:%M reads 100% of them")
+    (finding,) = find_failures(tmp_path, city, raw)
+    assert finding.endswith(
+        "likely cause: day and month are exchanged: %d/%m/%Y %H:%M reads 100% of them"
+    )
 
 
-def test_file_of_which_half_is_lost_is_doubted(tmp_path: Path, city: City) -> None:
+def test_file_of_which_half_is_lost_fails_the_check(tmp_path: Path, city: City) -> None:
     def write(beats: int) -> Path:
         lost = [*[{"NhoodName": ""}] * 100, *[{"LocationType": ""}] * 80, *[{"BEAT_Text": ""}] * beats]
         return write_rows(tmp_path / "raw.csv", lost)
 
-    assert find_doubts(tmp_path, city, write(20)) == []
-    assert find_doubts(tmp_path, city, write(21)) == ["raw.csv: 199 of 400 rows are kept, less than 50%"]
+    assert find_failures(tmp_path, city, write(20)) == []
+    assert find_failures(tmp_path, city, write(21)) == [
+        "raw.csv: 199 of 400 rows are kept, less than 50%"
+    ]
 
 
 def test_rows_of_days_that_were_not_asked_for_are_not_lost(tmp_path: Path, city: City) -> None:
     raw = write_broken(tmp_path / "raw.csv", {"NhoodName": ""}, 90)
     first, last = dt.date(2021, 1, 24), dt.date(2021, 3, 1)
-    assert find_doubts(tmp_path, city, raw, first=first, last=last) == []
+    assert find_failures(tmp_path, city, raw, first=first, last=last) == []
 
 
 def test_rows_reported_after_the_days_that_were_asked_for_are_not_lost(
@@ -110,12 +114,12 @@ def test_rows_reported_after_the_days_that_were_asked_for_are_not_lost(
 ) -> None:
     late = [{"ReportDate": "03/20/2021 12:00"}] * 90
     raw = write_rows(tmp_path / "raw.csv", late)
-    assert find_doubts(tmp_path, city, raw, last=dt.date(2021, 2, 28)) == []
+    assert find_failures(tmp_path, city, raw, last=dt.date(2021, 2, 28)) == []
 
 
 def test_rows_of_another_file_are_not_lost(tmp_path: Path, city: City) -> None:
     one, two = (write_broken(tmp_path / name, {"NhoodName": ""}, 90) for name in ("one.csv", "two.csv"))
-    assert find_doubts(tmp_path, city, one, two) == []
+    assert find_failures(tmp_path, city, one, two) == []
 
 
 @pytest.mark.parametrize("number", ["{}.0", "'{}"])
@@ -127,27 +131,27 @@ def test_report_number_is_the_same_whatever_a_program_added(
     two = write_rows(tmp_path / "two.csv", told)
     with open_build("test", tmp_path / "b.duckdb") as build:
         summary = clean_files(build, [one, two], city)
-    assert (summary.rows_kept, summary.doubts) == (ROWS, ())
+    assert (summary.rows_kept, summary.failed_checks) == (ROWS, ())
 
 
-def test_crimes_of_two_files_under_two_numbers_are_doubted(tmp_path: Path, city: City) -> None:
+def test_crimes_of_two_files_under_two_numbers_fail_the_check(tmp_path: Path, city: City) -> None:
     one = write_rows(tmp_path / "one.csv", [])
     for renamed, found in ((40, 0), (41, 2)):
         told = [{"IncidentNumber": f"APD-{n}"} for n in range(renamed)]
-        doubts = find_doubts(tmp_path, city, one, write_rows(tmp_path / "two.csv", told))
-        assert len(doubts) == found
-    assert doubts[1] == (
+        findings = find_failures(tmp_path, city, one, write_rows(tmp_path / "two.csv", told))
+        assert len(findings) == found
+    assert findings[1] == (
         "two.csv: 10% of its crimes stand in another file under another report number, at the same "
         "time and place"
     )
 
 
-def test_numbers_that_restart_are_doubted(tmp_path: Path, city: City) -> None:
+def test_numbers_that_restart_fail_the_check(tmp_path: Path, city: City) -> None:
     for used_again, found in ((4, 0), (5, 1)):
         told = [{"IncidentNumber": f"21{ROWS - 1 - n:06}"} for n in range(used_again)]
-        doubts = find_doubts(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
-        assert len(doubts) == found
-    assert doubts == [
+        findings = find_failures(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        assert len(findings) == found
+    assert findings == [
         "raw.csv: 5 of 400 rows have the report number and offense of a row of another day; likely"
         " cause: numbers that restart, or another column"
     ]
@@ -173,7 +177,9 @@ def test_offense_that_vanishes_is_warned_of(tmp_path: Path, city: City) -> None:
     ) in warnings
 
 
-def test_dates_that_cannot_be_read_are_shown_before_they_are_a_doubt(tmp_path: Path, city: City) -> None:
+def test_dates_that_cannot_be_read_are_shown_before_they_fail_the_check(
+    tmp_path: Path, city: City
+) -> None:
     for unread, words in ((8, []), (9, ["raw.csv: 9 rows fall to rule missing_date (row 1: occurred"])):
         told = [{"OccurredFromDate": "1. J\u00e4nner 2021 16:00"}] * unread
         warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
@@ -181,31 +187,33 @@ def test_dates_that_cannot_be_read_are_shown_before_they_are_a_doubt(tmp_path: P
     assert "row 1: occurred '1. J\u00e4nner 2021 16:00'; row 2" in warnings[0]
 
 
-def test_neighborhoods_that_zones_contradict_are_doubted(tmp_path: Path, city: City) -> None:
+def test_neighborhoods_that_zones_contradict_fail_the_check(tmp_path: Path, city: City) -> None:
     for broken, found in ((80, 0), (81, 1)):
         raw = write_broken(tmp_path / "raw.csv", {"BEAT_Text": "101"}, broken)
-        doubts = find_doubts(tmp_path, city, raw)
-        assert len(doubts) == found
-    assert doubts[0].startswith("raw.csv: 20% of the rows lie in another zone than their neighborhood's")
+        findings = find_failures(tmp_path, city, raw)
+        assert len(findings) == found
+    assert findings[0].startswith(
+        "raw.csv: 20% of the rows lie in another zone than their neighborhood's"
+    )
 
 
-def test_neighborhoods_that_polygons_contradict_are_doubted(tmp_path: Path, city: City) -> None:
+def test_neighborhoods_that_polygons_contradict_fail_the_check(tmp_path: Path, city: City) -> None:
     square = [[-84.40, 33.74], [-84.38, 33.74], [-84.38, 33.77], [-84.40, 33.77], [-84.40, 33.74]]
     polygons = write_polygons(tmp_path / "p.geojson", Downtown=square)
     for broken, found in ((80, 0), (81, 1)):
         raw = write_broken(tmp_path / "raw.csv", {"NhoodName": "Midtown"}, broken)
-        doubts = find_doubts(tmp_path, city, raw, boundaries=polygons)
-        assert len(doubts) == found
-    assert doubts[0].startswith("raw.csv: 20% of the rows lie in another polygon than")
+        findings = find_failures(tmp_path, city, raw, boundaries=polygons)
+        assert len(findings) == found
+    assert findings[0].startswith("raw.csv: 20% of the rows lie in another polygon than")
 
 
 def test_few_incidents_are_no_ground_for_a_forecast(tmp_path: Path, city: City) -> None:
-    assert find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", {}, 0, good=112)) == []
-    (doubt,) = find_doubts(tmp_path, city, write_broken(tmp_path / "raw.csv", {}, 0, good=108))
-    assert doubt == "108 incidents on 27 days are left; a forecast needs 100 on 28"
+    assert find_failures(tmp_path, city, write_broken(tmp_path / "raw.csv", {}, 0, good=112)) == []
+    (finding,) = find_failures(tmp_path, city, write_broken(tmp_path / "raw.csv", {}, 0, good=108))
+    assert finding == "108 incidents on 27 days are left; a forecast needs 100 on 28"
 
 
-def test_doubtful_build_is_refused_and_published_by_force_on_record(
+def test_build_that_fails_a_check_is_refused_and_published_by_force_on_record(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw = write_broken(tmp_path / "raw.csv", {"OccurredFromDate": "25/1/2021 16:30"}, 100)

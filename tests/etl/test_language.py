@@ -238,7 +238,7 @@ def test_weekday_and_shift_are_told(tmp_path: Path) -> None:
     text = "id,day,code,ward,dow,watch\n" + "".join(
         f"1,2022-03-01,23F,A,{word}, Day\n" for word in words
     )
-    rows = read_staged(tmp_path / "a.csv", text, layout, "told_weekday, told_shift")
+    rows = read_staged(tmp_path / "a.csv", text, layout, "raw_weekday, raw_shift")
     assert rows == [(1, "Day"), (2, "Day"), (4, "Day"), (None, "Day"), (None, "Day"), (7, "Day")]
 
 

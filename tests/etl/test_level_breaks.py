@@ -9,14 +9,13 @@ import pandas as pd
 import pytest
 
 from etl.level_breaks import (
-    FEWEST_MONTHS,
+    MIN_SCORE,
+    MIN_SIDE_MONTHS,
     ORDINARY_RATIO,
-    SMALLEST_SCORE,
-    WINDOW_MONTHS,
     find_breaks,
     score_months,
 )
-from warehouse.settings import MIN_MONTH_DAYS
+from warehouse.settings import BREAK_WINDOW_MONTHS, MIN_MONTH_DAYS
 
 Floats = npt.NDArray[np.float64]
 FIRST = 2021 * 12
@@ -41,10 +40,10 @@ def found(incidents: Sequence[float], days: Sequence[float] | None = None) -> li
 
 def naive_score(counts: Floats, exposure: Floats, month: int) -> float:
     """Return the score at one month, spelled out; the oracle of `score_months`."""
-    sides = [range(max(month - WINDOW_MONTHS, 0), month),
-             range(month, min(month + WINDOW_MONTHS, len(counts)))]  # fmt: skip
+    sides = [range(max(month - BREAK_WINDOW_MONTHS, 0), month),
+             range(month, min(month + BREAK_WINDOW_MONTHS, len(counts)))]  # fmt: skip
     kept = [[m for m in side if exposure[m] > 0] for side in sides]
-    if exposure[month] == 0 or min(map(len, kept)) < FEWEST_MONTHS:
+    if exposure[month] == 0 or min(map(len, kept)) < MIN_SIDE_MONTHS:
         return 0.0
     logs = [np.array([np.log((counts[m] + 0.5) / exposure[m]) for m in side]) for side in kept]
     noise = sum(((x - x.mean()) ** 2).sum() for x in logs) / (sum(map(len, kept)) - 2)
@@ -83,7 +82,7 @@ def test_months_in_which_the_level_breaks(incidents: Sequence[float], breaks: li
 def test_break_tells_the_rates_on_its_two_sides() -> None:
     (found_break,) = find_breaks(FIRST + np.arange(24), np.repeat([60.0, 240.0], 12), np.full(24, 30.0))
     assert (found_break.before, found_break.after) == (2.0, 8.0)
-    assert found_break.score >= SMALLEST_SCORE
+    assert found_break.score >= MIN_SCORE
 
 
 def test_month_half_observed_is_no_break_and_one_hardly_observed_is_left_out() -> None:

@@ -18,7 +18,7 @@ from etl.city import City
 from etl.dirty_csv import split_records
 from etl.layout import load_layouts
 from etl.raw_file import check_unchanged, inspect_file, inspect_files
-from etl.raw_text import LONGEST_RECORD_BYTES
+from etl.raw_text import MAX_RECORD_BYTES
 from etl.staging import stage_files
 from tests.etl.staged import make_layout, read_staged, stage, stage_path
 from tests.raw import write_raw
@@ -146,7 +146,7 @@ def test_line_of_many_megabytes_costs_one_row_and_little_memory(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert records == [(1, True), (2, False), (3, True)]
-    assert peak < 8 * LONGEST_RECORD_BYTES
+    assert peak < 8 * MAX_RECORD_BYTES
 
 
 def write_workbook(path: Path, sheets: Mapping[str, list[list[object]]]) -> Path:

@@ -10,7 +10,7 @@ LAYOUT = make_layout("day,code,ward,x,y,address", {"longitude": "x", "latitude":
 HEADER = "day,code,ward,x,y,address\n"
 ROW = "2022-03-01,23F,A,-84.38811,33.75611,1 SECRET ST\n"
 DAMAGE = "broken\n"
-"""A line that sends a file through the careful reader."""
+"""A line that sends a file through the splitter of dirty CSV."""
 
 
 def number(path: Path, text: str) -> Rows:

@@ -132,7 +132,7 @@ LAYOUT_MISTAKES = [
     ('["%d.%m.%Y"]', '["%d.%m.%Y", "%m.%d.%Y"]', "differ in the order of day and month only"),
     ("time_zone", f"month_names = {['Mai'] * 12}\ntime_zone", "month_names: a name is there twice"),
     ("time_zone", 'new_columns = "yes"\ntime_zone', "found 'yes', expected a valid boolean"),
-    ("time_zone", 'name = "other"\ntime_zone', "unknown key 'name': the name of the file tells it"),
+    ("time_zone", 'name = "other"\ntime_zone', "unknown key 'name': the name of the file says it"),
     ("[offense_codes]", "[shifts]\nDay = [6, 14]\n[offense_codes]", "shifts: needs the field 'shift'"),
 ]  # fmt: skip
 

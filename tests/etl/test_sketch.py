@@ -46,7 +46,7 @@ MOMENTS = draw_moments()
 
 
 def spell(form: str, moments: pd.DatetimeIndex = MOMENTS) -> list[str]:
-    """Moments as text."""
+    """TimestampColumns as text."""
     return list(moments.strftime(form))
 
 
