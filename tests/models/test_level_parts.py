@@ -16,7 +16,7 @@ from models.city_level import (
     SPEEDS,
     TREND_A_YEAR,
     TREND_EFOLDING_MONTHS,
-    WALK_PRIOR,
+    WALK_STEPS,
     Speed,
     average_speeds,
     compute_covariance,
@@ -95,10 +95,17 @@ def test_evidence_is_laplace_s_without_the_terms_of_the_counts_alone() -> None:
         assert evidence[series] == pytest.approx(naive, rel=1e-9)
 
 
-def test_priors_of_the_speeds_add_up_to_one() -> None:
-    assert sum(WALK_PRIOR) == pytest.approx(1)
+def test_speeds_are_a_grid_from_standing_still_up_whose_priors_add_up_to_one() -> None:
+    assert WALK_STEPS[0] == 0
+    assert list(WALK_STEPS) == sorted(set(WALK_STEPS))
+    assert list(DEVIATIONS) == sorted(set(DEVIATIONS))
+    assert len(SPEEDS) == len(WALK_STEPS) * len(DEVIATIONS)
     assert sum(speed.prior for speed in SPEEDS) == pytest.approx(1)
-    assert len(SPEEDS) == len(WALK_PRIOR) * len(DEVIATIONS)
+
+
+def test_recoding_moves_further_than_any_speed_and_is_believed_less() -> None:
+    assert max(WALK_STEPS) < RECODED.walk < 1  # a month's step of 1 would be to 2.7 times as much
+    assert min(speed.prior for speed in SPEEDS) > RECODED.prior
 
 
 def test_speeds_are_weighted_by_prior_and_evidence_and_recoding_by_each_stratum_alone() -> None:
@@ -138,3 +145,11 @@ def test_half_as_many_days_with_half_as_many_crimes_are_the_same_level() -> None
     days = np.where(np.arange(24) % 2, 30.0, 15.0)[:, None]
     level = forecast_level(100 * days, days, months, months + 24)
     np.testing.assert_allclose(level[:, 0], 100, rtol=1e-3)
+
+
+def test_stratum_that_was_never_seen_is_expected_half_a_crime_in_the_days_seen() -> None:
+    """And a little less, since none was seen: the pseudocount is 0.5."""
+    months = np.arange(FIRST_MONTH, FIRST_MONTH + 24)
+    counts = np.column_stack([np.full(24, 3000.0), np.zeros(24)])
+    level = forecast_level(counts, np.full((24, 2), 30.0), months, months + 24)
+    assert 0.4 < level[:, 1].mean() * 24 * 30 < 0.5
