@@ -137,8 +137,8 @@ def test_months_that_no_file_covers(
         found = findings(build, "missing_month")
         assert len(found) == months
         assert found[:1] == [("all", "2013-07-01", 0.0, 31.0, True)][:months]
-    told = [text for text in summary.warnings if "not covered" in text]
-    assert told == ([f"{warning} are not covered by any file: {GAP}"] if warning else [])
+    gaps = [text for text in summary.warnings if "not covered" in text]
+    assert gaps == ([f"{warning} are not covered by any file: {GAP}"] if warning else [])
 
 
 def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> None:
