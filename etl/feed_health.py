@@ -144,13 +144,13 @@ FROM (({MISSING_SHARE_SELECT}) UNION ALL ({MIDNIGHT_SHARE_SELECT})
                        expected_value::DOUBLE, is_warning::BOOLEAN, detail::VARCHAR FROM level_break)
 """
 
-# A column that was left out is in the ledger already, a missing month in the warning of its gap. Rows of
-# one finding have the same sentence, which is given once.
+# Nothing is said twice: a column that was left out is in the ledger already, a missing month in the
+# warning of its gap.
 WARNINGS_SELECT = """
 SELECT detail FROM feed_health
 WHERE is_warning AND health_check <> 'missing_month' AND subject NOT IN (
     SELECT raw_file || ':' || unnest(string_split(columns_left_out, ', ')) FROM raw_file)
-GROUP BY detail ORDER BY min(month_start) NULLS FIRST, min(health_check), min(subject)
+ORDER BY month_start NULLS FIRST, health_check, subject
 """
 
 

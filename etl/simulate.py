@@ -19,11 +19,13 @@ import pandas as pd
 
 from etl.city import City
 from warehouse import settings
+from warehouse.months import MONTHS
 from warehouse.table import quote_text
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+DAY_HOURS = 24
 REPORT_PREFIX = "SIM"
 SERIALS_PER_PART = 10_000_000
 DEFAULT_INCIDENTS = 250_000
@@ -92,7 +94,7 @@ def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS, pa
     places = pd.read_csv(settings.REFERENCE_DIR / "neighborhood.csv", dtype={"zone": str})
     hours = list_hours(city)
     rates = draw_rates(random, len(places))
-    exposure = hours.groupby(["month", "hour"]).size().to_numpy().reshape(12, 24)
+    exposure = hours.groupby(["month", "hour"]).size().to_numpy().reshape(MONTHS, DAY_HOURS)
     rates *= incidents / (rates * exposure).sum()
     offenses = draw_offenses(random, rates, hours, places)
     offenses["serial"] += part * SERIALS_PER_PART
@@ -127,9 +129,9 @@ def list_hours(city: City) -> pd.DataFrame:
 
 
 def draw_rates(random: np.random.Generator, places: int) -> Floats:
-    """Return relative rates (neighborhood, month, hour): a level, a season and a mix of day shapes."""
+    """Return relative rates (neighborhood, 12, 24): a level, a season and a mix of day shapes."""
     level = 0.4 + random.lognormal(0.0, 1.0, places)
-    season = 1 + 0.08 * np.cos(2 * np.pi * (np.arange(12) - 6) / 12)
+    season = 1 + 0.08 * np.cos(2 * np.pi * (np.arange(MONTHS) - 6) / MONTHS)
     shapes = np.stack([day_shape(peak, width) for peak, width in ((18, 5), (13, 3.5), (1, 3))])
     mix = random.dirichlet((3.0, 2.0, 1.0), places)
     profile = mix @ shapes
@@ -138,7 +140,7 @@ def draw_rates(random: np.random.Generator, places: int) -> Floats:
 
 
 def day_shape(peak: float, width: float) -> Floats:
-    """Return a 24-hour shape with mean 1: a circular bump at `peak` on a floor."""
+    """Return a shape (24) with mean 1: a circular bump at `peak` on a constant."""
     distance = (np.arange(24) - peak + 12) % 24 - 12
     shape = 0.35 + np.exp(-0.5 * (distance / width) ** 2)
     normalized: Floats = shape / shape.mean()
@@ -187,12 +189,12 @@ def draw_offenses(
 def draw_cells(
     random: np.random.Generator, rates: Floats, hours: pd.DataFrame
 ) -> tuple[Integers, Integers]:
-    """Draw Poisson counts per neighborhood, month and hour; return a place and an hour slot each."""
-    cell = (hours["month"].to_numpy() - 1) * 24 + hours["hour"].to_numpy()
+    """Draw Poisson counts per neighborhood, month and hour; return place and hour slot per offense."""
+    cell = (hours["month"].to_numpy() - 1) * DAY_HOURS + hours["hour"].to_numpy()
     order = np.argsort(cell, kind="stable")
-    sizes = np.bincount(cell, minlength=288)
+    sizes = np.bincount(cell, minlength=MONTHS * DAY_HOURS)
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    counts = random.poisson(rates.reshape(len(rates), 288) * sizes)
+    counts = random.poisson(rates.reshape(len(rates), -1) * sizes)
     place, chosen = (
         np.repeat(index, counts.ravel()) for index in np.indices(counts.shape).reshape(2, -1)
     )
@@ -201,7 +203,7 @@ def draw_cells(
 
 
 def draw_window_minutes(random: np.random.Generator, count: int) -> Integers:
-    """Draw from-to windows: median near 50 minutes, a tenth of them over 25 hours."""
+    """Draw windows (count) in minutes: median near 50, a share of `WIDE_WINDOWS` over 25 hours."""
     minutes = random.lognormal(np.log(40), 1.4, count)
     wide = random.random(count) < WIDE_WINDOWS
     minutes[wide] = random.uniform(25 * 60, 20 * 24 * 60, int(wide.sum()))
@@ -209,7 +211,7 @@ def draw_window_minutes(random: np.random.Generator, count: int) -> Integers:
 
 
 def draw_delay_minutes(random: np.random.Generator, count: int) -> Integers:
-    """Draw delays between the end of the occurrence and the report."""
+    """Draw delays (count), in minutes, between the end of the occurrence and the report."""
     day = 24 * 60
     minutes = random.exponential(150, count)
     kind = random.random(count)
@@ -222,7 +224,7 @@ def draw_delay_minutes(random: np.random.Generator, count: int) -> Integers:
 def draw_codes(
     random: np.random.Generator, place: Integers, hour: Integers, places: int
 ) -> npt.NDArray[np.str_]:
-    """Draw an offense for each place and hour from the place's own mix, by day and by night."""
+    """Draw NIBRS codes, one for each place and hour, from the place's own mix by day and by night."""
     codes = np.array(list(OFFENSE_MIX))
     weight, night_factor = np.array(list(OFFENSE_MIX.values())).T
     mixes = random.dirichlet(weight, places)[:, None, :] * np.stack([np.ones(len(codes)), night_factor])

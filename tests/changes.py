@@ -16,7 +16,7 @@ import numpy as np
 import openpyxl
 from openpyxl.utils.exceptions import IllegalCharacterError
 
-from tests.good import FIRST_DAY, Draft, Incident, Row, UnfitError, tell
+from tests.good import FIRST_DAY, Draft, Incident, Row, UnfitError, write_texts
 
 ChangeRows = Callable[[Draft], None]
 ChangeData = Callable[[bytes, Draft], bytes]
@@ -34,7 +34,7 @@ GAP_FIRST, GAP_DAYS = dt.date(2021, 7, 1), 105
 # Changes of rows.
 
 
-def retell(
+def rewrite(
     count: int = 0,
     how: Move | None = None,
     dates: str = "",
@@ -46,16 +46,16 @@ def retell(
     def change(draft: Draft) -> None:
         rows = draft.choose(count) if count else draft.rows
         for row in rows:
-            told = move(row.told, how) if how else row.told
-            row.texts |= tell(draft.layout, told, dates, clocks, is_utc)
+            incident = move(row.incident, how) if how else row.incident
+            row.texts |= write_texts(draft.layout, incident, dates, clocks, is_utc)
         draft.touch(rows)
 
     return change
 
 
-def move(told: Incident, how: Move, **facts: str) -> Incident:
+def move(incident: Incident, how: Move, **facts: str) -> Incident:
     """Return an incident at other times, with other facts."""
-    return replace(told, **cast("dict[str, Any]", {**how(told), **facts}))
+    return replace(incident, **cast("dict[str, Any]", {**how(incident), **facts}))
 
 
 def write(name: str, value: Write, count: int = 0, *, is_same: bool = False) -> ChangeRows:
@@ -99,7 +99,7 @@ def together(*changes: ChangeRows) -> ChangeRows:
 def reported_later(days: int, count: int = 1) -> ChangeRows:
     """Move reports to a day after the last."""
     day = dt.datetime.combine(LAST_DAY + dt.timedelta(days=days), dt.time(12))
-    return retell(count, lambda _: {"reported": day})
+    return rewrite(count, lambda _: {"reported": day})
 
 
 def rename_place(spellings: tuple[str, str], rows: int = 3) -> ChangeRows:
@@ -128,11 +128,11 @@ def leave_gap(moment: str) -> ChangeRows:
         return -days <= (date.date() - GAP_FIRST).days < GAP_DAYS + days
 
     def change(draft: Draft) -> None:
-        gone = [row for row in draft.rows if is_near(getattr(row.told, moment))]
+        gone = [row for row in draft.rows if is_near(getattr(row.incident, moment))]
         draft.touch(gone)
-        numbers = {row.told.number for row in gone}
-        draft.rows = [row for row in draft.rows if row.told.number not in numbers]
-        draft.touch(row for row in draft.rows if is_near(row.told.occurred, 1))
+        numbers = {row.incident.number for row in gone}
+        draft.rows = [row for row in draft.rows if row.incident.number not in numbers]
+        draft.touch(row for row in draft.rows if is_near(row.incident.occurred, 1))
 
     return change
 
@@ -151,8 +151,8 @@ def add_rows(count: int, how: Move) -> ChangeRows:
 
     def change(draft: Draft) -> None:
         for serial, row in enumerate(draft.choose(count)):
-            told = move(row.told, how, number=f"21999{serial:04}")
-            draft.rows.append(Row(told, tell(draft.layout, told)))
+            incident = move(row.incident, how, number=f"21999{serial:04}")
+            draft.rows.append(Row(incident, write_texts(draft.layout, incident)))
 
     return change
 
@@ -200,7 +200,7 @@ def edit(how: Callable[[bytes], bytes], count: int = 1, *, is_same: bool = False
         rows = draft.choose(count)
         lines = data.split(b"\n")
         for row in rows:
-            number = row.told.number.encode()
+            number = row.incident.number.encode()
             place = next((n for n, line in enumerate(lines) if number in line), None)
             if place is None:
                 raise UnfitError("the row has another number now")

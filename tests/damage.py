@@ -155,17 +155,17 @@ def run_round(rng: np.random.Generator, seed: int) -> tuple[str, list[str]]:
     names = rng.choice(list(WAYS), rng.integers(2, 4), replace=False)
     ways, layout = [WAYS[name] for name in names], str(rng.choice(load_city().layouts))
     is_spoilt = bool(rng.integers(2))
-    told = f"{layout}, seed {seed}: {', '.join(names)}{', spoilt' if is_spoilt else ''}"
+    title = f"{layout}, seed {seed}: {', '.join(names)}{', spoilt' if is_spoilt else ''}"
     with tempfile.TemporaryDirectory() as folder:
         try:
             draft, result = damage(ways, layout, seed, Path(folder), is_spoilt=is_spoilt)
         except UnfitError:
             return "unfit", []
         except Exception:  # whatever it is, it is what is looked for
-            return "fault", [f"{told}: {traceback.format_exc()}"]
+            return "fault", [f"{title}: {traceback.format_exc()}"]
     faults = find_faults(draft, clean_good(layout, count_days(ways), seed), result)
     word = "fault" if faults else "refused" if result.refused else "cleaned"
-    return word, [f"{told}: {fault}" for fault in faults]
+    return word, [f"{title}: {fault}" for fault in faults]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,7 +2,7 @@
 
 Input: a layout, a number of days, a seed. Output: a `Draft` of a file whose every row becomes an
 incident, with nothing to mend. Names, districts and centres are those of `data/reference`; everything
-else is drawn at random. A row keeps what happened beside what it says, so that it can be told
+else is drawn at random. A row keeps what happened beside what it says, so that it can be written
 otherwise.
 """
 
@@ -58,7 +58,7 @@ class Incident:
 class Row:
     """One row: what happened, and what the file says of it by column."""
 
-    told: Incident
+    incident: Incident
     texts: dict[str, str]
 
 
@@ -75,7 +75,7 @@ class Draft:
 
     def copy(self, rng: np.random.Generator) -> Self:
         """Return a draft that can be changed, with dice of its own."""
-        rows = [Row(row.told, dict(row.texts)) for row in self.rows]
+        rows = [Row(row.incident, dict(row.texts)) for row in self.rows]
         return replace(self, header=list(self.header), rows=rows, rng=rng, touched=set())
 
     def column(self, name: str) -> str:
@@ -86,19 +86,19 @@ class Draft:
 
     def choose(self, count: int) -> list[Row]:
         """Return rows that nothing has touched, in their order."""
-        free = [row for row in self.rows if row.told.number not in self.touched]
+        free = [row for row in self.rows if row.incident.number not in self.touched]
         if len(free) < count:
             raise UnfitError("too few rows are untouched")
         return [free[place] for place in sorted(self.rng.choice(len(free), count, replace=False))]
 
     def touch(self, rows: Iterable[Row]) -> None:
         """Note that the incidents of rows may come out otherwise."""
-        self.touched.update(row.told.number for row in rows)
+        self.touched.update(row.incident.number for row in rows)
 
 
 def draft_good(layout: Layout, days: int, seed: int) -> Draft:
     """Return the draft of a good file: 12 to 20 reports a day over so many days."""
-    rows = [Row(told, tell(layout, told)) for told in draw_incidents(days, seed)]
+    rows = [Row(incident, write_texts(layout, incident)) for incident in draw_incidents(days, seed)]
     return Draft(layout, list(layout.columns), rows, np.random.default_rng(seed))
 
 
@@ -141,8 +141,8 @@ def draw_incident(
     )
 
 
-def tell(
-    layout: Layout, told: Incident, dates: str = "", clocks: str = "", is_utc: bool | None = None
+def write_texts(
+    layout: Layout, incident: Incident, dates: str = "", clocks: str = "", is_utc: bool | None = None
 ) -> dict[str, str]:
     """Return what a row says of an incident, by column, as the layout writes it.
 
@@ -150,18 +150,19 @@ def tell(
     """
     literals = {code: literal for literal, code in layout.offense_codes.items()}
     said = {
-        **told.place,
-        "report_number": told.number,
-        "nibrs_code": told.code,
-        "offense_literal": literals.get(told.code, ""),
+        **incident.place,
+        "report_number": incident.number,
+        "nibrs_code": incident.code,
+        "offense_literal": literals.get(incident.code, ""),
         "location_type": "18",
-        "firearm_involved": told.firearm,
-        "weekday": f"{told.occurred:%A}",
-        "shift": name_shift(layout, told.occurred.hour),
+        "firearm_involved": incident.firearm,
+        "weekday": f"{incident.occurred:%A}",
+        "shift": name_shift(layout, incident.occurred.hour),
     }
     in_utc = layout.is_utc if is_utc is None else is_utc
     for name, moment in (
-        ("occurred", told.occurred), ("occurred_until", told.until), ("reported", told.reported)
+        ("occurred", incident.occurred), ("occurred_until", incident.until),
+        ("reported", incident.reported),
     ):  # fmt: skip
         written = moment.replace(tzinfo=ZONE).astimezone(UTC) if in_utc else moment
         said[name] = write_date(written, dates or layout.datetime_formats[0])

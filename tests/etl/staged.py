@@ -18,12 +18,12 @@ Rows = list[tuple[object, ...]]
 def make_layout(columns: str, fields: dict[str, str] | None = None, **facts: object) -> Layout:
     """Return a layout of comma-separated columns, each of them a field of `FIELDS` or of `fields`."""
     names = columns.split(",")
-    told = {field: name for field, name in FIELDS.items() if name in names}
+    known = {field: name for field, name in FIELDS.items() if name in names}
     return Layout.model_validate(
         {
             "name": "made_up",
             "columns": names,
-            "fields": {**told, **(fields or {})},
+            "fields": {**known, **(fields or {})},
             "datetime_formats": ["%Y-%m-%d"],
             **facts,
         }

@@ -202,9 +202,9 @@ def test_swap_is_not_suspected_where_both_orders_lie_in_the_city(tmp_path: Path,
 
 
 def test_numbers_spellings_and_aliases_of_polygons_are_names(tmp_path: Path, city: City) -> None:
-    told = [14, 14.0, "14.0", "West", " WEST", "The Villages at Castleberry H"]
+    names = [14, 14.0, "14.0", "West", " WEST", "The Villages at Castleberry H"]
     path = tmp_path / "p.geojson"
-    path.write_text(json.dumps(collect(*(feature(name=name) for name in told))))
+    path.write_text(json.dumps(collect(*(feature(name=name) for name in names))))
     hill = "The Villages at Castleberry Hill"
     assert load_boundaries(path, city).names == ("14", "14", "14", "West", "West", hill)
 

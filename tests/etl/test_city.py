@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from etl.city import BoundingBox, City
+from etl.clean import CleanSummary
 from tests.conftest import CleanFiles
 from tests.raw import write_raw
+from warehouse.build import Build
 from warehouse.settings import REFERENCE_DIR
 
 FIRST_VERSION_EDGE = -84.5
@@ -47,17 +49,20 @@ def test_polygons_lie_inside_and_46_neighborhoods_reach_beyond_the_old_edge(
 
 
 @pytest.mark.real_data
-def test_no_real_neighborhood_is_lost_west_of_the_old_edge(clean: CleanFiles, real_data: Path) -> None:
-    build = clean([real_data / f"cobra_{year}.csv.gz" for year in range(2013, 2017)])
-    assert (
-        build.fetch_value("SELECT sum(row_count) FROM rejected_incident WHERE rule = 'outside_city'")
-        == 0
-    )
+def test_no_real_neighborhood_is_lost_west_of_the_old_edge(
+    real_build: tuple[Build, CleanSummary],
+) -> None:
+    build, _ = real_build
+    of_2013_to_2016 = "raw_file BETWEEN 'cobra_2013' AND 'cobra_2017'"
+    outside = build.connection.execute(f"""
+        SELECT count(*), sum(row_count) FROM rejected_incident
+        WHERE rule = 'outside_city' AND {of_2013_to_2016}""").fetchall()
+    assert outside == [(4, 0)]
     lost, neighborhoods, share = build.connection.execute(f"""
-        WITH place AS (SELECT neighborhood, max(longitude) AS east, count(*) AS incidents
-                       FROM incident GROUP BY ALL)
+        WITH old AS (SELECT * FROM incident WHERE {of_2013_to_2016}),
+             place AS (SELECT neighborhood, max(longitude) AS east FROM old GROUP BY ALL)
         SELECT count(*) FILTER (east < {FIRST_VERSION_EDGE}), count(*),
-               (SELECT avg((longitude < {FIRST_VERSION_EDGE})::INTEGER) FROM incident)
+               (SELECT avg((longitude < {FIRST_VERSION_EDGE})::INTEGER) FROM old)
         FROM place""").fetchall()[0]
     assert neighborhoods >= 240
     assert lost >= 40

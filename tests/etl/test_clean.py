@@ -307,21 +307,6 @@ def test_no_row_left_names_the_rule_that_hits_most(clean: CleanFiles, tmp_path: 
         clean([path])
 
 
-def test_zone_and_npu_are_those_of_recent_incidents(clean: CleanFiles, tmp_path: Path) -> None:
-    def row(number: int, year: int, beat: str, npu: str) -> dict[str, str]:
-        moment = f"6/{number}/{year} 16:30"
-        return {
-            "IncidentNumber": str(number), "OccurredFromDate": moment, "OccurredToDate": moment,
-            "ReportDate": moment, "BEAT_Text": beat, "NPU": npu,
-        }  # fmt: skip
-
-    old = write_raw(tmp_path / "old.csv", [row(number, 2013, "101", "A") for number in range(1, 9)])
-    new = write_raw(tmp_path / "new.csv", [row(number, 2021, "604", "B") for number in range(10, 12)])
-    build = clean([old, new])
-    assert fetch(build, "SELECT zone, npu, incident_count FROM neighborhood") == [("6", "B", 10)]
-    assert fetch(build, "SELECT DISTINCT zone FROM incident ORDER BY zone") == [("1",), ("6",)]
-
-
 def test_offenses_without_a_code_are_listed_with_their_counts(clean: CleanFiles, tmp_path: Path) -> None:
     words = ["JAYWALKING", "Jaywalking", "LOITERING", "AUTO THEFT", ""]
     rows = [{"offense_id": str(n), "UC2 Literal": word} for n, word in enumerate(words)]

@@ -221,15 +221,15 @@ def test_pause_after_a_first_day_is_no_gap() -> None:
     assert find_spans(np.array([16, 0, 0, *[20] * 100])) == [(0, 102)]
 
 
-def test_many_gaps_are_told_by_the_longest(tmp_path: Path, city: City) -> None:
+def test_many_gaps_are_named_by_the_longest(tmp_path: Path, city: City) -> None:
     rows = [row for row in daily("2021-01-01", 240, 20) if int(row["ReportDate"][3:5]) <= 18]
     raw = write_raw(tmp_path / "raw.csv", rows)
     with open_build("test", tmp_path / "b.duckdb") as build:
         summary = clean_files(build, [raw], city)
         assert calendar(build) == ("2021-01-01", "2021-08-18", 8 * 18)
-    told = [text for text in summary.warnings if "gap" in text]
-    assert len(told) == 6
-    assert told[-1] == "2 shorter gaps of 22 days in all"
+    gaps = [text for text in summary.warnings if "gap" in text]
+    assert len(gaps) == 6
+    assert gaps[-1] == "2 shorter gaps of 22 days in all"
 
 
 def test_thin_feed_may_pause_for_longer() -> None:

@@ -49,7 +49,7 @@ def check_published(outcome: Outcome, draft: Draft, good: Result, result: Result
     """Hold what was cleaned against what was declared."""
     assert result.refused == ""
     uncovered = good.days - result.days
-    on_uncovered = sum(row.told.occurred.date() in uncovered for row in draft.rows)
+    on_uncovered = sum(row.incident.occurred.date() in uncovered for row in draft.rows)
     repeated = int(outcome.repeated * len(good.incidents))
     implied = Counter(outside_window=on_uncovered, duplicate=repeated)
     assert +result.rejected == Counter(outcome.rejected) + implied
@@ -57,12 +57,12 @@ def check_published(outcome: Outcome, draft: Draft, good: Result, result: Result
     assert result.days <= good.days
     assert len(uncovered) == outcome.uncovered
     if outcome.values:
-        told = [
+        found = [
             {name: row[name] for name in outcome.values}
             for row in result.incidents.values()
             if row["report_number"] in draft.touched
         ]
-        assert told == [outcome.values] * len(draft.touched)
+        assert found == [outcome.values] * len(draft.touched)
 
 
 def test_file_that_fails_a_check_is_published_only_by_force(

@@ -137,8 +137,8 @@ def test_months_that_no_file_covers(
         found = findings(build, "missing_month")
         assert len(found) == months
         assert found[:1] == [("all", "2013-07-01", 0.0, 31.0, True)][:months]
-    told = [text for text in summary.warnings if "not covered" in text]
-    assert told == ([f"{warning} are not covered by any file: {GAP}"] if warning else [])
+    gaps = [text for text in summary.warnings if "not covered" in text]
+    assert gaps == ([f"{warning} are not covered by any file: {GAP}"] if warning else [])
 
 
 def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> None:
@@ -162,13 +162,28 @@ def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> No
     )
 
 
-def test_each_warning_is_one_line_of_the_refresh(
+def test_refresh_gives_each_warning_once(
     tmp_path: Path, city: City, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = write_raw(tmp_path / "raw.csv", list_rows([{"NhoodName": ""}, {}]))
+    """A gap of seven months and a sparse column are warned of; one left out is in the ledger only."""
+    days = [day for day in range(1, 29) for _ in range(3)]
+    dates = ("rpt_date", "occur_date", "poss_date")
+    cobra = [{"offense_id": f"1{number}", **dict.fromkeys(dates, f"06/{day}/2013")}
+             for number, day in enumerate(days)]  # fmt: skip
+    nibrs = [{**occur(f"2/{day}/2014"), "LocationType": "", "NhoodName": ("", "Downtown")[number % 2]}
+             for number, day in enumerate(days)]  # fmt: skip
+    old = write_raw(tmp_path / "old.csv", cobra, "cobra_2013", GOOD_COBRA_2013)
+    new = write_raw(tmp_path / "new.csv", list_rows(nibrs))
     with open_build("test", tmp_path / "built.duckdb") as build:
-        say_cleaned(build, clean_files(build, [raw], city))
-    assert "  warning: raw.csv:NhoodName is missing in 50.0 % of the rows\n" in capsys.readouterr().out
+        say_cleaned(build, clean_files(build, [old, new], city))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("  warning: ")] == [
+        f"  warning: 2013-06-29 to 2014-01-31 (217 days) are not covered by any file: {GAP}",
+        "  warning: new.csv:NhoodName is missing in 50.0 % of the rows",
+    ]
+    assert [line for line in lines if "LocationType" in line] == [
+        "  left out, over 30 % missing: new.csv: LocationType"
+    ]
 
 
 # Reports every two months make one stretch of days up to the cutoff, 2021-09-01; what was over by
@@ -241,13 +256,10 @@ def test_simulated_build_has_all_delays_and_no_break(published: Path) -> None:
 
 @pytest.mark.real_data
 def test_real_files_without_2017_and_2018_say_so_once(
-    tmp_path: Path, city: City, real_data: Path
+    real_build: tuple[Build, CleanSummary],
 ) -> None:
-    raw = sorted(real_data.glob("cobra_*.csv.gz"))
-    assert (
-        f"2017-01-01 to 2018-12-31 (730 days) are not covered by any file: {GAP}"
-        in summarize(tmp_path / "built.duckdb", raw, city).warnings
-    )
+    gaps = [warning for warning in real_build[1].warnings if GAP in warning]
+    assert gaps == [f"2017-01-01 to 2018-12-31 (730 days) are not covered by any file: {GAP}"]
 
 
 @pytest.mark.real_data

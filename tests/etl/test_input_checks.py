@@ -1,4 +1,4 @@
-"""The floor of a build: each limit, its numbers, its examples and its likely cause."""
+"""Quality checks of the input: each limit, its numbers, its examples and its likely cause."""
 
 import datetime as dt
 import os
@@ -127,8 +127,8 @@ def test_report_number_is_the_same_whatever_a_program_added(
     tmp_path: Path, city: City, number: str
 ) -> None:
     one = write_rows(tmp_path / "one.csv", [])
-    told = [{"IncidentNumber": number.format(f"21{n:06}")} for n in range(ROWS)]
-    two = write_rows(tmp_path / "two.csv", told)
+    changes = [{"IncidentNumber": number.format(f"21{n:06}")} for n in range(ROWS)]
+    two = write_rows(tmp_path / "two.csv", changes)
     with open_build("test", tmp_path / "b.duckdb") as build:
         summary = clean_files(build, [one, two], city)
     assert (summary.rows_kept, summary.failed_checks) == (ROWS, ())
@@ -137,8 +137,8 @@ def test_report_number_is_the_same_whatever_a_program_added(
 def test_crimes_of_two_files_under_two_numbers_fail_the_check(tmp_path: Path, city: City) -> None:
     one = write_rows(tmp_path / "one.csv", [])
     for renamed, found in ((40, 0), (41, 2)):
-        told = [{"IncidentNumber": f"APD-{n}"} for n in range(renamed)]
-        findings = find_failures(tmp_path, city, one, write_rows(tmp_path / "two.csv", told))
+        changes = [{"IncidentNumber": f"APD-{n}"} for n in range(renamed)]
+        findings = find_failures(tmp_path, city, one, write_rows(tmp_path / "two.csv", changes))
         assert len(findings) == found
     assert findings[1] == (
         "two.csv: 10% of its crimes stand in another file under another report number, at the same "
@@ -148,8 +148,8 @@ def test_crimes_of_two_files_under_two_numbers_fail_the_check(tmp_path: Path, ci
 
 def test_numbers_that_restart_fail_the_check(tmp_path: Path, city: City) -> None:
     for used_again, found in ((4, 0), (5, 1)):
-        told = [{"IncidentNumber": f"21{ROWS - 1 - n:06}"} for n in range(used_again)]
-        findings = find_failures(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        changes = [{"IncidentNumber": f"21{ROWS - 1 - n:06}"} for n in range(used_again)]
+        findings = find_failures(tmp_path, city, write_rows(tmp_path / "raw.csv", changes))
         assert len(findings) == found
     assert findings == [
         "raw.csv: 5 of 400 rows have the report number and offense of a row of another day; likely"
@@ -166,11 +166,11 @@ def find_warnings(tmp_path: Path, city: City, raw: Path) -> list[str]:
 def test_offense_that_vanishes_is_warned_of(tmp_path: Path, city: City) -> None:
     murders = [{"NibrsUcrCode": "09A", "LocationType": ""}] * 17
     for kept, words in ((4, 1), (5, 0)):
-        told = [*murders, *[{"NibrsUcrCode": "09A"}] * kept]
-        warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        changes = [*murders, *[{"NibrsUcrCode": "09A"}] * kept]
+        warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", changes))
         found = [text for text in warnings if "Murder" in text]
         assert len(found) == words
-    warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told[:20]))
+    warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", changes[:20]))
     assert (
         "of Murder and Nonnegligent Manslaughter 3 of 20 rows are kept; most fall to rule "
         "missing_location_type"
@@ -181,8 +181,8 @@ def test_dates_that_cannot_be_read_are_shown_before_they_fail_the_check(
     tmp_path: Path, city: City
 ) -> None:
     for unread, words in ((8, []), (9, ["raw.csv: 9 rows fall to rule missing_date (row 1: occurred"])):
-        told = [{"OccurredFromDate": "1. J\u00e4nner 2021 16:00"}] * unread
-        warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", told))
+        changes = [{"OccurredFromDate": "1. J\u00e4nner 2021 16:00"}] * unread
+        warnings = find_warnings(tmp_path, city, write_rows(tmp_path / "raw.csv", changes))
         assert [text[: len(words[0])] for text in warnings if "missing_date" in text] == words
     assert "row 1: occurred '1. J\u00e4nner 2021 16:00'; row 2" in warnings[0]
 

@@ -225,14 +225,14 @@ def test_missing_values_in_every_layout_and_in_one(tmp_path: Path, word: str) ->
     [("Yes", True), ("y", True), ("TRUE", True), ("t", True), ("1", True), ("no", False), ("N", False),
      ("False", False), ("f", False), ("0", False), ("maybe", None), ("", None)],
 )  # fmt: skip
-def test_flag_is_yes_no_or_not_told(tmp_path: Path, word: str, flag: bool | None) -> None:
+def test_flag_is_yes_no_or_unknown(tmp_path: Path, word: str, flag: bool | None) -> None:
     layout = make_layout("id,day,code,ward,gun", {"firearm_involved": "gun"})
     rows = [f"{n},2022-03-01,23F,A,{'no' if n else word}\n" for n in range(10)]
     text = "id,day,code,ward,gun\n" + "".join(rows)
     assert read_staged(tmp_path / "a.csv", text, layout, "firearm_involved")[0] == (flag,)
 
 
-def test_weekday_and_shift_are_told(tmp_path: Path) -> None:
+def test_weekday_and_shift_are_staged(tmp_path: Path) -> None:
     layout = make_layout("id,day,code,ward,dow,watch", {"weekday": "dow", "shift": "watch"})
     words = ["Monday", "TUE", "Thurs", "Su", "Unk", "sunday"]
     text = "id,day,code,ward,dow,watch\n" + "".join(

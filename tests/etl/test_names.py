@@ -86,11 +86,11 @@ def test_polygon_then_alias_then_commonest_then_first_in_order(
 
 
 @given(st.dictionaries(st.text(" \u00a0.0A1aBbß", max_size=4), st.integers(1, 9)))
-def test_told_names_share_a_name_just_when_they_share_a_key(counts: dict[str, int]) -> None:
+def test_raw_names_share_a_name_just_when_they_share_a_key(counts: dict[str, int]) -> None:
     renamed = choose_names(counts)
-    names = {told: renamed.get(told, told) for told in counts}
-    assert all(fold_name(name) == fold_name(told) for told, name in names.items())
-    assert len(set(names.values())) == len({fold_name(told) for told in counts})
+    names = {raw: renamed.get(raw, raw) for raw in counts}
+    assert all(fold_name(name) == fold_name(raw) for raw, name in names.items())
+    assert len(set(names.values())) == len({fold_name(raw) for raw in counts})
 
 
 def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
@@ -104,7 +104,9 @@ def repairs(build: Build) -> dict[str, int]:
     return {str(repair): int(str(rows)) for repair, rows in found}
 
 
-def test_spellings_of_a_neighborhood_are_one_counted_and_told(clean: CleanFiles, tmp_path: Path) -> None:
+def test_spellings_of_a_neighborhood_are_one_counted_and_reported(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
     spellings = ["Midtown"] * 4 + ["MIDTOWN", "Mid\u00a0town", "Mid town", "MIDTOWN", "Downtown"]
     rows = [{"IncidentNumber": str(n), "NhoodName": name} for n, name in enumerate(spellings)]
     rejected = {"IncidentNumber": "99", "NhoodName": "MIDTOWN", "BEAT_Text": "902"}
@@ -119,7 +121,7 @@ def test_spellings_of_a_neighborhood_are_one_counted_and_told(clean: CleanFiles,
     ]
 
 
-def test_only_the_largest_merges_are_told(clean: CleanFiles, tmp_path: Path) -> None:
+def test_only_the_largest_merges_are_reported(clean: CleanFiles, tmp_path: Path) -> None:
     rows = [
         {
             "IncidentNumber": f"{letter}{n}",
@@ -129,8 +131,8 @@ def test_only_the_largest_merges_are_told(clean: CleanFiles, tmp_path: Path) -> 
         for n in range(-size, size + 1)
     ]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
-    told = [line.split()[-1] for line in describe_cleaning(build) if "renamed  " in line]
-    assert told == ["'G..'", "'F..'", "'E..'", "'D..'", "'C..'"]
+    reported = [line.split()[-1] for line in describe_cleaning(build) if "renamed  " in line]
+    assert reported == ["'G..'", "'F..'", "'E..'", "'D..'", "'C..'"]
 
 
 def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files without report numbers: rows are told apart, exact duplicates count, nothing private shows."""
+"""Files without report numbers: rows differ, exact duplicates count, nothing private shows."""
 
 from pathlib import Path
 

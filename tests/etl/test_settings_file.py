@@ -156,7 +156,7 @@ def test_files_without_a_mistake(folder: Path) -> None:
     assert load_layout("rivertown").name == "rivertown"
 
 
-def test_all_mistakes_are_told_at_once(folder: Path) -> None:
+def test_all_mistakes_are_reported_at_once(folder: Path) -> None:
     text = LAYOUT.replace("%d.%m.%Y", "%d").replace('"local"', '"GMT"').replace("encoding", "encodign")
     (folder / "rivertown.toml").write_text(text)
     with pytest.raises(ShieldError) as caught:

@@ -1,0 +1,27 @@
+"""What tests of `etl/` share: one thread for small files, and the real files cleaned once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from etl.city import City
+from etl.clean import CleanSummary, clean_files
+from warehouse import settings
+from warehouse.build import Build, open_build
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clean on one thread: on a few hundred rows a second one costs a third more than it gives."""
+    monkeypatch.setattr(settings, "available_cores", lambda: 1)
+
+
+@pytest.fixture(scope="session")
+def real_build(
+    tmp_path_factory: pytest.TempPathFactory, city: City, real_data: Path
+) -> Iterator[tuple[Build, CleanSummary]]:
+    """A build cleaned from all real files of incidents, and its summary; do not change it."""
+    raw = [*real_data.glob("cobra_*.csv.gz"), real_data / "apd_nibrs_sample_2021_2023.csv.gz"]
+    with open_build("test", tmp_path_factory.mktemp("real") / "b.duckdb") as build:
+        yield build, clean_files(build, sorted(raw), city)
