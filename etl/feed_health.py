@@ -1,6 +1,6 @@
-"""Feed health: what is missing, what is thin, where the level breaks, how late reports come.
+"""Feed health: what is missing, where coverage or the level breaks, how late reports come.
 
-Input: `staged`, `repaired`, `incident` and `calendar` of a build that is being cleaned. Leaves:
+Input: `staged`, `repaired`, `incident` and `calendar` of a build that is being cleaned. Output:
 `feed_health` and `report_delay`, filled, and the sentences to warn with.
 """
 

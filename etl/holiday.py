@@ -1,6 +1,6 @@
 """Which days are holidays of the city, observed days among them: as the package `holidays` lists them.
 
-Input: `calendar`, the cutoff, and the country and subdivision that the city's file names. Leaves:
+Input: `calendar`, the cutoff, and the country and subdivision that the city's file names. Output:
 `holiday`, filled; empty for a city that names none.
 """
 

@@ -130,7 +130,7 @@ def apply_rules(
 def reject_duplicates(connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City) -> None:
     """Add to `rejected` all but the most trusted row of each report number and NIBRS code.
 
-    Duplicates are looked for among the rows that pass everything else, so that a spoilt copy never
+    Duplicates are looked for among the rows that pass everything else, so that a damaged copy never
     costs a good row. NIBRS allows an offense code once per incident, so report number and code
     identify an offense (FBI NIBRS User Manual, data element 6). Hashes that occur once settle most
     rows without sorting them.

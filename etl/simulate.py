@@ -239,7 +239,7 @@ def draw_codes(
 
 
 def soil(random: np.random.Generator, offenses: pd.DataFrame) -> None:
-    """Spoil rows in place as the real export is spoilt; each kind independently of the others."""
+    """Add dirt to rows in place as the real export has it; each kind independently of the others."""
     count = len(offenses)
     nameless = random.random(count) < MISSING_NEIGHBORHOOD
     offenses.loc[nameless, "neighborhood"] = None
