@@ -64,16 +64,16 @@ def check_input(
         lost, kept = count_lost(connection, file, first, last)
         rows = sum(lost.values()) + kept
         for rule, count in lost.items():
-            limit = settings.FLOOR_RULE_SHARES.get(str(rule), 1.0)
+            limit = settings.MAX_RULE_SHARES.get(str(rule), 1.0)
             if count > limit * rows:
                 yield (
                     f"{file.path.name}: {count:,} of {rows:,} rows fall to rule {rule}, more than"
                     f" {limit:.0%}{describe_cause(connection, file, city, str(rule))}"
                 )
-        if kept < settings.FLOOR_KEPT_SHARE * rows:
+        if kept < settings.MIN_KEPT_SHARE * rows:
             yield (
                 f"{file.path.name}: {kept:,} of {rows:,} rows are kept, less than"
-                f" {settings.FLOOR_KEPT_SHARE:.0%}"
+                f" {settings.MIN_KEPT_SHARE:.0%}"
             )
         if lost.get(DUPLICATE):
             yield from check_numbers(connection, file)
@@ -82,10 +82,10 @@ def check_input(
     incidents, days = connection.execute("""
         SELECT (SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)),
                (SELECT count(*) FROM covered_day)""").fetchall()[0]
-    if incidents < settings.FLOOR_INCIDENTS or days < settings.FLOOR_DAYS:
+    if incidents < settings.MIN_INCIDENTS or days < settings.MIN_DAYS:
         yield (
             f"{incidents:,} incidents on {days:,} days are left; a forecast needs"
-            f" {settings.FLOOR_INCIDENTS:,} on {settings.FLOOR_DAYS:,}"
+            f" {settings.MIN_INCIDENTS:,} on {settings.MIN_DAYS:,}"
         )
 
 
@@ -111,7 +111,7 @@ def count_lost(
     kept = lost.pop("", 0) + duplicates
     lost[MALFORMED] = file.rows_malformed
     # So few fail no check, whichever file they repeat.
-    if duplicates <= settings.FLOOR_REUSED_SHARE * kept:
+    if duplicates <= settings.MAX_REUSED_SHARE * kept:
         return lost, kept
     passed = int(connection.execute(
         """
@@ -134,7 +134,7 @@ def check_numbers(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Itera
         WHERE file_number = $number AND coalesce(rule, 'duplicate') = 'duplicate'""",
         {"number": file.number},
     ).fetchall()[0]
-    if reused > settings.FLOOR_REUSED_SHARE * rows:
+    if reused > settings.MAX_REUSED_SHARE * rows:
         yield (
             f"{file.path.name}: {reused:,} of {rows:,} rows have the report number and offense of a row"
             " of another day; likely cause: numbers that restart, or another column"
@@ -199,7 +199,7 @@ def check_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) ->
         FROM place GROUP BY file_number ORDER BY file_number""").fetchall()
     for number, elsewhere, other_zone in rows:
         for share, what in ((elsewhere, "polygon"), (other_zone, "zone")):
-            if share and share > settings.FLOOR_OTHER_PLACE_SHARE:
+            if share and share > settings.MAX_OTHER_PLACE_SHARE:
                 yield (
                     f"{files[number].path.name}: {share:.0%} of the rows lie in another {what} than"
                     " their neighborhood's; likely cause: a column that was sorted or moved alone"
@@ -224,7 +224,7 @@ def check_overlap(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -
         FROM placed LEFT JOIN shared USING (crime)
         GROUP BY file_number ORDER BY file_number""").fetchall()
     for number, share in rows:
-        if share > settings.FLOOR_REPEATED_SHARE:
+        if share > settings.MAX_REPEATED_SHARE:
             yield (
                 f"{files[number].path.name}: {share:.0%} of its crimes stand in another file under"
                 " another report number, at the same time and place"

@@ -61,7 +61,7 @@ LIMITS = """\
   counts (Lum & Isaac 2016, "To predict and serve?", Significance 13:5; Ensign et al. 2018, "Runaway
   feedback loops in predictive policing", PMLR 81).
 - A patrol type is a rule from the offense, not an observed deployment; that it works is not measured.
-- The level of a neighborhood drifts, and shocks to the whole city are not foreseen.
+- The level of a neighborhood changes, and shocks to the whole city are not foreseen.
 - A neighborhood with few incidents has mostly borrowed numbers: see `support_incidents`.
 - Incidents count for the hour in which their time window begins; a tenth of windows is longer than a
   day, so the hours of thefts and burglaries are early rather than exact."""

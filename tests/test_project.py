@@ -102,3 +102,45 @@ def test_decision_records_are_numbered_and_say_status_and_date() -> None:
         heading, _, status, *_ = path.read_text().splitlines()
         assert heading.startswith(f"# {number}. ") and path.name.startswith(f"{number:04}-")
         assert re.match(r"Status: (accepted|superseded).*\. Date: 20\d\d-\d\d-\d\d\b", status), path.name
+
+
+def test_readme_states_the_settings_that_are_in_force() -> None:
+    said = " ".join(README.split())
+    for sentence in (
+        f"the last {settings.REREAD_DAYS} days of reports again",
+        f"the last {settings.KEPT_BUILDS} builds",
+        f"under {settings.MIN_INCIDENTS} incidents or {settings.MIN_DAYS} days",
+        f"{settings.MAX_RULE_SHARES['duplicate']:.0%} duplicates".replace("%", " %"),
+        f"rows kept fell by more than {100 * settings.GUARD_ROWS_FALL_SHARE:.0f} %",
+        f"moved by more than a factor of {settings.GUARD_FORECAST_FACTOR}",
+        f"over {settings.GUARD_PLACE_CRIMES} crimes a year by {settings.GUARD_PLACE_FACTOR}",
+        f"that is {settings.GUARD_YEAR_FACTOR} times the newest observed year",
+        f"(from {settings.WARN_YEAR_FACTOR} on it warns)",
+        f"**{settings.INTERVAL_LEVELS[0]} % intervals**",
+        f"**{settings.SIMULATED}**",
+    ):
+        assert sentence in said
+
+
+REPLACED_WORDS = {
+    r"rehears": "past origin", r"\brivals?\b": "baseline",
+    r"pseudo.?events?": "prior weight, pseudocount",
+    r"daykind|kinds? of day\b": "day type", r"drawn to(ward)?s?\b": "shrunk toward",
+    r"\b(FEWEST|LONGEST|LARGEST|SMALLEST|SHORTEST|USUAL)_": "MIN_, MAX_, DEFAULT_",
+    r"\bEnters: |\bLeaves: ": "Input, Output", r"\berrand": "job",
+    r"\bheld 0\.|% held\b": "empirical coverage",
+}  # fmt: skip
+
+
+def test_words_that_the_field_has_better_ones_for_are_gone() -> None:
+    names = subprocess.run(
+        ["git", "ls-files", "*.py", "*.md", "*.sql", "*.toml"],  # noqa: S607
+        cwd=settings.ROOT, capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert names
+    for name in set(names) - {"tests/test_project.py"}:
+        path = settings.ROOT / name
+        text = path.read_text() if path.exists() else ""
+        for pattern, better in REPLACED_WORDS.items():
+            found = re.search(pattern, text, re.IGNORECASE if pattern.islower() else 0)
+            assert found is None, f"{name}: {found and found[0]!r}: {better}"

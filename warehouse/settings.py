@@ -41,10 +41,10 @@ which a zone or an offense category of so many incidents lost more than a share 
 was closed, so many months before the last cutoff. Whatever was published before: a city forecast that
 differs from the newest observed year by the last two factors is refused, or warned of."""
 
-FLOOR_KEPT_SHARE = 0.5
-FLOOR_INCIDENTS = 100
-FLOOR_DAYS = 28
-FLOOR_RULE_SHARES = {
+MIN_KEPT_SHARE = 0.5
+MIN_INCIDENTS = 100
+MIN_DAYS = 28
+MAX_RULE_SHARES = {
     "malformed_row": 0.1,
     "missing_report_number": 0.1,
     "missing_date": 0.1,
@@ -57,14 +57,14 @@ FLOOR_RULE_SHARES = {
     "outside_window": 0.2,
     "duplicate": 0.05,
 }
-FLOOR_OTHER_PLACE_SHARE = 0.2
-FLOOR_REPEATED_SHARE = 0.1
-FLOOR_REUSED_SHARE = 0.01
+MAX_OTHER_PLACE_SHARE = 0.2
+MAX_REPEATED_SHARE = 0.1
+MAX_REUSED_SHARE = 0.01
 WARN_UNREAD_SHARE = 0.02
 WARN_OFFENSE_ROWS = 20
 WARN_OFFENSE_SHARE = 0.2
-"""The floor of a build: the share of a file's rows that must be kept, the share that one rule may
-reject, and what a forecast needs; the share of a file's rows that may lie in another polygon or zone
+"""Quality checks of the input: the share of a file's rows that must be kept, the share that one rule
+may reject, and what a forecast needs; the share of a file's rows that may lie in another polygon or zone
 than their neighborhood's, that may stand in another file under another report number, and that may
 use a report number again on another day. The department's files keep 85 to 91 %; of these rules
 missing names take 12 %, missing types of place 14 % and each other one under 1 %; 5 % lie in another

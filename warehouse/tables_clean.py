@@ -115,14 +115,14 @@ REJECTED_INCIDENT_TABLE = Table(
 
 REPAIRED_INCIDENT_TABLE = Table(
     "repaired_incident",
-    "What was mended in rows that became incidents; a row may be mended in several ways.",
+    "What was repaired in rows that became incidents; a row may be repaired in several ways.",
     "raw file and repair; a repair that was not needed stands with 0",
     ("raw_file", "repair"),
     (
         RAW_FILE,
         Column("repair", "VARCHAR", "Name of the repair.", "Repair"),
-        Column("repair_description", "VARCHAR", "What is mended, and how.", "Repair description"),
-        Column("row_count", "BIGINT", "Incidents mended this way.", "Rows", minimum=0),
+        Column("repair_description", "VARCHAR", "What is repaired, and how.", "Repair description"),
+        Column("row_count", "BIGINT", "Incidents repaired this way.", "Rows", minimum=0),
         DATA_SOURCE,
     ),
 )
