@@ -8,9 +8,9 @@ from argparse import Namespace
 from pathlib import Path
 
 from etl.city import DEFAULT_CITY, load_city
+from etl.fetch import REREAD_DAYS
 from etl.sketch import describe, list_refusals, write_sketch
 from etl.source import fetch_city
-from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
 
 MAX_REREAD_DAYS = 36_525
@@ -33,7 +33,7 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     )
     fetch.add_argument("--full", action="store_true", help="read everything, not only the window")
     fetch.add_argument("--window-days", type=count_between(0, MAX_REREAD_DAYS),
-                       default=settings.REREAD_DAYS, help="days that are read again")  # fmt: skip
+                       default=REREAD_DAYS, help="days that are read again")  # fmt: skip
     fetch.add_argument("--history", action="store_true", help="read the 2009-2020 layer as well")
     fetch.add_argument("--folder", type=parse_path, help="where snapshots go (default data/raw/<city>)")
     fetch.set_defaults(run=run_fetch)

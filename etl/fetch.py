@@ -42,8 +42,10 @@ from etl.snapshot import (
 )
 from warehouse.errors import ShieldError
 from warehouse.files import FETCH, hash_file, hold_lock
-from warehouse.settings import REREAD_DAYS
 from warehouse.table import quote_text
+
+REREAD_DAYS = 120
+"""Days of reports that an incremental read asks for again: they come late and change."""
 
 WORK, SPILL = ".fetch", ".spill"
 """Subfolders: of a read that is not finished, and of what the database spills."""

@@ -13,7 +13,7 @@ import duckdb
 from etl.city import BoundingBox, City
 from etl.dirty_csv import MAX_EXAMPLES
 from etl.raw_file import RawFile
-from etl.rules import DUPLICATE, MALFORMED
+from etl.rules import DUPLICATE, MALFORMED, list_rules
 from etl.staging import read_texts
 from warehouse import settings
 from warehouse.table import quote_text
@@ -60,15 +60,15 @@ def check_input(
 
     Rows outside the days that were asked for (`first` to `last`) are neither kept nor lost.
     """
+    limits = {rule.name: rule.max_share for rule in list_rules(city)}
     for file in files:
         lost, kept = count_lost(connection, file, first, last)
         rows = sum(lost.values()) + kept
         for rule, count in lost.items():
-            limit = settings.MAX_RULE_SHARES.get(str(rule), 1.0)
-            if count > limit * rows:
+            if count > limits[rule] * rows:
                 yield (
                     f"{file.path.name}: {count:,} of {rows:,} rows fall to rule {rule}, more than"
-                    f" {limit:.0%}{describe_cause(connection, file, city, str(rule))}"
+                    f" {limits[rule]:.0%}{describe_cause(connection, file, city, rule)}"
                 )
         if kept < settings.MIN_KEPT_SHARE * rows:
             yield (

@@ -7,9 +7,10 @@ its recent incidents have (then most of all, then the first by name).
 import datetime as dt
 
 from warehouse.build import Build
+from warehouse.settings import RECENT_YEARS
 from warehouse.tables_clean import NEIGHBORHOOD_TABLE
 
-RECENT_DAYS = 730
+RECENT_DAYS = 365 * RECENT_YEARS
 """Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
 
 # Averages over exact decimals: a sum of doubles would depend on the order of the threads.

@@ -30,11 +30,13 @@ AND reported::DATE <= (
 class Rule:
     """One rule. `condition` is true for rows it rejects; empty where another step finds them.
 
+    A file of whose rows it rejects more than `max_share` fails the quality checks (`etl.input_checks`).
     A rule with `fields` applies only to files that have one of them, one that `is_for_left_out` only to
     files of a layout that leaves offenses out.
     """
 
     name: str
+    max_share: float
     description: str
     condition: str
     fields: tuple[str, ...] = ()
@@ -48,57 +50,71 @@ class Rule:
 
 
 def list_rules(city: City) -> list[Rule]:
-    """Return the rules in the order in which they are tried."""
+    """Return the rules in the order in which they are tried.
+
+    In the department's files missing names take 12 % of the rows, missing types of place 14 % and each
+    other rule under 1 %: the largest share that is believed of a rule lies well above.
+    """
     return [
-        Rule(MALFORMED, "Line with the wrong number of fields, broken quotes or damaged text.", ""),
-        Rule("missing_report_number", "No report number.", "report_number IS NULL"),
+        Rule(MALFORMED, 0.1, "Line with the wrong number of fields, broken quotes or damaged text.", ""),
+        Rule("missing_report_number", 0.1, "No report number.", "report_number IS NULL"),
         Rule(
             "missing_beat",
+            0.1,
             "No police beat or zone, or none of the city's.",
             "zone IS NULL",
             fields=("beat", "zone") if city.beat_pattern else ("zone",),
         ),
         Rule(
             "missing_location_type",
+            0.2,
             "No location type, in a file that tells it for most rows.",
             "location_type IS NULL",
             fields=("location_type",),
         ),
-        Rule("missing_date", "No date and time of occurrence that can be read.", "occurred IS NULL"),
+        Rule(
+            "missing_date", 0.1, "No date and time of occurrence that can be read.", "occurred IS NULL"
+        ),
         Rule(
             "missing_coordinates",
+            0.2,
             "No coordinates, or zeros in their place.",
             "latitude IS NULL OR longitude IS NULL",
             fields=COORDINATES,
         ),
         Rule(
             "missing_neighborhood",
+            0.25,
             "No neighborhood, and no polygon to tell it.",
             "neighborhood IS NULL",
         ),
         Rule(
             "left_out_offense",
+            1.0,
             "Offense that the layout of the file leaves out on purpose.",
             "is_left_out",
             is_for_left_out=True,
         ),
         Rule(
             "unknown_offense",
+            0.1,
             "No NIBRS code, or none that the FBI defines.",
             "nibrs_code IS NULL OR nibrs_code NOT IN (SELECT nibrs_code FROM offense)",
         ),
         Rule(
             "outside_city",
+            0.2,
             "Coordinates outside the rectangle round the city.",
             render_outside(city.bounding_box),
             fields=COORDINATES,
         ),
         Rule(
             "outside_window",
+            0.2,
             "Occurred, or was reported, on a day that the files, or the request, do not cover.",
             OUTSIDE_WINDOW,
         ),
-        Rule(DUPLICATE, "Same report number and NIBRS code as a row that is kept.", ""),
+        Rule(DUPLICATE, 0.05, "Same report number and NIBRS code as a row that is kept.", ""),
     ]
 
 

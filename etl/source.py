@@ -9,7 +9,7 @@ from pathlib import Path
 
 from etl.arcgis import DEFAULT_PAUSE_SECONDS
 from etl.city import City
-from etl.fetch import fetch_history, fetch_incidents
+from etl.fetch import REREAD_DAYS, fetch_history, fetch_incidents
 from etl.polygons import fetch_boundaries
 from etl.simulate import simulate_file
 from warehouse import settings
@@ -29,7 +29,7 @@ def fetch_city(
     folder: Path | None = None,
     *,
     full: bool = False,
-    window_days: int = settings.REREAD_DAYS,
+    window_days: int = REREAD_DAYS,
     with_history: bool = False,
     pause_seconds: float = DEFAULT_PAUSE_SECONDS,
 ) -> RawInput:

@@ -28,12 +28,19 @@ from models.metrics import (
 from models.model_card import render_card
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, run_command
+from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
 
 SHOWN = [
     metric.name
-    for metric in (DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[80], PATROL_LOG_LOSS)
+    for metric in (
+        DEVIANCE_RATIO,
+        PREDICTED_TO_ACTUAL,
+        CAPTURE[5],
+        COVERAGE[INTERVAL_LEVELS[0]],
+        PATROL_LOG_LOSS,
+    )
 ]
 MAX_ORIGINS = 400
 """A century of quarters."""

@@ -37,10 +37,11 @@ from models.metrics import (
 from models.model_names import BASE, CITY_SHARES, LIGHTGBM, PLACE_SHARES, PUBLISHED, REFERENCE
 from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS, MIN_HISTORY_MONTHS, ORIGIN_STEP_MONTHS, replay_origins
-from models.patrol import estimate_shares, fit_patrol, share_out
-from models.volume import fit_volume
+from models.patrol_forest import estimate_shares, fit_patrol, share_out
+from models.volume_forest import fit_volume
 from warehouse import settings
 from warehouse.errors import ShieldError
+from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import start_month
 
 HORIZONS = (1, 3, 6, HORIZON_MONTHS)
@@ -199,7 +200,7 @@ def score_intervals(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
     expected = (forecast.rates[PUBLISHED.name] * future.exposure).sum(axis=2)
     index = np.searchsorted(future.month_numbers, future.day_months)
     months, days = {}, {}
-    for level in settings.INTERVAL_LEVELS:
+    for level in INTERVAL_LEVELS:
         month = model.predict_month(expected, level)
         day = model.predict_day(expected / future.calendar_days, expected, level)
         months[level] = month.lower, month.upper

@@ -23,7 +23,7 @@ from models.model_names import (
 )
 from models.panel import HOURS, Panel
 from models.past_origin import PastOrigin
-from models.volume import MIN_RATIO, describe, divide_city_out
+from models.volume_forest import MIN_RATIO, describe, divide_city_out
 from warehouse import settings
 from warehouse.months import MONTHS
 

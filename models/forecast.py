@@ -17,8 +17,8 @@ from models.day_types import DAY_TYPES, average_factors, find_day_types
 from models.interval import IntervalModel, fit_intervals
 from models.panel import HOURS, Panel
 from models.past_origin import HORIZON_MONTHS, replay_origins
-from models.patrol import fit_patrol, share_out
-from models.volume import fit_volume
+from models.patrol_forest import fit_patrol, share_out
+from models.volume_forest import fit_volume
 from warehouse.months import MONTHS, number_month, start_month
 
 MODERATE_QUANTILE = 0.50

@@ -14,11 +14,12 @@ import pandas as pd
 from models.arrays import Floats, Integers
 from models.forecast import WEEKDAYS, Decisions, Forecast
 from models.panel import HOURS, Panel
-from models.patrol import rank_patrols
+from models.patrol_forest import rank_patrols
 from warehouse.build import Build
 from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
+from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import MONTHS
-from warehouse.settings import INTERVAL_LEVELS, MAX_CATEGORY_RANK
+from warehouse.settings import MAX_CATEGORY_RANK
 from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
     FORECAST_CATEGORY_TABLE,

@@ -17,14 +17,14 @@ from scipy import stats
 
 from models.arrays import Floats, Integers
 from models.past_origin import PastOrigin
-from warehouse.settings import INTERVAL_LEVELS
+from warehouse.interval_levels import INTERVAL_LEVELS
 
 VOLUME_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Expected crimes a month that separate groups of volume."""
 MIN_OVERDISPERSION = 1e-6
 DEFAULT_OVERDISPERSION = 0.03
 """Overdispersion where there is no past origin to estimate it at: a level off by 17 %."""
-PRIOR_CELLS = 100.0
+PRIOR_WEIGHT_CELLS = 100.0
 """Prior weight, in cells, of the city's overdispersion in that of a group, and of the model's own
 tail."""
 
@@ -98,8 +98,8 @@ def fit_intervals(past_origins: Sequence[PastOrigin]) -> IntervalModel:
 
 
 def shrink_group(own: Floats | float, prior: Floats | float, cells: int) -> Floats:
-    """Return a group's own value shrunk toward `prior` by `PRIOR_CELLS`, in the shape of both."""
-    return np.asarray((cells * own + PRIOR_CELLS * prior) / (cells + PRIOR_CELLS))
+    """Return a group's own value shrunk toward `prior` by `PRIOR_WEIGHT_CELLS`, in the shape of both."""
+    return np.asarray((cells * own + PRIOR_WEIGHT_CELLS * prior) / (cells + PRIOR_WEIGHT_CELLS))
 
 
 def calibrate_tails(

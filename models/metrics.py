@@ -17,6 +17,7 @@ import pandas as pd
 from models.arrays import Floats
 from models.model_names import PLACE_SHARES, REFERENCE, Model
 from warehouse import settings
+from warehouse.interval_levels import INTERVAL_LEVELS
 
 CELL_GRAIN = "neighborhood_month_hour"
 MONTH_GRAIN = "neighborhood_month"
@@ -178,12 +179,12 @@ def pinball_loss(observed: Floats, lower: Floats, upper: Floats, coverage: float
     return float(np.mean(losses))
 
 
-def cover_counts(sample: IntervalSample, level: int) -> float:
+def score_coverage(sample: IntervalSample, level: int) -> float:
     """Return the empirical coverage of the intervals of one level."""
     return coverage_share(sample.observed, *sample.ends[level])
 
 
-def lose_pinball(sample: IntervalSample, level: int) -> float:
+def score_pinball(sample: IntervalSample, level: int) -> float:
     """Return the pinball loss of the intervals of one level."""
     return pinball_loss(sample.observed, *sample.ends[level], level / 100)
 
@@ -324,19 +325,19 @@ COUNT_METRICS = (
 COVERAGE = {
     level: Metric[IntervalSample](
         f"coverage_{level}", "coverage", f"Share of counts inside the {level} % interval",
-        partial(cover_counts, level=level),
+        partial(score_coverage, level=level),
         grains=(MONTH_GRAIN, DAY_GRAIN), level=level, target_value=level / 100, reference=None,
     )
-    for level in settings.INTERVAL_LEVELS
+    for level in INTERVAL_LEVELS
 }  # fmt: skip
 PINBALL = tuple(
     Metric[IntervalSample](
         f"pinball_{level}", "pinball", f"Width and misses of the {level} % interval (pinball loss)",
-        partial(lose_pinball, level=level),
+        partial(score_pinball, level=level),
         grains=(MONTH_GRAIN,), level=level, unit="crimes", is_lower_better=True, target_value=0,
         reference=None,
     )
-    for level in settings.INTERVAL_LEVELS
+    for level in INTERVAL_LEVELS
 )  # fmt: skip
 INTERVAL_METRICS = (*COVERAGE.values(), *PINBALL)
 

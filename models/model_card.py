@@ -22,7 +22,8 @@ from models.metrics import (
 )
 from models.model_names import BASE, PUBLISHED, REFERENCE
 from warehouse.build import Build
-from warehouse.settings import INTERVAL_LEVELS, MIN_SUGGESTED_SHARE
+from warehouse.interval_levels import INTERVAL_LEVELS
+from warehouse.settings import MIN_SUGGESTED_SHARE
 from warehouse.tables_forecast import MODEL_CARD_TABLE
 
 METHOD = """\

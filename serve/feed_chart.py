@@ -7,7 +7,7 @@ missing values and exact midnights. `python -m serve.feed_chart` draws it.
 import datetime as dt
 import sys
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from serve.feed_profile import FeedProfile, FileShare, LevelBreak, load_profile
 from warehouse import settings
 from warehouse.chart_style import (
+    EDGE_COLOR,
+    GAP_COLOR,
     MUTED_COLOR,
     SERIES_COLORS,
     WARNING_COLOR,
@@ -30,8 +32,8 @@ from warehouse.errors import ShieldError
 from warehouse.months import number_month, start_month
 from warehouse.pointer import read_pointer
 
-COLORS = dict(zip((*CRIMES_AGAINST, ALL_INCIDENTS), SERIES_COLORS, strict=True))
-BAR_COLOR, GAP_COLOR = SERIES_COLORS[0], "#cccccc"
+COLORS = dict(zip((*CRIMES_AGAINST, ALL_INCIDENTS), cycle(SERIES_COLORS), strict=False))
+BAR_COLOR = SERIES_COLORS[0]
 SIZE_INCHES = (13, 9)
 DOTS_PER_INCH = 110
 DEFAULT_OUT = Path("feed_profile.png")
@@ -136,9 +138,9 @@ def draw_breaks(axes: Axes, breaks: Sequence[LevelBreak]) -> None:
             axes.annotate(
                 str(number), (place_day(month), (found.rate_before + found.rate_after) / 2),
                 xytext=(STEP_POINTS * (place - (len(together) - 1) / 2), 0),
-                textcoords="offset points", color="white", fontsize="x-small", weight="bold",
+                textcoords="offset points", color=EDGE_COLOR, fontsize="x-small", weight="bold",
                 ha="center", va="center",
-                bbox={"boxstyle": "circle,pad=0.3", "facecolor": color, "edgecolor": "white"},
+                bbox={"boxstyle": "circle,pad=0.3", "facecolor": color, "edgecolor": EDGE_COLOR},
             )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from models import base_rate, city_level, volume
+from models import base_rate, city_level, volume_forest
 from models.backtest import HORIZONS
 from models.metrics import poisson_deviance
 from models.panel import Panel
@@ -36,11 +36,11 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (city_level, "TREND_A_YEAR", (0.0, 0.03, 0.08)),
     (city_level, "HARMONICS", ((1e-6,), (0.07, 0.025), (0.12, 0.06))),
     (city_level, "NOISE", (0.03, 0.07, 0.12)),
-    (volume, "LEAF_ROWS", (70, 200, 700)),
-    (volume, "FEATURE_SHARE", (0.15, 0.3, 0.6)),
-    (volume, "CRITERION", ("squared_error", "poisson")),
-    (volume, "TREES", (20, 40, 80)),
-    (volume, "DEFAULT_BLEND_WEIGHT", (0.0, 0.5, 1.0)),
+    (volume_forest, "LEAF_ROWS", (70, 200, 700)),
+    (volume_forest, "FEATURE_SHARE", (0.15, 0.3, 0.6)),
+    (volume_forest, "CRITERION", ("squared_error", "poisson")),
+    (volume_forest, "TREES", (20, 40, 80)),
+    (volume_forest, "DEFAULT_BLEND_WEIGHT", (0.0, 0.5, 1.0)),
 )
 
 
@@ -83,7 +83,7 @@ def score(panel: Panel, origin: int) -> Iterator[float]:
     past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
     targets = future.month_numbers
     rates = base_rate.estimate_base(past, origin, targets).sum(axis=3)
-    corrected = rates * volume.fit_volume(replay_origins(past, origin), origin).correct(
+    corrected = rates * volume_forest.fit_volume(replay_origins(past, origin), origin).correct(
         past, origin, targets, rates
     )
     reference = base_rate.estimate_reference(past, origin)[:, None, :]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from threadpoolctl import threadpool_limits
 
 from etl.city import City, load_city
 from etl.clean import clean_files
@@ -20,6 +21,14 @@ from warehouse.build import Build, open_build
 REAL_DATA = settings.ROOT.parent / "shared" / "data"
 
 CleanFiles = Callable[[Sequence[Path]], Build]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """One thread a process: on small data a second one costs more than it gives."""
+    with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
+        patch.setattr(settings, "available_cores", lambda: 1)
+        yield
 
 
 @pytest.fixture(scope="session")

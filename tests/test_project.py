@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from etl.city import load_city
+from etl.fetch import REREAD_DAYS
+from etl.rules import list_rules
 from warehouse import settings
+from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.schema import TABLES
 
 README = (settings.ROOT / "README.md").read_text()
@@ -106,17 +110,18 @@ def test_decision_records_are_numbered_and_say_status_and_date() -> None:
 
 def test_readme_states_the_settings_that_are_in_force() -> None:
     said = " ".join(README.split())
+    limits = {rule.name: rule.max_share for rule in list_rules(load_city())}
     for sentence in (
-        f"the last {settings.REREAD_DAYS} days of reports again",
+        f"the last {REREAD_DAYS} days of reports again",
         f"the last {settings.KEPT_BUILDS} builds",
         f"under {settings.MIN_INCIDENTS} incidents or {settings.MIN_DAYS} days",
-        f"{settings.MAX_RULE_SHARES['duplicate']:.0%} duplicates".replace("%", " %"),
+        f"{100 * limits['duplicate']:.0f} % duplicates",
         f"rows kept fell by more than {100 * settings.GUARD_ROWS_FALL_SHARE:.0f} %",
         f"moved by more than a factor of {settings.GUARD_FORECAST_FACTOR}",
         f"over {settings.GUARD_PLACE_CRIMES} crimes a year by {settings.GUARD_PLACE_FACTOR}",
         f"that is {settings.GUARD_YEAR_FACTOR} times the newest observed year",
         f"(from {settings.WARN_YEAR_FACTOR} on it warns)",
-        f"**{settings.INTERVAL_LEVELS[0]} % intervals**",
+        f"**{INTERVAL_LEVELS[0]} % intervals**",
         f"**{settings.SIMULATED}**",
     ):
         assert sentence in said

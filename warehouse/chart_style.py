@@ -19,7 +19,8 @@ SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#888888
 """Series of a chart in this order: the palette of Okabe & Ito (2008), safe for color blindness."""
 WARNING_COLOR = SERIES_COLORS[1]
 MUTED_COLOR, LINE_COLOR, GRID_COLOR = "#555555", "#999999", "#dddddd"
-"""Of notes, of reference lines, and of the grid."""
+GAP_COLOR, EDGE_COLOR = "#cccccc", "white"
+"""Of notes, of reference lines, of the grid, of gaps in a series, of edges and text on a color."""
 
 WATERMARK_POINTS_PER_INCH = 7.6
 """Font size of the mark for an inch of the figure's height: it spans charts of any size."""

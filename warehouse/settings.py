@@ -44,35 +44,19 @@ differs from the newest observed year by the last two factors is refused, or war
 MIN_KEPT_SHARE = 0.5
 MIN_INCIDENTS = 100
 MIN_DAYS = 28
-MAX_RULE_SHARES = {
-    "malformed_row": 0.1,
-    "missing_report_number": 0.1,
-    "missing_date": 0.1,
-    "missing_beat": 0.1,
-    "missing_location_type": 0.2,
-    "missing_neighborhood": 0.25,
-    "missing_coordinates": 0.2,
-    "unknown_offense": 0.1,
-    "outside_city": 0.2,
-    "outside_window": 0.2,
-    "duplicate": 0.05,
-}
 MAX_OTHER_PLACE_SHARE = 0.2
 MAX_REPEATED_SHARE = 0.1
 MAX_REUSED_SHARE = 0.01
 WARN_UNREAD_SHARE = 0.02
 WARN_OFFENSE_ROWS = 20
 WARN_OFFENSE_SHARE = 0.2
-"""Quality checks of the input: the share of a file's rows that must be kept, the share that one rule
-may reject, and what a forecast needs; the share of a file's rows that may lie in another polygon or zone
-than their neighborhood's, that may stand in another file under another report number, and that may
-use a report number again on another day. The department's files keep 85 to 91 %; of these rules
-missing names take 12 %, missing types of place 14 % and each other one under 1 %; 5 % lie in another
-polygon and 3 % in another zone; 0.1 % stand twice. The last three warn: of dates and offenses that
-cannot be read, and of an offense of so many rows of which less than a share is kept."""
-
-INTERVAL_LEVELS = (80, 95)
-"""Percent: the levels of the prediction intervals of a month. A day has the first of them only."""
+"""Quality checks of the input: the share of a file's rows that must be kept, and the incidents and days
+that a forecast needs; the share of a file's rows that may lie in another polygon or zone than their
+neighborhood's, that may stand in another file under another report number, and that may use a report
+number again on another day. The department's files keep 85 to 91 %; 5 % of their rows lie in another
+polygon and 3 % in another zone; 0.1 % stand twice. The settings that begin with `WARN_` refuse nothing:
+dates and offenses that cannot be read, and an offense of so many rows of which less than a share is
+kept. What one rule may reject stands with the rule, in `etl/rules.py`."""
 
 MAX_CATEGORY_RANK = 3
 """Offense categories that are listed for a cell."""
@@ -83,6 +67,9 @@ MIN_SUGGESTED_SHARE = 0.15
 MAX_DELAY_DAYS = 180
 """Days after which a report counts as being as late as any: `report_delay` ends there."""
 
+RECENT_YEARS = 2
+"""Newest years of incidents by which a neighborhood is given its zone: borders move."""
+
 MAX_MISSING_SHARE = 0.3
 """An optional column of which more is missing is left out of a file."""
 
@@ -92,9 +79,6 @@ BREAK_WINDOW_MONTHS = 6
 MIN_MONTH_DAYS = 15
 """A month with fewer observed days is left out of monthly series: it says more about its part of the
 month than about its level."""
-
-REREAD_DAYS = 120
-"""Days of reports that an incremental read of the portal asks for again: they come late and change."""
 
 STORAGE_VERSION = "v1.0.0"
 """DuckDB file format of a build: readable by DuckDB 1.0 and later, which BI drivers bring."""

@@ -23,7 +23,7 @@ from warehouse.columns import (
     TIME_OF_DAY,
     ZONE,
 )
-from warehouse.settings import BREAK_WINDOW_MONTHS, MAX_DELAY_DAYS, MAX_MISSING_SHARE
+from warehouse.settings import BREAK_WINDOW_MONTHS, MAX_DELAY_DAYS, MAX_MISSING_SHARE, RECENT_YEARS
 from warehouse.table import Column, Reconciliation, Table
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
@@ -177,8 +177,8 @@ NEIGHBORHOOD_TABLE = Table(
         Column("last_occurred", "TIMESTAMP", "Last incident, local.", "Last incident"),
         Column(
             "other_zone_share", "DOUBLE",
-            "Share of its incidents of the last two years that lie in another zone: new lines, or bad"
-            " geocoding; NULL where the zone is not known.", "Share in another zone",
+            f"Share of its incidents of the last {RECENT_YEARS} years that lie in another zone: new"
+            " lines, or bad geocoding; NULL where the zone is not known.", "Share in another zone",
             nullable=True, minimum=0, maximum=1, district="zone",
         ),
         DATA_SOURCE,

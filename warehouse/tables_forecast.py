@@ -23,7 +23,8 @@ from warehouse.columns import (
     SUGGESTED_PATROL,
     SUPPORT,
 )
-from warehouse.settings import INTERVAL_LEVELS, MAX_CATEGORY_RANK
+from warehouse.interval_levels import INTERVAL_LEVELS
+from warehouse.settings import MAX_CATEGORY_RANK
 from warehouse.table import RELATIVE_TOLERANCE, Column, Reconciliation, Table, differ
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.

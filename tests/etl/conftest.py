@@ -1,4 +1,4 @@
-"""What tests of `etl/` share: one thread for small files, and the real files cleaned once."""
+"""What tests of `etl/` share: the real files, cleaned once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,14 +7,7 @@ import pytest
 
 from etl.city import City
 from etl.clean import CleanSummary, clean_files
-from warehouse import settings
 from warehouse.build import Build, open_build
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clean on one thread: on a few hundred rows a second one costs a third more than it gives."""
-    monkeypatch.setattr(settings, "available_cores", lambda: 1)
 
 
 @pytest.fixture(scope="session")

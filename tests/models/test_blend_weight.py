@@ -6,17 +6,17 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from models import patrol, volume
+from models import patrol_forest, volume_forest
 from models.arrays import Floats
 from models.past_origin import PastOrigin, replay_origins
-from models.volume import fit_volume
+from models.volume_forest import fit_volume
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 MONTHS = 36
 ORIGIN = FIRST_MONTH + MONTHS
 
 
-@pytest.mark.parametrize("module", [volume, patrol])
+@pytest.mark.parametrize("module", [volume_forest, patrol_forest])
 def test_forest_on_trial_saw_no_month_of_the_year_it_is_tried_on(
     module: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,8 +39,8 @@ def test_patrol_blend_weight_falls_where_each_year_refutes_the_one_before() -> N
     for year, (foot, vehicle) in enumerate(((4, 1), (1, 4), (4, 1))):
         panel.stratum_counts[odd, 12 * year : 12 * year + 12, :, 0] *= foot
         panel.stratum_counts[odd, 12 * year : 12 * year + 12, :, 3] *= vehicle
-    weight = patrol.choose_blend_weight(replay_origins(panel, ORIGIN), ORIGIN)
-    assert weight < patrol.DEFAULT_BLEND_WEIGHT
+    weight = patrol_forest.choose_blend_weight(replay_origins(panel, ORIGIN), ORIGIN)
+    assert weight < patrol_forest.DEFAULT_BLEND_WEIGHT
 
 
 def multiply_future(past_origins: list[PastOrigin], factors: Floats) -> list[PastOrigin]:
@@ -53,7 +53,7 @@ def multiply_future(past_origins: list[PastOrigin], factors: Floats) -> list[Pas
 
 def test_volume_forest_learns_nothing_of_months_in_which_the_whole_city_doubled() -> None:
     past_origins = replay_origins(make_panel(months=18, rate=0.5), FIRST_MONTH + 18)
-    features = np.concatenate([volume.describe(past) for past in past_origins])
+    features = np.concatenate([volume_forest.describe(past) for past in past_origins])
     ratios = []
     for factor in (1.0, 2.0):
         doubled = multiply_future(past_origins, np.full(len(past_origins), factor))

@@ -8,7 +8,7 @@ from models.arrays import Floats
 from models.base_rate import estimate_base
 from models.features import FEATURES, make_features
 from models.panel import Panel
-from models.patrol import make_patrol_features, share_out
+from models.patrol_forest import make_patrol_features, share_out
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 

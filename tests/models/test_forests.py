@@ -7,8 +7,8 @@ from models.arrays import Floats
 from models.base_rate import estimate_base
 from models.panel import Panel
 from models.past_origin import replay_origins
-from models.patrol import estimate_shares, fit_patrol, rank_patrols, share_out
-from models.volume import DEFAULT_BLEND_WEIGHT, choose_blend_weight, fit_volume, keep_city
+from models.patrol_forest import estimate_shares, fit_patrol, rank_patrols, share_out
+from models.volume_forest import DEFAULT_BLEND_WEIGHT, choose_blend_weight, fit_volume, keep_city
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 

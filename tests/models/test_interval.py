@@ -12,7 +12,7 @@ from models.interval import (
 from models.metrics import coverage_share
 from models.past_origin import replay_origins
 from tests.models.panels import FIRST_MONTH, fill_panel, make_panel
-from warehouse.settings import INTERVAL_LEVELS
+from warehouse.interval_levels import INTERVAL_LEVELS
 
 
 @pytest.mark.parametrize("overdispersion", [MIN_OVERDISPERSION, 0.02, 0.2])

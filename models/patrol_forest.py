@@ -163,7 +163,7 @@ def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestCl
         random_state=settings.SEED,
         n_jobs=settings.available_cores(),
     ).fit(features[cells], patrol, sample_weight=counts[cells, patrol])
-    forest.n_jobs = 1  # see models/volume.py
+    forest.n_jobs = 1  # see models/volume_forest.py
     return forest
 
 
