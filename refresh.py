@@ -271,7 +271,7 @@ def refuse_failed_checks(request: Request, summary: CleanSummary) -> None:
 def say_compared(build: Build, comparison: Comparison) -> None:
     """Print what the last build of the same feed was, what changed since, and which guards fired."""
     if comparison.last_build_id is None:
-        tqdm.write("compared   with nothing: the first build of this feed")
+        tqdm.write("compared   with no earlier build of this feed")
     else:
         changes = build.count_rows(BUILD_CHANGE_TABLE)
         tqdm.write(f"compared   with build {comparison.last_build_id}: {changes:,} changes")

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify
 from werkzeug.exceptions import HTTPException
 
 from serve.answers import UnknownNeighborhoodError
+from serve.parameters import MAX_ECHO
 
 blueprint = Blueprint("errors", __name__)
 
@@ -16,7 +17,7 @@ blueprint = Blueprint("errors", __name__)
 @blueprint.app_errorhandler(UnknownNeighborhoodError)
 def unknown_neighborhood(error: UnknownNeighborhoodError) -> tuple[Response, int]:
     """Offer close names."""
-    message = f"unknown neighborhood {error.name!r}"
+    message = f"unknown neighborhood {error.name!r:.{MAX_ECHO}}"
     return jsonify(error=message, close_names=error.close_names), HTTPStatus.BAD_REQUEST
 
 

@@ -11,6 +11,9 @@ from werkzeug.exceptions import BadRequest
 from serve.answers import Answers
 from warehouse.months import MONTHS
 
+MAX_ECHO = 100
+"""Characters of a wrong value that an error repeats."""
+
 
 def parse_body(answers: Answers) -> tuple[str, int]:
     """Return neighborhood and month of a lookup's JSON body.
@@ -18,7 +21,10 @@ def parse_body(answers: Answers) -> tuple[str, int]:
     Raises `BadRequest` naming the field, what was expected and what was found, and
     `UnknownNeighborhoodError`.
     """
-    body: Any = request.get_json(force=True, silent=True)
+    try:
+        body: Any = request.get_json(force=True, silent=True)
+    except RecursionError:  # brackets in brackets, by the thousand
+        body = None
     if not isinstance(body, dict):
         raise BadRequest('expected a JSON object like {"neighborhood": "Downtown", "month": 1}')
     for field in ("neighborhood", "month"):
@@ -26,7 +32,7 @@ def parse_body(answers: Answers) -> tuple[str, int]:
             raise BadRequest(f"missing field {field!r}")
     name = body["neighborhood"]
     if not isinstance(name, str):
-        raise BadRequest(f"neighborhood: expected text, found {name!r}")
+        raise BadRequest(f"neighborhood: expected text, found {name!r:.{MAX_ECHO}}")
     return answers.find_neighborhood(name), parse_month(body["month"])
 
 
@@ -38,4 +44,4 @@ def parse_month(value: object) -> int:
     months = range(1, MONTHS + 1)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value in months:
         return int(value)
-    raise BadRequest(f"month: expected a whole number from 1 to {MONTHS}, found {value!r}")
+    raise BadRequest(f"month: expected a whole number from 1 to {MONTHS}, found {value!r:.{MAX_ECHO}}")

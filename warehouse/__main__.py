@@ -10,13 +10,13 @@ from warehouse.changes import list_changes
 from warehouse.command import CommandParser, parse_path, parse_text, run_command
 from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
-from warehouse.errors import NoBuildError, ShieldError
+from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import check_hash, read_lineage, roll_back, verify_build
 from warehouse.pointer import PublishedBuild, read_pointer
 from warehouse.query import CLOSED, answer, run_shell
 from warehouse.read import connect_published
-from warehouse.records import find_build, list_builds, name_id
+from warehouse.records import find_build, find_record, list_builds, name_id
 from warehouse.schema import TABLES
 
 PAGES = {
@@ -77,8 +77,8 @@ def show_builds(options: Namespace) -> None:
     for path in list_builds(options.builds):
         mark = "*" if path.name == current.file else " "
         try:
-            run = read_lineage(path)
-            facts = tuple(run.get(name) for name in ("cutoff", "source_kind", "rows_kept"))
+            record, run = find_record(path), read_lineage(path)
+            facts: tuple[object, ...] = (record.cutoff, record.source, run.get("rows_kept"))
         except NoBuildError:
             facts = ("unreadable", None, None)
         rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))
@@ -98,12 +98,15 @@ def show_status(options: Namespace) -> None:
 def run_verify(options: Namespace) -> None:
     """Check every kept build against its SHA-256, read it in full and audit it.
 
-    Raises `ShieldError` with their number if any is bad.
+    One of another version cannot be audited, which is no fault. Raises `ShieldError` with the number of
+    bad ones if there is any.
     """
     bad = 0
     for path in list_builds(options.builds):
         try:
             print(f"good  {verify_build(path).build_id}")
+        except OtherVersionError as error:
+            print(f"OTHER {error}; its file is what was published, and is not audited")
         except ShieldError as error:
             bad += 1
             print(f"BAD   {error}")

@@ -78,7 +78,7 @@ def find_last_build(
             continue
         if is_same:
             return path, warnings
-    if published and current:
+    if published and current and not warnings:
         warnings.append(
             f"the published build {current.build_id}, cutoff {current.cutoff}, is of other files: this"
             " one takes its place and is compared with nothing"

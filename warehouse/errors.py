@@ -22,15 +22,27 @@ class NoBuildError(ShieldError):
     """There is no published build in the folder, or its pointer cannot be used."""
 
 
+class OtherVersionError(NoBuildError):
+    """A build is whole, but another version of this program wrote it: it lacks what is asked for."""
+
+
+LACKS = (duckdb.CatalogException, duckdb.BinderException)
+"""What DuckDB raises for a table or a column that a database does not have."""
+
+
 @contextmanager
 def name_build_file(*paths: Path) -> Iterator[None]:
     """Raise `NoBuildError` naming the builds for whatever DuckDB says while they are read.
 
-    Such a file is damaged, no database at all, or of another version of this program or of DuckDB.
+    Such a file is damaged, no database at all, or of another version of DuckDB. One that lacks a table
+    or a column raises `OtherVersionError`.
     """
+    names = " or ".join(path.name for path in paths)
     try:
         yield
-    except duckdb.Error as error:
-        raise NoBuildError(
-            f"{' or '.join(path.name for path in paths)} cannot be read: {error}"
+    except LACKS as error:
+        raise OtherVersionError(
+            f"{names} was written by another version of ATLShield: {str(error).splitlines()[0]}"
         ) from error
+    except duckdb.Error as error:
+        raise NoBuildError(f"{names} cannot be read: {error}") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from warehouse.errors import ShieldError
+from warehouse.errors import LACKS, ShieldError
 from warehouse.files import hash_file
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
@@ -101,6 +101,8 @@ def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Pat
         copy = f"COPY (SELECT {cells} FROM ({select})) TO {quote_text(str(path))}"
         try:
             connection.execute(f"{copy} (FORMAT {ending}{options})")
+        except LACKS:
+            raise  # `connect_published` says whose build it is
         except duckdb.Error as error:
             raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
         digests[path.name] = hash_file(path)

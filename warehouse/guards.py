@@ -12,7 +12,7 @@ import duckdb
 from warehouse import settings
 from warehouse.build import Build
 from warehouse.changes import BEFORE, fill_changes, find_last_build
-from warehouse.errors import ShieldError
+from warehouse.errors import LACKS, ShieldError
 from warehouse.read import attach_build
 from warehouse.records import name_id
 
@@ -141,8 +141,11 @@ def compare_with_last(build: Build, builds: Path, city: str, source_kind: str) -
             sentences = ask_guards(build.connection)
             corrections = build.connection.execute(CORRECTIONS).fetchall()
             fill_changes(build, name_id(last))
-    except (duckdb.CatalogException, duckdb.BinderException) as error:
-        warnings.append(f"not compared with a build: {last.name} is of another version: {error}")
+    except LACKS as error:
+        warnings.append(
+            f"not compared with a build: {last.name} was written by another version of ATLShield:"
+            f" {str(error).splitlines()[0]}"
+        )
         return Comparison(None, tuple(fired), tuple(warnings))
     warnings += [str(text) for (text,) in corrections]
     return Comparison(name_id(last), (*fired, *sentences), tuple(warnings))

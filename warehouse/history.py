@@ -5,9 +5,9 @@ Input: a folder of builds. Output: facts for people, `ShieldError`s on damage, a
 
 from pathlib import Path
 
-from warehouse.audit import audit_build
+from warehouse.audit import audit_build, check_tables
 from warehouse.build import Build
-from warehouse.errors import NoBuildError, ShieldError
+from warehouse.errors import NoBuildError, OtherVersionError, SchemaError, ShieldError
 from warehouse.files import REFRESH, hash_file, hold_lock
 from warehouse.pointer import PublishedBuild, move_pointer
 from warehouse.publish import describe_build
@@ -28,12 +28,18 @@ def check_hash(path: Path) -> PublishedBuild:
 def verify_build(path: Path) -> PublishedBuild:
     """Check a kept build against its SHA-256, read it in full, audit it, and return its record.
 
-    Raises `ShieldError` naming the file and the first thing that is wrong with it.
+    Raises `OtherVersionError` for one that lacks a table, and `ShieldError` naming the file and the
+    first thing that is wrong with it.
     """
     published = check_hash(path)
     describe_build(path, path.name)
     with connect_build(path) as connection:
-        audit_build(Build(published.build_id, path, connection))
+        build = Build(published.build_id, path, connection)
+        try:
+            check_tables(build)
+        except SchemaError as error:
+            raise OtherVersionError(f"{path.name}: {error}") from error
+        audit_build(build)
     return published
 
 

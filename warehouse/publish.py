@@ -8,13 +8,15 @@ nothing they can reach is ever half done.
 import stat
 from pathlib import Path
 
-from warehouse.errors import NoBuildError, ShieldError
+from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.files import PARTIAL, hash_file, sync
 from warehouse.pointer import PublishedBuild, move_pointer, render_pointer
 from warehouse.read import connect_build
 from warehouse.records import REFUSED, list_refused, name_build, name_record
-from warehouse.schema import TABLES
 from warehouse.sweep import sweep_leftovers
+
+TABLES_SELECT = "SELECT table_name FROM information_schema.tables"
+"""What the file itself holds: a build of another version can be read back too."""
 
 
 def publish_build(builds: Path, build_id: str, partial: Path) -> PublishedBuild:
@@ -55,17 +57,19 @@ def refuse_build(builds: Path, build_id: str, partial: Path) -> Path:
 def describe_build(path: Path, file: str) -> PublishedBuild:
     """Read a build file back in full and return what a pointer says of it.
 
-    Raises `ShieldError` naming the file when any of it cannot be read.
-
-    DuckDB checks a block only when it is read; so every column of every table is.
+    Raises `ShieldError` naming the file when any of it cannot be read, and `OtherVersionError` when its
+    lineage is of another version. DuckDB checks a block only when it is read; so every column of every
+    table is.
     """
     try:
         with connect_build(path) as connection:
-            for table in TABLES:
-                connection.execute(f"SELECT bit_xor(hash({table.name})) FROM {table.name}").fetchall()
+            for (name,) in connection.execute(TABLES_SELECT).fetchall():
+                connection.execute(f"SELECT bit_xor(hash({name})) FROM {name}").fetchall()
             [(build_id, created_at, cutoff, source_kind, is_synthetic)] = connection.execute(
                 "SELECT build_id, created_at, cutoff, source_kind, is_synthetic FROM refresh_run"
             ).fetchall()
+    except OtherVersionError:
+        raise
     except NoBuildError as error:
         raise ShieldError(f"{path.name} cannot be read back: {error.__cause__ or error}") from error
     return PublishedBuild(

@@ -254,7 +254,10 @@ BACKTEST_SCORE_TABLE = Table(
             "horizon_months", "INTEGER", "Months after the origin that were scored.",
             "Horizon", unit="months", minimum=1,
         ),
-        Column("grain", "VARCHAR", "Cell that was scored.", "Grain"),
+        Column(
+            "grain", "VARCHAR",
+            "Cell that was scored; zone and decile are scores of part of the hourly cells.", "Grain",
+        ),
         Column(
             "subset", "VARCHAR",
             "Part of the cells that was scored: 'all', the name of a district, or the tenth of the"

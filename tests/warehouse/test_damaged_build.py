@@ -72,10 +72,10 @@ OF_ANOTHER_VERSION = {
     "no cutoff": alter("ALTER TABLE refresh_run DROP cutoff; ALTER TABLE model_card DROP section"),
 }
 UNHARMED = {
-    "no refresh_run": {"list", "diff"},
+    "no refresh_run": {"list", "verify", "diff"},
     "empty refresh_run": {"list", "diff"},
-    "no holiday": {"list", "status", "diff", "shell", "card", "aoristic"},
-    "no cutoff": {"list", "status", "diff", "shell", "aoristic"},
+    "no holiday": {"list", "status", "verify", "diff", "shell", "card", "aoristic"},
+    "no cutoff": {"list", "status", "verify", "diff", "shell", "aoristic"},
 }
 """Commands that need nothing of what such a build lacks."""
 
@@ -160,8 +160,11 @@ def test_build_of_another_version_is_read_or_is_one_line(
     ("change", "told"),
     [
         (flip_bytes, "cannot be read: IO Error"),
-        (OF_ANOTHER_VERSION["no refresh_run"], "cannot be read: Catalog Error"),
-        (alter("ALTER TABLE average_daily DROP expected_month_crimes"), "is of another version: Binder"),
+        (OF_ANOTHER_VERSION["no refresh_run"], "was written by another version of ATLShield: Catalog"),
+        (
+            alter("ALTER TABLE average_daily DROP expected_month_crimes"),
+            "was written by another version of ATLShield: Binder",
+        ),
     ],
 )
 def test_refresh_is_not_compared_with_such_a_build_and_says_so(
@@ -176,7 +179,28 @@ def test_refresh_is_not_compared_with_such_a_build_and_says_so(
     run = read_lineage(find_build(builds, read_pointer(builds).build_id))
     assert run["compared_build_id"] is None
     assert f"not compared with a build: {old} {told}" in str(run["warnings"])
-    assert f"  warning: not compared with a build: {old} {told}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"  warning: not compared with a build: {old} {told}" in out
+    assert "of other files" not in out  # a false reason
+
+
+def test_verify_names_a_build_of_another_version_and_calls_it_neither_good_nor_bad(
+    damage: Damage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builds = damage(OF_ANOTHER_VERSION["no holiday"])
+    capsys.readouterr()
+    assert run_on(builds, "verify") == 0
+    out = capsys.readouterr().out
+    assert out.startswith("OTHER ") and "the build lacks holiday: another version" in out
+
+
+def test_kept_builds_are_listed_by_their_records_whatever_wrote_them(
+    damage: Damage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builds = damage(alter("ALTER TABLE refresh_run DROP source_kind"))
+    capsys.readouterr()
+    assert run_on(builds, "list") == 0
+    assert capsys.readouterr().out.splitlines()[1].split()[2:4] == ["2021-02-12", "files"]
 
 
 @pytest.mark.parametrize("name", ["list", "verify", "rollback", "status"])
