@@ -67,6 +67,17 @@ def test_nan_becomes_null_only_where_null_is_allowed(build: Build) -> None:
     row["average_daily_crime_count"] = float("nan")
     build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame([row]))
     assert build.fetch_value("SELECT average_daily_crime_count FROM average_daily") is None
+    row["expected_daily_crimes"] = float("nan")
+    with pytest.raises(SchemaError, match=r"table average_daily: .*expected_daily_crimes"):
+        build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame([row]))
+    assert build.count_rows(AVERAGE_DAILY_TABLE) == 1
+
+
+def test_frame_is_let_go_of_once_it_is_inserted(build: Build) -> None:
+    build.data_source = "test"
+    frame = pd.DataFrame({"section_number": [1], "section": ["Use"], "text": ["For planning."]})
+    assert build.insert_frame(MODEL_CARD_TABLE, frame) == 1
+    assert build.fetch_value("SELECT count(*) FROM duckdb_views() WHERE NOT internal AND temporary") == 0
 
 
 def test_what_spills_lies_where_leftovers_are_swept(build: Build) -> None:

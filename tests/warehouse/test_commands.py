@@ -14,7 +14,6 @@ from refresh import Request, refresh
 from tests.raw import write_daily
 from warehouse.__main__ import PAGES, main
 from warehouse.diagram import render_diagram
-from warehouse.dictionary import describe_range
 from warehouse.errors import ShieldError
 from warehouse.export import write_table
 from warehouse.pointer import read_pointer
@@ -240,12 +239,3 @@ def test_diagram_shows_keys_and_references_only() -> None:
         "place ||--o{ crime : place",
         "place |o--o{ crime : other",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("minimum", "maximum", "words"),
-    [(None, None, None), (0, None, "from 0"), (None, 1, "up to 1"), (1, 12, "1 to 12")],
-)
-def test_ranges_in_words(minimum: float | None, maximum: float | None, words: str | None) -> None:
-    column = Column("c", "DOUBLE", "C.", "C", minimum=minimum, maximum=maximum)
-    assert describe_range(column) == words
