@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -78,6 +79,16 @@ def test_frame_is_let_go_of_once_it_is_inserted(build: Build) -> None:
     frame = pd.DataFrame({"section_number": [1], "section": ["Use"], "text": ["For planning."]})
     assert build.insert_frame(MODEL_CARD_TABLE, frame) == 1
     assert build.fetch_value("SELECT count(*) FROM duckdb_views() WHERE NOT internal AND temporary") == 0
+
+
+def test_build_is_closed_whatever_ends_it(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError), open_build("a", tmp_path / "a.duckdb") as failed:
+        raise SchemaError("it broke here")
+    with open_build("b", tmp_path / "b.duckdb") as done:
+        pass
+    for build in (failed, done):
+        with pytest.raises(duckdb.ConnectionException, match="closed"):
+            build.connection.execute("SELECT 1")
 
 
 def test_what_spills_lies_where_leftovers_are_swept(build: Build) -> None:

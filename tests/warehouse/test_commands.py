@@ -15,7 +15,7 @@ from tests.raw import write_daily
 from warehouse.__main__ import PAGES, main
 from warehouse.diagram import render_diagram
 from warehouse.errors import ShieldError
-from warehouse.export import write_table
+from warehouse.export import refuse_foreign, write_table
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 from warehouse.table import Column, Table
@@ -144,6 +144,13 @@ def test_file_laid_into_an_export_is_not_lost(
     assert main(["--builds", str(published), "export", "--out", str(out)]) == 1
     assert "(workbook.twb)" in capsys.readouterr().err
     assert (out / "workbook.twb").exists()
+
+
+def test_first_three_foreign_files_are_named(tmp_path: Path) -> None:
+    for name in ("d.txt", "b.txt", "c.txt", "a.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(ShieldError, match=r"than an export \(a\.txt, b\.txt, c\.txt\): choose"):
+        refuse_foreign(tmp_path)
 
 
 @pytest.mark.parametrize("place", [".", "..", "/", "note.txt/dist", "circle", "x" * 300])

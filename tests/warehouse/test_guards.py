@@ -211,7 +211,9 @@ def test_believable_build_passes_and_tells_what_changed(daily_builds: Path) -> N
 def test_other_files_are_another_feed(daily_builds: Path) -> None:
     first = read_pointer(daily_builds).build_id
     assert run_daily(daily_builds, 60, name="other.csv") == 0
-    assert read_run(daily_builds)["compared_build_id"] is None
+    other = read_run(daily_builds)
+    assert other["compared_build_id"] is None
+    assert f"the published build {first}, cutoff 2021-04-16, is of other files" in str(other["warnings"])
     assert run_daily(daily_builds, 100) == 0, "compared with the same feed, not with the current build"
     assert read_run(daily_builds)["compared_build_id"] == first
 
