@@ -55,18 +55,13 @@ class Build:
         return self.count_rows(table)
 
     def insert_frame(self, table: Table, frame: pd.DataFrame) -> int:
-        """Fill `table` from a frame, cast to the declared types; NaN in a nullable column is NULL.
+        """Fill `table` from a frame, cast to the declared types; NaN is NULL, as DuckDB reads frames.
 
-        Raises `SchemaError` naming the table and the columns that are missing or not declared.
+        Raises `SchemaError` naming the table and the columns that are missing or not declared, or the
+        column that must have a value and has none.
         """
         check_columns(table, frame.columns)
-        casts = [
-            f"nullif({c.name}::DOUBLE, 'NaN'::DOUBLE) AS {c.name}"
-            if c.nullable and c.type == "DOUBLE"
-            else f"{c.name}::{c.type} AS {c.name}"
-            for c in table.columns
-            if c != DATA_SOURCE
-        ]
+        casts = [f"{c.name}::{c.type} AS {c.name}" for c in table.columns if c != DATA_SOURCE]
         self.connection.register("given_rows", frame)
         try:
             return self.insert(table, f"SELECT {', '.join(casts)} FROM given_rows")

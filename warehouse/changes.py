@@ -67,9 +67,12 @@ def find_last_build(
     tell its feed, which is a warning. `build` must hold its `raw_file`.
     """
     current = find_pointer(builds)
-    published = [path for path in list_builds(builds) if current and path.name <= current.file]
+    if current is None:
+        return None, []
     warnings = []
-    for path in reversed(published):
+    for path in reversed(list_builds(builds)):
+        if path.name > current.file:
+            continue
         try:
             check_hash(path)
             is_same = is_same_feed(build, path, city, source_kind)
@@ -78,7 +81,7 @@ def find_last_build(
             continue
         if is_same:
             return path, warnings
-    if published and current and not warnings:
+    if not warnings:
         warnings.append(
             f"the published build {current.build_id}, cutoff {current.cutoff}, is of other files: this"
             " one takes its place and is compared with nothing"

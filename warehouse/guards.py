@@ -20,7 +20,7 @@ MAX_NAMED = 5
 """Neighborhoods that a sentence names at most."""
 
 # A cutoff that goes back corrects a mistake where the last build held next to nothing on the days that
-# go: a mistyped date had stretched it.
+# go: a mistyped date had stretched it. Where no day goes, nothing is a correction: 0 is not below 0.
 CUTOFFS = f"""
 SELECT before, after, (
     SELECT count(*) FILTER (occurred_at::DATE > after)
@@ -35,7 +35,7 @@ FROM (SELECT (SELECT max(calendar_date) FROM {BEFORE}.calendar) AS before,
 CORRECTIONS = f"""
 SELECT format('the cutoff was corrected from {{}} to {{}}: the last build held next to nothing on the'
               ' days between', before, after)
-FROM ({CUTOFFS}) WHERE after < before AND is_correction
+FROM ({CUTOFFS}) WHERE is_correction
 """
 
 CELLS = """

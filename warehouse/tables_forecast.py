@@ -141,6 +141,10 @@ FORECAST_CATEGORY_TABLE = Table(
             ) USING (neighborhood, month, hour)
             WHERE first_rank IS DISTINCT FROM 1
                OR top > expected_crimes * (1 + {RELATIVE_TOLERANCE})"""),
+        Reconciliation("forecast_category.expected_crimes is not its share of forecast_hourly", f"""
+            SELECT count(*) FROM forecast_category AS category
+            JOIN forecast_hourly AS cell USING (neighborhood, month, hour)
+            WHERE {differ("category.expected_crimes", "category_share * cell.expected_crimes")}"""),
     ),
 )
 
@@ -195,6 +199,12 @@ AVERAGE_DAILY_TABLE = Table(
                 FROM forecast_hourly GROUP BY ALL
             ) USING (neighborhood, month)
             WHERE {differ("expected_daily_crimes", "hours")}"""),
+        Reconciliation("expected_month_crimes is not the expected day times the days of the month", f"""
+            SELECT count(*) FROM (
+                SELECT expected_month_crimes,
+                       expected_daily_crimes * day(last_day(forecast_month)) AS days
+                FROM average_daily
+            ) WHERE {differ("expected_month_crimes", "days")}"""),
         Reconciliation(
             "an interval of average_daily ends before it begins, or reaches beyond a wider one",
             f"SELECT count(*) FROM average_daily WHERE {' OR '.join(UNSOUND_INTERVALS)}",

@@ -108,6 +108,24 @@ DAMAGES = [
         "UPDATE forecast_category SET expected_crimes = expected_crimes * 20",
         "forecast_category has a cell without its first rank, or with more than its crimes",
     ),
+    (  # shares that agree with the crimes and together are more than all of them
+        "UPDATE forecast_category AS c SET category_share = 0.334,"
+        " expected_crimes = 0.334 * cell.expected_crimes FROM forecast_hourly AS cell"
+        " WHERE (c.neighborhood, c.month, c.hour) = (cell.neighborhood, cell.month, cell.hour)",
+        "forecast_category has a cell without its first rank, or with more than its crimes",
+    ),
+    (
+        "UPDATE forecast_category SET expected_crimes = expected_crimes * 0.999 WHERE category_rank = 3",
+        "forecast_category.expected_crimes is not its share of forecast_hourly",
+    ),
+    (
+        "UPDATE average_daily SET expected_month_crimes = expected_month_crimes * 1.001",
+        "expected_month_crimes is not the expected day times the days of the month",
+    ),
+    (
+        "UPDATE average_daily SET forecast_month = forecast_month + INTERVAL 1 MONTH",
+        "expected_month_crimes is not the expected day times the days of the month",
+    ),
     ("DELETE FROM mart_forecast_hourly WHERE hour = 3", "mart_forecast_hourly is not complete"),
     ("DELETE FROM mart_patrol_plan WHERE month = 3", "mart_patrol_plan is not complete"),
     ("DELETE FROM mart_time_of_day WHERE hour = 3", "mart_time_of_day is not complete"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -67,6 +68,27 @@ def test_nan_becomes_null_only_where_null_is_allowed(build: Build) -> None:
     row["average_daily_crime_count"] = float("nan")
     build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame([row]))
     assert build.fetch_value("SELECT average_daily_crime_count FROM average_daily") is None
+    row["expected_daily_crimes"] = float("nan")
+    with pytest.raises(SchemaError, match=r"table average_daily: .*expected_daily_crimes"):
+        build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame([row]))
+    assert build.count_rows(AVERAGE_DAILY_TABLE) == 1
+
+
+def test_frame_is_let_go_of_once_it_is_inserted(build: Build) -> None:
+    build.data_source = "test"
+    frame = pd.DataFrame({"section_number": [1], "section": ["Use"], "text": ["For planning."]})
+    assert build.insert_frame(MODEL_CARD_TABLE, frame) == 1
+    assert build.fetch_value("SELECT count(*) FROM duckdb_views() WHERE NOT internal AND temporary") == 0
+
+
+def test_build_is_closed_whatever_ends_it(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError), open_build("a", tmp_path / "a.duckdb") as failed:
+        raise SchemaError("it broke here")
+    with open_build("b", tmp_path / "b.duckdb") as done:
+        pass
+    for build in (failed, done):
+        with pytest.raises(duckdb.ConnectionException, match="closed"):
+            build.connection.execute("SELECT 1")
 
 
 def test_what_spills_lies_where_leftovers_are_swept(build: Build) -> None:

@@ -14,9 +14,8 @@ from refresh import Request, refresh
 from tests.raw import write_daily
 from warehouse.__main__ import PAGES, main
 from warehouse.diagram import render_diagram
-from warehouse.dictionary import describe_range
 from warehouse.errors import ShieldError
-from warehouse.export import write_table
+from warehouse.export import refuse_foreign, write_table
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 from warehouse.table import Column, Table
@@ -147,6 +146,13 @@ def test_file_laid_into_an_export_is_not_lost(
     assert (out / "workbook.twb").exists()
 
 
+def test_first_three_foreign_files_are_named(tmp_path: Path) -> None:
+    for name in ("d.txt", "b.txt", "c.txt", "a.txt"):
+        (tmp_path / name).touch()
+    with pytest.raises(ShieldError, match=r"than an export \(a\.txt, b\.txt, c\.txt\): choose"):
+        refuse_foreign(tmp_path)
+
+
 @pytest.mark.parametrize("place", [".", "..", "/", "note.txt/dist", "circle", "x" * 300])
 def test_export_to_a_place_that_cannot_be_one_is_an_error(
     published: Path, tmp_path: Path, place: str,
@@ -240,12 +246,3 @@ def test_diagram_shows_keys_and_references_only() -> None:
         "place ||--o{ crime : place",
         "place |o--o{ crime : other",
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("minimum", "maximum", "words"),
-    [(None, None, None), (0, None, "from 0"), (None, 1, "up to 1"), (1, 12, "1 to 12")],
-)
-def test_ranges_in_words(minimum: float | None, maximum: float | None, words: str | None) -> None:
-    column = Column("c", "DOUBLE", "C.", "C", minimum=minimum, maximum=maximum)
-    assert describe_range(column) == words

@@ -7,8 +7,9 @@ import pytest
 
 from warehouse.build import open_build
 from warehouse.columns import DISTRICT_KINDS
-from warehouse.dictionary import fill_dictionary, list_entries
+from warehouse.dictionary import describe_range, fill_dictionary, list_entries, render_page
 from warehouse.schema import TABLES
+from warehouse.table import Column, Table
 
 KIND = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})s?\b", re.IGNORECASE)
 
@@ -57,3 +58,38 @@ def test_position_is_that_of_the_table_whatever_is_left_out() -> None:
     for entry in list_entries(TABLES, {}):
         names = next(table.column_names for table in TABLES if table.name == entry["table_name"])
         assert names.index(str(entry["column_name"])) + 1 == entry["column_number"]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "maximum", "words"),
+    [
+        (None, None, None),
+        (0, None, "from 0"),
+        (None, 1, "up to 1"),
+        (1, 12, "1 to 12"),
+        (-0.5, 0, "-0.5 to 0"),
+    ],
+)
+def test_ranges_in_words(minimum: float | None, maximum: float | None, words: str | None) -> None:
+    column = Column("c", "DOUBLE", "C.", "C", minimum=minimum, maximum=maximum)
+    assert describe_range(column) == words
+
+
+def test_page_has_a_section_for_a_table_and_a_line_for_a_column() -> None:
+    person = Table("person", "People.", "person", ("name",), (
+        Column("name", "VARCHAR", "A name.", "Name", references="name.name"),
+        Column("mood", "VARCHAR", "A mood.", "Mood", allowed=("good", "bad"), nullable=True),
+        Column("height", "DOUBLE", "A height.", "Height", unit="m", minimum=0),
+    ), is_mart=True, is_view=True)  # fmt: skip
+    place = Table("place", "Places.", "place", ("id",), (Column("id", "BIGINT", "An id.", "Id"),))
+    lines = render_page((person, place)).splitlines()
+    head = ["| column | type | what it holds | unit | values |", "|---|---|---|---|---|"]
+    assert lines[0] == "# Data dictionary"
+    assert lines[lines.index("## person") - 1 :] == [
+        "", "## person", "", "People.", "", "One row per person. A view.", "", *head,
+        "| **name** | VARCHAR | A name. |  | in `name.name` |",
+        "| mood | VARCHAR | A mood. |  | good, bad |",
+        "| height | DOUBLE | A height. | m | from 0 |",
+        "", "## place", "", "Places.", "", "One row per place.", "", *head,
+        "| **id** | BIGINT | An id. |  |  |",
+    ]  # fmt: skip

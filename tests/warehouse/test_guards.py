@@ -84,12 +84,36 @@ def test_cutoff_that_days_without_incidents_had_stretched_may_go_back(
     ][:is_correction]
 
 
+@pytest.mark.parametrize(("held", "fired"), [(33, 0), (34, 1)])
+def test_days_that_go_may_hold_less_than_a_third_of_the_usual(held: int, fired: int) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        fill_side(connection, BEFORE, dict(LAST))
+        fill_side(connection, "memory", LAST | {"cutoff": "2025-06-20"})  # a tenth of the days goes
+        connection.execute(
+            f"UPDATE {BEFORE}.incident SET occurred_at = DATE '2025-06-20'"
+            f" + if(rowid < {held}, 1, 0)::INTEGER"
+        )
+        assert len(ask_guards(connection)) == fired
+        assert len(connection.execute(CORRECTIONS).fetchall()) == 1 - fired
+
+
+def test_first_five_of_the_neighborhoods_that_vanished_are_named() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        fill_side(connection, BEFORE, LAST | {"places": tuple("GFEDCBA")})
+        fill_side(connection, "memory", LAST | {"places": ("A",)})
+        assert ask_guards(connection) == ["6 of 7 neighborhoods vanished: B, C, D, E, F"]
+
+
 @pytest.mark.parametrize(
     ("month", "before", "after", "sentences"),
     [
         ("2024-11-10", 50, 25, []),
         ("2024-11-10", 50, 24, ["zone 1 lost more than 50 % of its incidents in 1 closed months, first"
                                 " in 2024-11-01: 50 to 24"]),
+        ("2024-11-10", 50, 0, ["zone 1 lost more than 50 % of its incidents in 1 closed months, first"
+                               " in 2024-11-01: 50 to 0"]),
         ("2024-11-10", 49, 0, []),
         ("2025-01-10", 50, 0, []),  # not closed
         ("2023-01-10", 50, 0, []),  # before the days of the new build
@@ -108,6 +132,72 @@ def test_zone_that_loses_incidents_of_closed_months_is_told(
             )
         connection.execute("INSERT INTO memory.calendar VALUES ('2024-01-15')")
         assert ask_guards(connection) == sentences
+
+
+@pytest.mark.parametrize(
+    ("cutoff", "first_day", "is_told"),
+    [
+        ("2025-06-02", "2024-12-01", True),
+        ("2025-06-01", "2024-12-01", False),  # December closes with the first of June
+        ("2025-06-02", "2024-12-02", False),  # the new build has not the whole month
+    ],
+)
+def test_closed_month_begins_within_the_new_build_and_six_months_before_the_last_cutoff(
+    cutoff: str, first_day: str, is_told: bool
+) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        for database in (BEFORE, "memory"):
+            fill_side(connection, database, LAST | {"cutoff": cutoff})
+        connection.execute(f"INSERT INTO {BEFORE}.incident SELECT DATE '2024-12-10', '1', 'Fraud' || n"
+                           " FROM range(50) AS r(n)")  # fmt: skip
+        connection.execute(f"INSERT INTO memory.calendar VALUES ('{first_day}')")
+        assert len(ask_guards(connection)) == is_told
+
+
+def test_first_of_several_months_is_told_and_incidents_without_a_zone_count_by_category() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        for database, counts in ((BEFORE, (60, 50, 90)), ("memory", (10, 5, 40))):
+            fill_side(connection, database, dict(LAST))
+            for count, month, zone, offense in zip(
+                counts, ("2024-10-10", "2024-11-10", "2024-11-10"), ("'1'", "'1'", "NULL"),
+                ("'Fraud' || n", "'Fraud' || n", "'Arson'"), strict=True,
+            ):  # fmt: skip
+                connection.execute(f"INSERT INTO {database}.incident SELECT DATE '{month}', {zone},"
+                                   f" {offense} FROM range({count}) AS r(n)")  # fmt: skip
+        connection.execute("INSERT INTO memory.calendar VALUES ('2024-01-15')")
+        assert sorted(ask_guards(connection)) == [
+            "Arson lost more than 50 % of its incidents in 1 closed months, first in 2024-11-01:"
+            " 90 to 40",
+            "zone 1 lost more than 50 % of its incidents in 2 closed months, first in 2024-10-01:"
+            " 60 to 10",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_told"), [(100.0, 1.0, False), (101.0, 1.0, True), (1.0, 101.0, True)]
+)
+def test_small_neighborhood_may_move(before: float, after: float, is_told: bool) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        for database, crimes in ((BEFORE, before), ("memory", after)):
+            fill_side(connection, database, {**LAST, "forecast": 5000.0})
+            connection.execute(f"INSERT INTO {database}.average_daily VALUES ('B', {crimes})")
+        assert len(ask_guards(connection)) == is_told
+
+
+def test_largest_five_of_the_neighborhoods_that_moved_are_named() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {BEFORE}")
+        for database, factor in ((BEFORE, 100), ("memory", 10)):
+            fill_side(connection, database, {**LAST, "forecast": 50_000.0})
+            connection.execute(f"INSERT INTO {database}.average_daily SELECT 'B' || n, n * {factor}"
+                               " FROM range(2, 8) AS r(n)")  # fmt: skip
+        assert ask_guards(connection) == [
+            "the forecast of 6 neighborhoods of over 100 crimes a year moved by more than a factor of 3"
+            ": " + ", ".join(f"B{n} {n}00 to {n}0" for n in (7, 6, 5, 4, 3))
+        ]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +301,9 @@ def test_believable_build_passes_and_tells_what_changed(daily_builds: Path) -> N
 def test_other_files_are_another_feed(daily_builds: Path) -> None:
     first = read_pointer(daily_builds).build_id
     assert run_daily(daily_builds, 60, name="other.csv") == 0
-    assert read_run(daily_builds)["compared_build_id"] is None
+    other = read_run(daily_builds)
+    assert other["compared_build_id"] is None
+    assert f"the published build {first}, cutoff 2021-04-16, is of other files" in str(other["warnings"])
     assert run_daily(daily_builds, 100) == 0, "compared with the same feed, not with the current build"
     assert read_run(daily_builds)["compared_build_id"] == first
 

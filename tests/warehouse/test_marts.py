@@ -29,6 +29,7 @@ from warehouse.tables_mart import (
     MART_YEARLY_TREND_TABLE,
     MART_ZONE_DISTRIBUTION_TABLE,
 )
+from warehouse.time_of_day import describe_spans
 
 MARTS = [table for table in TABLES if table.is_mart]
 
@@ -265,4 +266,5 @@ def test_time_of_day_has_the_bounds_that_dashboards_know(build: Build) -> None:
         "SELECT time_of_day(h) FROM range(24) AS hours(h) ORDER BY h"
     ).fetchall()
     words = [word for (word,) in times]
+    assert describe_spans() == "Morning 5-12, Afternoon 12-17, Evening 17-20, Night 20-5."
     assert words == ["Night"] * 5 + ["Morning"] * 7 + ["Afternoon"] * 5 + ["Evening"] * 3 + ["Night"] * 4

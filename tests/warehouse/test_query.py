@@ -15,7 +15,7 @@ import pytest
 from warehouse.__main__ import main
 from warehouse.command import run_command
 from warehouse.pointer import read_pointer
-from warehouse.query import answer, answer_typed
+from warehouse.query import CONTINUED, answer, answer_typed
 from warehouse.settings import ROOT
 
 QUERIES = [
@@ -146,6 +146,7 @@ def test_prompt_goes_on_after_an_error_and_ends_with_the_input(
     assert "months" in printed.out
     assert "│     2 │" in printed.out
     assert "│ last" in printed.out
+    assert f"{CONTINUED}\n" in printed.out, "Ctrl-D ends its line"
     assert printed.err.count("error:") == 1
     assert "syntax error" in printed.err
 

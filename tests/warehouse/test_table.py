@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from warehouse.schema import TABLES
-from warehouse.table import Column, Table, render_ddl
+from warehouse.table import Column, Table, differ, render_ddl
 
 NAME = Column("name", "VARCHAR", "Somebody's name.", "Name")
 
@@ -47,9 +47,26 @@ def test_complete_table_says_which_values_its_key_takes() -> None:
     table = Table("t", "T.", "cell", key, (place, mood, hour), is_complete=True)
     assert table.row_count == "(SELECT count(*) FROM place) * 2 * 24"
     assert table.full_grain == "cell; complete"
-    lacking = replace(hour, maximum=None)
-    with pytest.raises(ValueError, match="nothing says which values hour takes"):
-        Table("t", "T.", "cell", key, (place, mood, lacking), is_complete=True)
+    for lacking in (replace(hour, maximum=None), replace(hour, minimum=None)):
+        with pytest.raises(ValueError, match="nothing says which values hour takes"):
+            Table("t", "T.", "cell", key, (place, mood, lacking), is_complete=True)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "do_differ"),
+    [
+        ("0.0", "0.0", False),
+        ("0.1 + 0.2", "0.3", False),
+        ("1e6", "1e6 + 1e-4", False),
+        ("1e6", "1e6 + 2e-3", True),
+        ("1e6 + 2e-3", "1e6", True),
+        ("0.0", "1e-12", True),
+    ],
+)
+def test_numbers_differ_beyond_rounding_whatever_their_size(
+    left: str, right: str, do_differ: bool
+) -> None:
+    assert duckdb.sql(f"SELECT {differ(f'({left})', f'({right})')}").fetchone() == (do_differ,)
 
 
 def test_table_that_may_be_empty_says_so_in_its_grain() -> None:
