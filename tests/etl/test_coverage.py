@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from etl.city import City
 from etl.clean import clean_files
-from etl.coverage import find_spans
+from etl.coverage import describe_gaps, find_level, find_spans, is_gap
 from tests.conftest import CleanFiles
 from tests.raw import write_raw
 from warehouse.build import Build, open_build
@@ -199,6 +200,18 @@ def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
     assert window_rows(build)[0] == 0
 
 
+def test_office_that_pauses_beside_a_gap_elsewhere_leaves_that_gap_only(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = [row for row in daily("2021-01-01", 150, 6) if not row["OccurredFromDate"].startswith("04/")]
+    for row in rows:
+        if row["OccurredFromDate"].startswith("02/"):
+            row["ReportDate"] = "03/01/2021 16:00"
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-05-30", 150 - 30)
+    assert window_rows(build)[0] == 0
+
+
 def test_days_before_a_file_that_only_late_reports_tell_of_are_not_covered(
     clean: CleanFiles, tmp_path: Path
 ) -> None:
@@ -217,8 +230,71 @@ def test_days_on_which_only_old_crimes_are_recorded_are_a_gap(clean: CleanFiles,
     assert calendar(build) == ("2021-01-01", "2021-04-30", 120 - 31)
 
 
+def test_week_at_a_quarter_of_the_level_is_no_gap() -> None:
+    assert find_spans(np.concatenate([[20] * 100, [5] * 7, [20] * 100])) == [(0, 206)]
+
+
+@pytest.mark.parametrize("days", [1, 20, 60, 300])
+def test_level_is_the_higher_mean_of_91_days_on_either_side(days: int) -> None:
+    counts = np.random.default_rng(days).poisson(np.linspace(0, 90, days) ** 2 / 90)
+    means = [
+        max(
+            counts[max(day - 90, 0) : day + 1].sum() / min(max(day + 1, 28), 91),
+            counts[day : day + 91].sum() / min(max(days - day, 28), 91),
+        )
+        for day in range(days)
+    ]
+    expected = [max(mean, 0.1 * max(means)) for mean in means]
+    np.testing.assert_allclose(find_level(counts), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("before", "between", "after", "expected"),
+    [
+        ([6] * 4, [0, 0], [6] * 4, False),
+        ([6] * 4, [0, 0, 0], [6] * 4, True),
+        ([6] * 4, [2, 2, 1], [6] * 4, True),
+        ([6] * 4, [2, 2, 2], [6] * 4, False),
+        ([3] * 4, [1, 1, 1], [30] * 4, False),
+        ([30] * 4, [1, 1, 1], [3] * 4, False),
+        ([1, 1, 1, 9], [1, 1, 1], [9] * 4, False),
+        ([9] * 4, [1, 1, 1], [9, 1, 1, 1], False),
+        ([90] + [3] * 91, [1, 1, 1], [90] * 4, False),
+        ([90] * 4, [1, 1, 1], [3] * 91 + [90], False),
+    ],
+)
+def test_gap_has_three_days_with_less_than_a_third_of_the_lower_side(
+    before: list[int], between: list[int], after: list[int], expected: bool
+) -> None:
+    counts = np.array(before + between + after)
+    begin = len(before) + len(between)
+    assert is_gap((0, len(before) - 1), (begin, len(counts) - 1), counts) is expected
+
+
 def test_pause_after_a_first_day_is_no_gap() -> None:
     assert find_spans(np.array([16, 0, 0, *[20] * 100])) == [(0, 102)]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "named", "others"),
+    [
+        ([], [], []),
+        ([1, 2, 3, 2, 1], [1, 2, 3, 2, 1], []),
+        ([1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6], ["1 shorter gaps of 1 days in all"]),
+        ([9, 1, 7, 2, 8, 6, 5], [9, 7, 8, 6, 5], ["2 shorter gaps of 3 days in all"]),
+    ],
+)
+def test_five_longest_gaps_are_named_in_order_of_time(
+    lengths: list[int], named: list[int], others: list[str]
+) -> None:
+    starts = np.cumsum([0, *(length + 1 for length in lengths)])[::-1]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE covered_day (calendar_date DATE)")
+        for start in starts.tolist():
+            connection.execute("INSERT INTO covered_day SELECT DATE '2021-01-01' + ?::INTEGER", [start])
+        sentences = describe_gaps(connection)
+    assert [int(text.split("(")[1].split()[0]) for text in sentences if "(" in text] == named
+    assert [text for text in sentences if "(" not in text] == others
 
 
 def test_many_gaps_are_named_by_the_longest(tmp_path: Path, city: City) -> None:
@@ -286,7 +362,7 @@ def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Pat
 
 @pytest.mark.parametrize("year", ["21", "1821"])
 def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: City, year: str) -> None:
-    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}]
+    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}] * 4
     with (
         pytest.raises(ShieldError) as caught,
         open_build("test", tmp_path / "b.duckdb") as build,
@@ -295,5 +371,5 @@ def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: C
     assert str(caught.value) == (
         "raw.csv: no date of the last 100 years can be read; expected %m/%d/%Y %H:%M, "
         "%m/%d/%Y %H:%M:%S, %m/%d/%Y %I:%M:%S %p of layout nibrs, "
-        f"found row 1: 'soon', '6/1/{year} 16:00', ''"
+        "found " + "; ".join(f"row {row}: 'soon', '6/1/{year} 16:00', ''" for row in (1, 2, 3))
     )
