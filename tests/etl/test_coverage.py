@@ -6,12 +6,10 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from etl.city import City
 from etl.clean import clean_files
-from etl.coverage import describe_gaps, find_level, find_spans, is_gap
+from etl.coverage import count_days, describe_gaps
 from tests.conftest import CleanFiles
 from tests.raw import write_raw
 from warehouse.build import Build, open_build
@@ -170,24 +168,6 @@ def test_gap_within_a_file_is_a_gap_of_exposure_whichever_date_lacks_it(
     assert summary.rows_kept == 6 * 195
 
 
-def test_flow_that_multiplies_or_dies_down_is_no_gap() -> None:
-    for levels in ((2, 12), (12, 3), (12, 5, 12)):
-        counts = np.repeat(levels, 200)
-        assert find_spans(counts) == [(0, 200 * len(levels) - 1)]
-
-
-def test_scattered_reports_between_two_files_are_no_flow() -> None:
-    counts = np.zeros(1500, dtype=np.int64)
-    counts[:300] = counts[-300:] = 20
-    counts[400:1100:9] = 2
-    assert find_spans(counts) == [(0, 299), (1200, 1499)]
-
-
-def test_days_without_anything_are_a_gap_from_three_on() -> None:
-    for pause, spans in ((2, [(0, 201)]), (3, [(0, 99), (103, 202)])):
-        assert find_spans(np.concatenate([[20] * 100, [0] * pause, [20] * 100])) == spans
-
-
 def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
     clean: CleanFiles, tmp_path: Path
 ) -> None:
@@ -230,51 +210,6 @@ def test_days_on_which_only_old_crimes_are_recorded_are_a_gap(clean: CleanFiles,
     assert calendar(build) == ("2021-01-01", "2021-04-30", 120 - 31)
 
 
-def test_week_at_a_quarter_of_the_level_is_no_gap() -> None:
-    assert find_spans(np.concatenate([[20] * 100, [5] * 7, [20] * 100])) == [(0, 206)]
-
-
-@pytest.mark.parametrize("days", [1, 20, 60, 300])
-def test_level_is_the_higher_mean_of_91_days_on_either_side(days: int) -> None:
-    counts = np.random.default_rng(days).poisson(np.linspace(0, 90, days) ** 2 / 90)
-    means = [
-        max(
-            counts[max(day - 90, 0) : day + 1].sum() / min(max(day + 1, 28), 91),
-            counts[day : day + 91].sum() / min(max(days - day, 28), 91),
-        )
-        for day in range(days)
-    ]
-    expected = [max(mean, 0.1 * max(means)) for mean in means]
-    np.testing.assert_allclose(find_level(counts), expected, rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("before", "between", "after", "expected"),
-    [
-        ([6] * 4, [0, 0], [6] * 4, False),
-        ([6] * 4, [0, 0, 0], [6] * 4, True),
-        ([6] * 4, [2, 2, 1], [6] * 4, True),
-        ([6] * 4, [2, 2, 2], [6] * 4, False),
-        ([3] * 4, [1, 1, 1], [30] * 4, False),
-        ([30] * 4, [1, 1, 1], [3] * 4, False),
-        ([1, 1, 1, 9], [1, 1, 1], [9] * 4, False),
-        ([9] * 4, [1, 1, 1], [9, 1, 1, 1], False),
-        ([90] + [3] * 91, [1, 1, 1], [90] * 4, False),
-        ([90] * 4, [1, 1, 1], [3] * 91 + [90], False),
-    ],
-)
-def test_gap_has_three_days_with_less_than_a_third_of_the_lower_side(
-    before: list[int], between: list[int], after: list[int], expected: bool
-) -> None:
-    counts = np.array(before + between + after)
-    begin = len(before) + len(between)
-    assert is_gap((0, len(before) - 1), (begin, len(counts) - 1), counts) is expected
-
-
-def test_pause_after_a_first_day_is_no_gap() -> None:
-    assert find_spans(np.array([16, 0, 0, *[20] * 100])) == [(0, 102)]
-
-
 @pytest.mark.parametrize(
     ("lengths", "named", "others"),
     [
@@ -306,32 +241,6 @@ def test_many_gaps_are_named_by_the_longest(tmp_path: Path, city: City) -> None:
     gaps = [text for text in summary.warnings if "gap" in text]
     assert len(gaps) == 6
     assert gaps[-1] == "2 shorter gaps of 22 days in all"
-
-
-def test_thin_feed_may_pause_for_longer() -> None:
-    thin = np.tile([1, 0, 0, 0], 50)
-    assert find_spans(np.concatenate([thin, np.zeros(50, dtype=np.int64), thin])) == [(0, 446)]
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    level=st.integers(20, 90),
-    moves=st.lists(st.tuples(st.integers(0, 799), st.integers(-400, 1200)), min_size=5, max_size=5),
-    seed=st.integers(0, 1000),
-)
-def test_five_moved_reports_move_no_edge_by_more_than_a_day(
-    level: int, moves: list[tuple[int, int]], seed: int
-) -> None:
-    counts = np.zeros(1601, dtype=np.int64)
-    counts[400:1200] = np.random.default_rng(seed).poisson(level, 800)
-    whole = find_spans(counts)
-    assert whole == [(400, 1199)]
-    for origin, target in moves:
-        counts[400 + origin] -= 1
-        counts[400 + target] += 1
-    ((begin, end),) = find_spans(counts)
-    assert abs(begin - 400) <= 1
-    assert abs(end - 1199) <= 1
 
 
 def test_rows_that_flow_nowhere_are_refused(tmp_path: Path, city: City) -> None:
@@ -373,3 +282,16 @@ def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: C
         "%m/%d/%Y %H:%M:%S, %m/%d/%Y %I:%M:%S %p of layout nibrs, "
         "found " + "; ".join(f"row {row}: 'soon', '6/1/{year} 16:00', ''" for row in (1, 2, 3))
     )
+
+
+def test_days_are_counted_over_all_files_from_the_first_to_the_last_that_can_be_meant() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE day_count AS
+            SELECT day::DATE AS day, reports, occurrences, DATE '2021-06-30' AS read_date
+            FROM (VALUES ('1921-06-29', 9, 9), ('2021-06-27', 1, 0), ('2021-06-27', 2, 3),
+                         ('2021-06-30', 4, 1), ('2021-07-01', 9, 9)) given (day, reports, occurrences)
+            """)
+        start, reports, occurrences = count_days(connection, [])
+    assert start == dt.date(2021, 6, 27)
+    assert (reports.tolist(), occurrences.tolist()) == ([3, 0, 0, 4], [3, 0, 0, 1])
