@@ -1,6 +1,7 @@
 """The days the files cover: the exposure of every rate."""
 
 import datetime as dt
+import os
 from pathlib import Path
 
 import duckdb
@@ -144,6 +145,38 @@ def test_report_after_the_file_was_read_is_mended_not_believed(
     assert build.fetch_value("SELECT max(reported_at)::DATE::VARCHAR FROM incident") == "2021-03-01"
 
 
+def read_on(path: Path, day: str) -> Path:
+    """Return a file whose last change is noon of a day."""
+    noon = dt.datetime.fromisoformat(f"{day}T16:00:00Z").timestamp()
+    os.utime(path, (noon, noon))
+    return path
+
+
+@pytest.mark.parametrize(("day", "rejected"), [("3/20/2021", 1), ("3/21/2021", 0)])
+def test_report_is_believed_up_to_the_day_on_which_its_own_file_was_read(
+    clean: CleanFiles, tmp_path: Path, day: str, rejected: int
+) -> None:
+    rows = daily("2021-01-01", 60, 16)
+    rows[0]["ReportDate"] = f"{day} 16:00"
+    one = read_on(write_raw(tmp_path / "one.csv", rows), "2021-03-20")
+    two = write_raw(tmp_path / "two.csv", daily("2021-01-01", 60, 1, "2"))
+    assert window_rows(clean([one, two]))[0] == rejected
+
+
+def test_half_of_a_file_may_lie_after_the_day_it_was_read_and_no_row_more(
+    clean: CleanFiles, tmp_path: Path, city: City
+) -> None:
+    rows = [*daily("2021-01-03", 30, 2), *daily("2021-03-01", 30, 2, "2")]
+    build = clean([read_on(write_raw(tmp_path / "half.csv", rows), "2021-02-01")])
+    assert calendar(build) == ("2021-01-03", "2021-02-01", 30)
+    raw = read_on(write_raw(tmp_path / "more.csv", [*rows, *daily("2021-04-01", 1, 1)]), "2021-02-01")
+    with (
+        pytest.raises(ShieldError, match=r"more.csv: 61 of 121 dates lie after 2021-02-01, .*-04-01"),
+        open_build("test", tmp_path / "b.duckdb") as other,
+    ):
+        clean_files(other, [raw], city)
+
+
 @pytest.mark.parametrize("field", ["ReportDate", "OccurredFromDate"])
 def test_gap_within_a_file_is_a_gap_of_exposure_whichever_date_lacks_it(
     tmp_path: Path, city: City, field: str
@@ -262,11 +295,12 @@ def test_file_without_report_dates_is_covered_by_its_occurrences(
 
 def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Path, city: City) -> None:
     raw = write_raw(tmp_path / "raw.csv", daily("2090-01-01", 40))
+    other = write_raw(tmp_path / "other.csv", daily("2091-01-01", 40))
     with (
         pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*newest is 2090-02-09"),
         open_build("test", tmp_path / "b.duckdb") as build,
     ):
-        clean_files(build, [raw], city)
+        clean_files(build, [raw, other], city)
 
 
 @pytest.mark.parametrize("year", ["21", "1821"])
