@@ -134,6 +134,14 @@ def test_damaged_build_is_refused_at_the_start_and_closed(
     assert list_open_builds(builds) == []
 
 
+def test_check_tries_every_column_of_the_answers(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(
+        published, tmp_path, "ALTER TABLE mart_forecast_hourly DROP COLUMN suggested_patrol"
+    )
+    with pytest.raises(NoBuildError):
+        check_build(builds)
+
+
 def test_check_of_a_good_build_leaves_it_closed(published: Path, tmp_path: Path) -> None:
     builds = copy_builds(published, tmp_path)
     check_build(builds)

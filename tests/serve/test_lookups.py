@@ -93,6 +93,12 @@ def test_unknown_neighborhood_offers_close_names(client: FlaskClient, path: str,
     assert place in answer.get_json()["close_names"]
 
 
+@pytest.mark.parametrize("name", ["Große Straße", "GROSSE STRASSE", " große straße\n"])
+def test_name_is_found_by_its_folded_case(name: str) -> None:
+    answers = Answers({}, {}, {}, {"grosse strasse": "Große Straße"})
+    assert answers.find_neighborhood(name) == "Große Straße"
+
+
 def test_five_close_names_are_offered_in_their_own_spelling() -> None:
     answers = Answers({}, {}, {}, {f"home park {number}": f"Home Park {number}" for number in range(9)})
     with pytest.raises(UnknownNeighborhoodError, match=r"^Home Bark$") as caught:
