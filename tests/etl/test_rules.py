@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from etl.city import City
 from etl.raw_file import inspect_file
@@ -30,6 +31,29 @@ def test_only_files_with_coordinates_are_asked_for_them(tmp_path: Path, city: Ci
             "SELECT report_number, rule FROM rejected JOIN staged USING (row_id)"
         ).fetchall()
     assert rejected == [("2", "missing_coordinates")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "facts", "lacking"),
+    [
+        (
+            {}, {},
+            ["missing_beat", "missing_location_type", "missing_coordinates", "left_out_offense",
+             "outside_city"],
+        ),
+        ({"beat": "a", "location_type": "b", "longitude": "c", "latitude": "d"},
+         {"left_out_offenses": ["LOST DOG"]}, []),
+        ({"zone": "a", "location_type": "b", "longitude": "c", "latitude": "d"}, {},
+         ["left_out_offense"]),
+    ],
+)  # fmt: skip
+def test_rules_do_not_apply_to_a_file_without_what_they_need(
+    tmp_path: Path, city: City, columns: dict[str, str], facts: dict[str, object], lacking: list[str]
+) -> None:
+    header = "id,day,code,ward,a,b,c,d"
+    (tmp_path / "raw.csv").write_text(f"{header}\n1,2021-06-01,240,A,1,1,-84.4,33.7\n")
+    file = inspect_file(tmp_path / "raw.csv", 0, [make_layout(header, columns, **facts)], city)
+    assert [rule.name for rule in list_rules(city) if not rule.applies_to(file)] == lacking
 
 
 def test_offenses_without_a_code_come_by_frequency_then_name_and_those_left_out_do_not() -> None:
