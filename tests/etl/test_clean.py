@@ -72,11 +72,16 @@ def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None
         ({"BEAT_Text": "Out of Jurisdiction"}, "missing_beat"),
         ({"OccurredFromDate": "yesterday"}, "missing_date"),
         ({"Latitude": "", "Longitude": ""}, "missing_coordinates"),
+        ({"Latitude": ""}, "missing_coordinates"),
+        ({"Longitude": ""}, "missing_coordinates"),
         ({"Latitude": "0", "Longitude": "0"}, "missing_coordinates"),
         ({"NhoodName": " "}, "missing_neighborhood"),
         ({"NhoodName": "NULL"}, "missing_neighborhood"),
         ({"NibrsUcrCode": "99X"}, "unknown_offense"),
+        ({"NibrsUcrCode": ""}, "unknown_offense"),
         ({"Longitude": "-84.61"}, "outside_city"),
+        ({"Longitude": "-84.24"}, "outside_city"),
+        ({"Latitude": "33.59"}, "outside_city"),
         ({"Latitude": "33.94"}, "outside_city"),
         ({"OccurredFromDate": "6/1/1924 16:30"}, "outside_window"),
         ({"OccurredFromDate": "6/3/2021 16:30"}, "outside_window"),
@@ -91,6 +96,26 @@ def test_each_rule_rejects_its_row_once(
     assert rejections(build) == {rule: 1}
     assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [(2, 1, 1)]
     assert fetch(build, "SELECT example_rows FROM rejected_incident WHERE row_count > 0") == [("2",)]
+
+
+def test_points_on_the_edge_of_the_rectangle_are_kept(
+    clean: CleanFiles, tmp_path: Path, city: City
+) -> None:
+    box = city.bounding_box
+    corners = [(box.longitude_min, box.latitude_min), (box.longitude_max, box.latitude_max)]
+    rows = [
+        {"IncidentNumber": str(number), "Longitude": str(longitude), "Latitude": str(latitude)}
+        for number, (longitude, latitude) in enumerate(corners)
+    ]
+    assert rejections(clean([write_raw(tmp_path / "raw.csv", rows)])) == {}
+
+
+def test_each_offense_of_each_report_is_kept_once(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{}, {"NibrsUcrCode": "240"}, NEXT] * 2)])
+    assert rejections(build) == {"duplicate": 3}
+    assert fetch(build, "SELECT incident_id FROM incident ORDER BY 1") == [
+        ("210010001-23F",), ("210010001-240",), ("210010002-23F",),
+    ]  # fmt: skip
 
 
 def test_rule_without_hits_stands_in_the_ledger_with_zero(clean: CleanFiles, tmp_path: Path) -> None:

@@ -1,16 +1,16 @@
 """The days the files cover: the exposure of every rate."""
 
 import datetime as dt
+import os
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from etl.city import City
 from etl.clean import clean_files
-from etl.coverage import find_spans
+from etl.coverage import count_days, describe_gaps
 from tests.conftest import CleanFiles
 from tests.raw import write_raw
 from warehouse.build import Build, open_build
@@ -145,6 +145,38 @@ def test_report_after_the_file_was_read_is_mended_not_believed(
     assert build.fetch_value("SELECT max(reported_at)::DATE::VARCHAR FROM incident") == "2021-03-01"
 
 
+def read_on(path: Path, day: str) -> Path:
+    """Return a file whose last change is noon of a day."""
+    noon = dt.datetime.fromisoformat(f"{day}T16:00:00Z").timestamp()
+    os.utime(path, (noon, noon))
+    return path
+
+
+@pytest.mark.parametrize(("day", "rejected"), [("3/20/2021", 1), ("3/21/2021", 0)])
+def test_report_is_believed_up_to_the_day_on_which_its_own_file_was_read(
+    clean: CleanFiles, tmp_path: Path, day: str, rejected: int
+) -> None:
+    rows = daily("2021-01-01", 60, 16)
+    rows[0]["ReportDate"] = f"{day} 16:00"
+    one = read_on(write_raw(tmp_path / "one.csv", rows), "2021-03-20")
+    two = write_raw(tmp_path / "two.csv", daily("2021-01-01", 60, 1, "2"))
+    assert window_rows(clean([one, two]))[0] == rejected
+
+
+def test_half_of_a_file_may_lie_after_the_day_it_was_read_and_no_row_more(
+    clean: CleanFiles, tmp_path: Path, city: City
+) -> None:
+    rows = [*daily("2021-01-03", 30, 2), *daily("2021-03-01", 30, 2, "2")]
+    build = clean([read_on(write_raw(tmp_path / "half.csv", rows), "2021-02-01")])
+    assert calendar(build) == ("2021-01-03", "2021-02-01", 30)
+    raw = read_on(write_raw(tmp_path / "more.csv", [*rows, *daily("2021-04-01", 1, 1)]), "2021-02-01")
+    with (
+        pytest.raises(ShieldError, match=r"more.csv: 61 of 121 dates lie after 2021-02-01, .*-04-01"),
+        open_build("test", tmp_path / "b.duckdb") as other,
+    ):
+        clean_files(other, [raw], city)
+
+
 @pytest.mark.parametrize("field", ["ReportDate", "OccurredFromDate"])
 def test_gap_within_a_file_is_a_gap_of_exposure_whichever_date_lacks_it(
     tmp_path: Path, city: City, field: str
@@ -169,24 +201,6 @@ def test_gap_within_a_file_is_a_gap_of_exposure_whichever_date_lacks_it(
     assert summary.rows_kept == 6 * 195
 
 
-def test_flow_that_multiplies_or_dies_down_is_no_gap() -> None:
-    for levels in ((2, 12), (12, 3), (12, 5, 12)):
-        counts = np.repeat(levels, 200)
-        assert find_spans(counts) == [(0, 200 * len(levels) - 1)]
-
-
-def test_scattered_reports_between_two_files_are_no_flow() -> None:
-    counts = np.zeros(1500, dtype=np.int64)
-    counts[:300] = counts[-300:] = 20
-    counts[400:1100:9] = 2
-    assert find_spans(counts) == [(0, 299), (1200, 1499)]
-
-
-def test_days_without_anything_are_a_gap_from_three_on() -> None:
-    for pause, spans in ((2, [(0, 201)]), (3, [(0, 99), (103, 202)])):
-        assert find_spans(np.concatenate([[20] * 100, [0] * pause, [20] * 100])) == spans
-
-
 def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
     clean: CleanFiles, tmp_path: Path
 ) -> None:
@@ -196,6 +210,18 @@ def test_office_that_pauses_leaves_no_gap_and_bulk_dates_no_other(
             row["ReportDate"] = "03/01/2021 16:00"
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
     assert calendar(build) == ("2021-01-01", "2021-04-30", 120)
+    assert window_rows(build)[0] == 0
+
+
+def test_office_that_pauses_beside_a_gap_elsewhere_leaves_that_gap_only(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    rows = [row for row in daily("2021-01-01", 150, 6) if not row["OccurredFromDate"].startswith("04/")]
+    for row in rows:
+        if row["OccurredFromDate"].startswith("02/"):
+            row["ReportDate"] = "03/01/2021 16:00"
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert calendar(build) == ("2021-01-01", "2021-05-30", 150 - 30)
     assert window_rows(build)[0] == 0
 
 
@@ -217,8 +243,26 @@ def test_days_on_which_only_old_crimes_are_recorded_are_a_gap(clean: CleanFiles,
     assert calendar(build) == ("2021-01-01", "2021-04-30", 120 - 31)
 
 
-def test_pause_after_a_first_day_is_no_gap() -> None:
-    assert find_spans(np.array([16, 0, 0, *[20] * 100])) == [(0, 102)]
+@pytest.mark.parametrize(
+    ("lengths", "named", "others"),
+    [
+        ([], [], []),
+        ([1, 2, 3, 2, 1], [1, 2, 3, 2, 1], []),
+        ([1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6], ["1 shorter gaps of 1 days in all"]),
+        ([9, 1, 7, 2, 8, 6, 5], [9, 7, 8, 6, 5], ["2 shorter gaps of 3 days in all"]),
+    ],
+)
+def test_five_longest_gaps_are_named_in_order_of_time(
+    lengths: list[int], named: list[int], others: list[str]
+) -> None:
+    starts = np.cumsum([0, *(length + 1 for length in lengths)])[::-1]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE covered_day (calendar_date DATE)")
+        for start in starts.tolist():
+            connection.execute("INSERT INTO covered_day SELECT DATE '2021-01-01' + ?::INTEGER", [start])
+        sentences = describe_gaps(connection)
+    assert [int(text.split("(")[1].split()[0]) for text in sentences if "(" in text] == named
+    assert [text for text in sentences if "(" not in text] == others
 
 
 def test_many_gaps_are_named_by_the_longest(tmp_path: Path, city: City) -> None:
@@ -230,32 +274,6 @@ def test_many_gaps_are_named_by_the_longest(tmp_path: Path, city: City) -> None:
     gaps = [text for text in summary.warnings if "gap" in text]
     assert len(gaps) == 6
     assert gaps[-1] == "2 shorter gaps of 22 days in all"
-
-
-def test_thin_feed_may_pause_for_longer() -> None:
-    thin = np.tile([1, 0, 0, 0], 50)
-    assert find_spans(np.concatenate([thin, np.zeros(50, dtype=np.int64), thin])) == [(0, 446)]
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(
-    level=st.integers(20, 90),
-    moves=st.lists(st.tuples(st.integers(0, 799), st.integers(-400, 1200)), min_size=5, max_size=5),
-    seed=st.integers(0, 1000),
-)
-def test_five_moved_reports_move_no_edge_by_more_than_a_day(
-    level: int, moves: list[tuple[int, int]], seed: int
-) -> None:
-    counts = np.zeros(1601, dtype=np.int64)
-    counts[400:1200] = np.random.default_rng(seed).poisson(level, 800)
-    whole = find_spans(counts)
-    assert whole == [(400, 1199)]
-    for origin, target in moves:
-        counts[400 + origin] -= 1
-        counts[400 + target] += 1
-    ((begin, end),) = find_spans(counts)
-    assert abs(begin - 400) <= 1
-    assert abs(end - 1199) <= 1
 
 
 def test_rows_that_flow_nowhere_are_refused(tmp_path: Path, city: City) -> None:
@@ -277,16 +295,17 @@ def test_file_without_report_dates_is_covered_by_its_occurrences(
 
 def test_file_of_dates_to_come_is_refused_with_the_day_it_was_read(tmp_path: Path, city: City) -> None:
     raw = write_raw(tmp_path / "raw.csv", daily("2090-01-01", 40))
+    other = write_raw(tmp_path / "other.csv", daily("2091-01-01", 40))
     with (
         pytest.raises(ShieldError, match=r"raw.csv: 120 of 120 dates lie after .*newest is 2090-02-09"),
         open_build("test", tmp_path / "b.duckdb") as build,
     ):
-        clean_files(build, [raw], city)
+        clean_files(build, [raw, other], city)
 
 
 @pytest.mark.parametrize("year", ["21", "1821"])
 def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: City, year: str) -> None:
-    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}]
+    rows = [{"OccurredFromDate": f"6/1/{year} 16:00", "ReportDate": "soon", "OccurredToDate": ""}] * 4
     with (
         pytest.raises(ShieldError) as caught,
         open_build("test", tmp_path / "b.duckdb") as build,
@@ -295,5 +314,18 @@ def test_file_without_a_believable_date_says_what_it_has(tmp_path: Path, city: C
     assert str(caught.value) == (
         "raw.csv: no date of the last 100 years can be read; expected %m/%d/%Y %H:%M, "
         "%m/%d/%Y %H:%M:%S, %m/%d/%Y %I:%M:%S %p of layout nibrs, "
-        f"found row 1: 'soon', '6/1/{year} 16:00', ''"
+        "found " + "; ".join(f"row {row}: 'soon', '6/1/{year} 16:00', ''" for row in (1, 2, 3))
     )
+
+
+def test_days_are_counted_over_all_files_from_the_first_to_the_last_that_can_be_meant() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE day_count AS
+            SELECT day::DATE AS day, reports, occurrences, DATE '2021-06-30' AS read_date
+            FROM (VALUES ('1921-06-29', 9, 9), ('2021-06-27', 1, 0), ('2021-06-27', 2, 3),
+                         ('2021-06-30', 4, 1), ('2021-07-01', 9, 9)) given (day, reports, occurrences)
+            """)
+        start, reports, occurrences = count_days(connection, [])
+    assert start == dt.date(2021, 6, 27)
+    assert (reports.tolist(), occurrences.tolist()) == ([3, 0, 0, 4], [3, 0, 0, 1])

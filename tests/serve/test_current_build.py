@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ import refresh as refresh_module
 from refresh import Request, refresh
 from serve import current_build as current_build_module
 from serve.app import create_app
-from serve.current_build import CurrentBuild, ServedBuild, open_build
+from serve.current_build import CurrentBuild, ServedBuild, check_build, open_build
 from tests.raw import write_daily
 from tests.serve.builds import (
     DAMAGES,
@@ -122,11 +123,28 @@ def test_without_a_build_there_is_no_application(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_build_makes_no_application(published: Path, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("start", [create_app, check_build])
+def test_damaged_build_is_refused_at_the_start_and_closed(
+    published: Path, tmp_path: Path, damage: str, start: Callable[[Path], object]
+) -> None:
     builds = copy_builds(published, tmp_path)
     DAMAGES[damage](builds)
     with pytest.raises(NoBuildError):
-        create_app(builds)
+        start(builds)
+    assert list_open_builds(builds) == []
+
+
+def test_check_tries_every_column_of_the_answers(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(
+        published, tmp_path, "ALTER TABLE mart_forecast_hourly DROP COLUMN suggested_patrol"
+    )
+    with pytest.raises(NoBuildError):
+        check_build(builds)
+
+
+def test_check_of_a_good_build_leaves_it_closed(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(published, tmp_path)
+    check_build(builds)
     assert list_open_builds(builds) == []
 
 

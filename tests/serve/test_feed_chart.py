@@ -98,6 +98,48 @@ def test_more_breaks_than_can_be_read_are_counted() -> None:
     assert text.splitlines()[-1] == f"{11 - MAX_BREAKS} more in feed_health"
 
 
+def test_each_axes_says_what_it_shows() -> None:
+    axes = {str(axes.get_label()): axes for axes in make_figure(PROFILE).axes}
+    found = {
+        label: (one.get_title(loc="left"), one.get_xlabel(), one.get_ylabel())
+        for label, one in axes.items()
+    }
+    percent = "Share of rows, %; dashed: warning"
+    assert found == {
+        "months": (
+            "Incidents by month of occurrence and crime against", "", "Incidents per observed day",
+        ),
+        "notes": ("", "", ""),
+        "delay": (
+            "Reported within days of the occurrence", "Days, 0 for the same day",
+            "Share of incidents, %",
+        ),
+        "missing": ("Missing or unreadable values by column", percent, ""),
+        "midnight": ("Occurred at exactly 00:00, by file", percent, ""),
+    }  # fmt: skip
+    assert not any(one.spines["top"].get_visible() for label, one in axes.items() if label != "notes")
+
+
+def test_months_lie_above_the_rest_and_breaks_below_the_legend_beside_them() -> None:
+    figure = make_figure(PROFILE)
+    figure.draw_without_rendering()
+    months, notes, *below = (
+        find_axes(figure, label).get_position()
+        for label in ("months", "notes", "delay", "missing", "midnight")
+    )
+    assert min(months.height, *(box.height for box in below)) > 0.25
+    assert months.y0 > max(box.y1 for box in below)
+    assert 0 < months.x0 < months.x1 < notes.x0 < notes.x1 < 1
+    assert sorted(edge for box in below for edge in (box.x0, box.x1)) == [
+        edge for box in below for edge in (box.x0, box.x1)
+    ]
+    axes = find_axes(figure, "notes")
+    legend = axes.get_legend()
+    assert legend is not None
+    text, names = axes.texts[0].get_window_extent(), legend.get_window_extent()
+    assert axes.bbox.y0 <= text.y0 < text.y1 < names.y0 < names.y1 <= axes.bbox.y1
+
+
 def test_delay_is_the_cumulative_share_on_a_stretched_axis() -> None:
     axes = find_axes(make_figure(PROFILE), "delay")
     (line,) = axes.lines
@@ -116,6 +158,14 @@ def test_delay_is_the_cumulative_share_on_a_stretched_axis() -> None:
     ]
 
 
+def test_delay_axis_begins_at_a_multiple_of_five_some_two_below_the_first_share() -> None:
+    for first, bottom in ((0.7, 65), (0.72, 70), (0.01, -5)):
+        shares = tuple(np.linspace(first, 1, 181).tolist())
+        axes = find_axes(make_figure(replace(PROFILE, delay_shares=shares)), "delay")
+        assert axes.get_ylim() == (bottom, 100.5)
+        assert list_texts(axes)[0] == f"{100 * first:.1f} %"
+
+
 def test_build_without_delays_says_so_in_their_place() -> None:
     axes = find_axes(make_figure(replace(PROFILE, delay_shares=())), "delay")
     assert list_texts(axes) == ["no incident is old enough"]
@@ -130,6 +180,21 @@ def test_shares_are_bars_with_the_largest_on_top() -> None:
     midnight = find_axes(figure, "midnight")
     assert [bar.get_width() for bar in midnight.patches] == [2]  # type: ignore[attr-defined]  # rectangles
     assert [tick.get_text() for tick in midnight.get_yticklabels()] == ["a"]
+
+
+@pytest.mark.parametrize(("count", "limit"), [(1, 0.9), (2, 0.3), (MAX_BARS, 0.3), (20, 0.01)])
+def test_bars_stand_apart_within_the_axes_and_so_does_the_limit(count: int, limit: float) -> None:
+    many = shares({f"a.csv:c{number}": (number + 1) / 40 for number in range(count)}, limit)
+    axes = find_axes(make_figure(replace(PROFILE, missing_shares=many)), "missing")
+    boxes = [bar.get_bbox() for bar in axes.patches]  # type: ignore[attr-defined]  # rectangles
+    bottom, top = axes.get_ylim()
+    edges = [bottom, *(edge for box in boxes for edge in (box.y0, box.y1)), top]
+    assert edges == sorted(set(edges))
+    left, right = axes.get_xlim()
+    assert left == 0
+    assert 0.8 * right < max(100 * limit, *(box.x1 for box in boxes)) < right
+    (line,) = axes.lines
+    assert line.get_xdata() == [100 * limit] * 2
 
 
 def test_columns_of_several_files_name_their_file_and_the_title_says_how_many() -> None:

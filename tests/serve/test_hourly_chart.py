@@ -1,8 +1,10 @@
 """The hourly chart, by its data series; and that it comes as a picture over HTTP."""
 
 import datetime as dt
+from dataclasses import replace
 from urllib.parse import quote
 
+import numpy as np
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -34,6 +36,26 @@ def test_bars_are_the_hours_colored_by_intensity() -> None:
     assert [to_hex(bar.get_facecolor()) for bar in bars] == colors
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0])
+def test_bars_stand_apart_and_fill_the_axes(scale: float) -> None:
+    crimes = tuple(scale * value for value in SERIES.expected_crimes)
+    axes = make_figure(replace(SERIES, expected_crimes=crimes)).axes[0]
+    bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
+    left, right = axes.get_xlim()
+    edges = [left, *(bar.get_x() + side for bar in bars for side in (0, bar.get_width())), right]
+    assert all(0 < step < 1 for step in np.diff(edges))
+    assert 0.75 < max(crimes) / axes.get_ylim()[1] < 0.9
+    assert axes.get_ylim()[0] == 0
+
+
+def test_every_other_hour_is_named() -> None:
+    axes = make_figure(SERIES).axes[0]
+    assert axes.get_xticks().tolist() == list(range(0, 24, 2))
+    names = [tick.get_text() for tick in axes.get_xticklabels()]
+    assert names[:2] == ["00:00", "02:00"]
+    assert names[-1] == "22:00"
+
+
 def test_title_axes_and_legend_say_what_is_shown() -> None:
     figure = make_figure(SERIES)
     axes = figure.axes[0]
@@ -51,12 +73,12 @@ def list_slanted(figure: Figure) -> list[str]:
 
 
 def test_simulated_data_is_called_simulated_across_the_chart() -> None:
-    figure = make_figure(HourlySeries(**{**vars(SERIES), "data_source": "simulated data"}))
+    figure = make_figure(replace(SERIES, data_source="simulated data"))
     assert list_slanted(figure) == ["SIMULATED DATA"]
 
 
 def test_hours_without_any_expected_crime_can_be_drawn() -> None:
-    figure = make_figure(HourlySeries(**{**vars(SERIES), "expected_crimes": (0.0,) * 24}))
+    figure = make_figure(replace(SERIES, expected_crimes=(0.0,) * 24))
     assert figure.axes[0].get_ylim()[1] > 0
 
 
@@ -79,7 +101,8 @@ def test_same_chart_has_the_same_bytes(client: FlaskClient) -> None:
     [
         ("Cascade Avenue/Road/13.png", 400, "from 1 to 12, found 13"),
         ("Cascade Avenue/Road/x.png", 400, "from 1 to 12, found 'x'"),
-        ("Cascade Avenue/Road/²​.png", 400, "from 1 to 12"),
+        ("Cascade Avenue/Road/².png", 400, "from 1 to 12"),
+        ("Cascade Avenue/Road/٧.png", 400, "from 1 to 12"),
         ("Cascade Avenue/Roat/1.png", 400, "unknown neighborhood"),
         ("Cascade Avenue/Road/1.gif", 404, "not found"),
     ],

@@ -6,6 +6,7 @@ import duckdb
 import pytest
 from flask.testing import FlaskClient
 
+from serve.answers import Answers, UnknownNeighborhoodError
 from serve.app import create_app
 from tests.serve.builds import copy_builds
 
@@ -90,6 +91,20 @@ def test_unknown_neighborhood_offers_close_names(client: FlaskClient, path: str,
     assert answer.status_code == 400
     assert answer.get_json()["error"] == f"unknown neighborhood {place[:-1] + 'x'!r}"
     assert place in answer.get_json()["close_names"]
+
+
+@pytest.mark.parametrize("name", ["Große Straße", "GROSSE STRASSE", " große straße\n"])
+def test_name_is_found_by_its_folded_case(name: str) -> None:
+    answers = Answers({}, {}, {}, {"grosse strasse": "Große Straße"})
+    assert answers.find_neighborhood(name) == "Große Straße"
+
+
+def test_five_close_names_are_offered_in_their_own_spelling() -> None:
+    answers = Answers({}, {}, {}, {f"home park {number}": f"Home Park {number}" for number in range(9)})
+    with pytest.raises(UnknownNeighborhoodError, match=r"^Home Bark$") as caught:
+        answers.find_neighborhood("Home Bark")
+    assert len(caught.value.close_names) == 5
+    assert set(caught.value.close_names) <= set(answers.names.values())
 
 
 @pytest.mark.parametrize(

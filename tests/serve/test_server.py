@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.__main__ import THREADS
+from serve.__main__ import THREADS, find_address
 from tests.serve.builds import DAMAGES, copy_builds, damage_file, publish_changed
 from warehouse.pointer import read_pointer
 from warehouse.settings import ROOT
@@ -122,6 +122,15 @@ def test_charts_can_be_drawn_at_the_same_time(address: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         charts = list(pool.map(lambda path: ask(address, path), paths))
     assert len(set(charts)) == 12
+
+
+def test_name_of_two_addresses_is_served_at_the_older_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 0, 0, 0)),
+        (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    assert find_address("localhost", 0) == "[127.0.0.1]:0"
 
 
 def test_serving_without_a_build_says_so_and_fails(tmp_path: Path) -> None:
