@@ -7,11 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from warehouse.audit import audit_build, list_reconciliations
+from warehouse.audit import audit_build, check_table, list_reconciliations
 from warehouse.build import Build
 from warehouse.errors import SchemaError
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
+from warehouse.table import Column, Table
 
 
 @pytest.fixture
@@ -41,6 +42,29 @@ def test_no_delays_at_all_is_no_finding_and_some_are(build: Build) -> None:
         audit_build(build)
 
 
+def test_rounding_is_no_finding(build: Build) -> None:
+    build.connection.execute("""
+        UPDATE average_daily SET expected_daily_crimes = expected_daily_crimes * (1 + 1e-12);
+        UPDATE forecast_category AS c SET category_share = (category_rank = 1)::INTEGER,
+            expected_crimes = (category_rank = 1)::INTEGER * cell.expected_crimes * (1 + 1e-12)
+        FROM forecast_hourly AS cell
+        WHERE (c.neighborhood, c.month, c.hour) = (cell.neighborhood, cell.month, cell.hour)""")
+    audit_build(build)
+
+
+def test_null_refers_to_nothing_even_where_there_is_nothing_to_refer_to(tmp_path: Path) -> None:
+    place = Column("place", "VARCHAR", "P.", "P", references="place.name", nullable=True)
+    crime = Table("crime", "C.", "crime", ("id",), (Column("id", "INTEGER", "I.", "I"), place))
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE place (name VARCHAR)")
+        connection.execute("CREATE TABLE crime (id INTEGER, place VARCHAR)")
+        build = Build("copy", tmp_path, connection)
+        connection.execute("INSERT INTO crime VALUES (1, NULL)")
+        assert list(check_table(build, crime)) == []
+        connection.execute("INSERT INTO crime VALUES (2, 'A')")
+        assert list(check_table(build, crime)) == ["crime.place: not found in place.name (1 rows)"]
+
+
 DAMAGES = [
     ("DELETE FROM forecast_hourly WHERE hour = 3 AND month = 2", "forecast_hourly is not complete"),
     ("DELETE FROM average_daily WHERE month = 2", "average_daily is not complete"),
@@ -48,6 +72,10 @@ DAMAGES = [
     (
         "UPDATE forecast_hourly SET expected_crimes = 'nan'::DOUBLE WHERE hour = 3",
         "expected_crimes: not a finite number",
+    ),
+    (
+        "UPDATE forecast_hourly SET observed_crimes = 'inf'::DOUBLE",
+        "observed_crimes: not a finite number",
     ),
     (
         "UPDATE average_daily SET expected_daily_crimes = expected_daily_crimes * 1.001",
@@ -91,6 +119,7 @@ DAMAGES = [
     ),
     ("UPDATE average_daily SET month_lower_80 = 1e9", "interval"),
     ("UPDATE average_daily SET day_lower_80 = day_upper_80 + 1", "interval of average_daily ends"),
+    ("UPDATE average_daily SET month_lower_95 = month_upper_80", "or reaches beyond a wider one"),
     ("UPDATE average_daily SET month_upper_95 = month_upper_80 - 1", "or reaches beyond a wider one"),
     (
         "DELETE FROM forecast_hourly_weekday WHERE iso_weekday = 7",
@@ -104,6 +133,7 @@ DAMAGES = [
         "DELETE FROM forecast_category WHERE category_rank = 1 AND hour = 3",
         "forecast_category has a cell without its first rank",
     ),
+    ("DELETE FROM forecast_category WHERE hour = 3", "forecast_category has a cell without its first"),
     (
         "UPDATE forecast_category SET expected_crimes = expected_crimes * 20",
         "forecast_category has a cell without its first rank, or with more than its crimes",

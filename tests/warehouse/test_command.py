@@ -79,6 +79,11 @@ def test_command_line_that_is_not_understood_is_one_line_and_exit_code_2(
     assert parser.parse_args(["--count", "1"]).count == 1
 
 
+def test_count_out_of_bounds_is_told_both() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="whole number from 1 to 30, found '31'"):
+        count_between(1, 30)("31")
+
+
 @pytest.mark.parametrize(
     ("parse", "good", "bad"),
     [

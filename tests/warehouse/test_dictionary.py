@@ -54,10 +54,12 @@ def test_city_without_districts_reads_of_none(tmp_path: Path) -> None:
     assert [text for entry in texts.values() for text in entry.values() if KIND.search(text)] == []
 
 
-def test_position_is_that_of_the_table_whatever_is_left_out() -> None:
+def test_position_and_key_are_those_of_the_table_whatever_is_left_out() -> None:
+    tables = {table.name: table for table in TABLES}
     for entry in list_entries(TABLES, {}):
-        names = next(table.column_names for table in TABLES if table.name == entry["table_name"])
-        assert names.index(str(entry["column_name"])) + 1 == entry["column_number"]
+        table, name = tables[str(entry["table_name"])], str(entry["column_name"])
+        assert table.column_names.index(name) + 1 == entry["column_number"]
+        assert (name in table.key) == entry["is_key"]
 
 
 @pytest.mark.parametrize(

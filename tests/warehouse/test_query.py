@@ -15,7 +15,7 @@ import pytest
 from warehouse.__main__ import main
 from warehouse.command import run_command
 from warehouse.pointer import read_pointer
-from warehouse.query import CONTINUED, answer, answer_typed
+from warehouse.query import CONTINUED, PROMPT, answer, answer_typed
 from warehouse.settings import ROOT
 
 QUERIES = [
@@ -158,7 +158,8 @@ def test_prompt_forgets_what_was_typed_before_an_interrupt(
         ["SELECT 'first'", KeyboardInterrupt(), "SELECT 'second';", EOFError()]
     )
 
-    def type_line(_: str) -> str:
+    def type_line(prompt: str) -> str:
+        print(prompt, end="")
         line = next(lines)
         if isinstance(line, BaseException):
             raise line
@@ -167,6 +168,7 @@ def test_prompt_forgets_what_was_typed_before_an_interrupt(
     monkeypatch.setattr("builtins.input", type_line)
     assert main(["--builds", str(published), "shell"]) == 0
     printed = capsys.readouterr().out
+    assert f"{CONTINUED}\n{PROMPT}" in printed, "Ctrl-C ends its line"
     assert "second" in printed
     assert "first" not in printed
 
