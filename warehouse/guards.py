@@ -103,7 +103,7 @@ GUARDS = (
       AND month < (SELECT max(calendar_date) - INTERVAL {settings.GUARD_CLOSED_MONTHS} MONTH
                    FROM {BEFORE}.calendar)
       AND month >= (SELECT min(calendar_date) FROM calendar)
-    GROUP BY cell""",
+    GROUP BY cell ORDER BY cell""",
 )
 
 
@@ -161,6 +161,5 @@ def compare_with_year(connection: duckdb.DuckDBPyConnection) -> tuple[str, float
 
 
 def ask_guards(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return the sentence of each guard that fires."""
-    rows = connection.execute(" UNION ALL ".join(f"({guard})" for guard in GUARDS)).fetchall()
-    return [str(sentence) for (sentence,) in rows]
+    """Return the sentence of each guard that fires, in the order of `GUARDS`; its cells in theirs."""
+    return [str(sentence) for guard in GUARDS for (sentence,) in connection.execute(guard).fetchall()]
