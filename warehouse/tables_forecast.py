@@ -266,7 +266,7 @@ BACKTEST_SCORE_TABLE = Table(
         ),
         Column(
             "grain", "VARCHAR",
-            "Cell that was scored; zone and decile are scores of part of the hourly cells.", "Grain",
+            "Cell that was scored, or the group of hourly cells that `subset` names.", "Grain",
         ),
         Column(
             "subset", "VARCHAR",
