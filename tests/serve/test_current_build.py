@@ -179,6 +179,19 @@ def test_file_that_is_mended_behind_the_same_pointer_is_served(published: Path, 
     assert current.get().published.build_id == "z"
 
 
+def test_pointer_that_is_mended_before_the_same_file_is_followed(
+    published: Path, tmp_path: Path
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    current = CurrentBuild(builds)
+    new = publish_changed(builds, "z")
+    good = (builds / POINTER).read_text()
+    replace_pointer(builds, good.replace(new.sha256, "0" * 64))
+    assert current.get().published.build_id != "z"
+    replace_pointer(builds, good)
+    assert current.get().published.build_id == "z"
+
+
 class Reader:
     """Stands for `open_build`; fails so many times before it succeeds."""
 
@@ -236,7 +249,10 @@ def test_pointer_is_looked_at_once_a_second_and_a_failure_tried_again_after_thir
         current.get()
         calls.append(reader.calls)
     assert calls == [0, 1, 1, 1, 2]
-    assert current.get().published.build_id == "z"
+    publish_changed(builds, "y")
+    for now, build_id in ((31.9, "z"), (32.0, "y")):
+        monkeypatch.setattr(clock, "monotonic", lambda now=now: now)
+        assert current.get().published.build_id == build_id
 
 
 def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
