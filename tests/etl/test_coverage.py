@@ -10,7 +10,7 @@ import pytest
 
 from etl.city import City
 from etl.clean import clean_files
-from etl.coverage import count_days, describe_gaps
+from etl.coverage import DAY_COUNT, count_days, describe_gaps
 from tests.conftest import CleanFiles
 from tests.raw import write_raw
 from warehouse.build import Build, open_build
@@ -247,6 +247,7 @@ def test_days_on_which_only_old_crimes_are_recorded_are_a_gap(clean: CleanFiles,
     ("lengths", "named", "others"),
     [
         ([], [], []),
+        ([0, 2, 0], [2], []),
         ([1, 2, 3, 2, 1], [1, 2, 3, 2, 1], []),
         ([1, 2, 3, 4, 5, 6], [2, 3, 4, 5, 6], ["1 shorter gaps of 1 days in all"]),
         ([9, 1, 7, 2, 8, 6, 5], [9, 7, 8, 6, 5], ["2 shorter gaps of 3 days in all"]),
@@ -329,3 +330,26 @@ def test_days_are_counted_over_all_files_from_the_first_to_the_last_that_can_be_
         start, reports, occurrences = count_days(connection, [])
     assert start == dt.date(2021, 6, 27)
     assert (reports.tolist(), occurrences.tolist()) == ([3, 0, 0, 4], [3, 0, 0, 1])
+
+
+def test_day_has_its_reports_and_occurrences_and_a_file_without_reports_its_occurrences_twice() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE file_read_date AS FROM (VALUES
+                (0, DATE '2021-07-01'), (1, DATE '2021-07-02')) given (file_number, read_date);
+            CREATE TABLE staged AS
+            SELECT file_number, reported::TIMESTAMP AS reported, occurred::TIMESTAMP AS occurred
+            FROM (VALUES (0, '2021-06-02 10:00', '2021-06-01 09:00'), (0, '2021-06-02 11:00', NULL),
+                         (0, NULL, '2021-06-02 00:00'), (0, '2021-06-03 23:00', '2021-06-01 23:00'),
+                         (1, NULL, '2021-06-05 12:00'), (1, NULL, NULL))
+                given (file_number, reported, occurred)""")
+        connection.execute(DAY_COUNT)
+        rows = connection.execute("""
+            SELECT file_number, day::VARCHAR, read_date::VARCHAR, occurrences, reports
+            FROM day_count ORDER BY ALL""").fetchall()
+    assert rows == [
+        (0, "2021-06-01", "2021-07-01", 2, 0),
+        (0, "2021-06-02", "2021-07-01", 1, 2),
+        (0, "2021-06-03", "2021-07-01", 0, 1),
+        (1, "2021-06-05", "2021-07-02", 1, 1),
+    ]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -178,6 +179,19 @@ def test_file_that_is_mended_behind_the_same_pointer_is_served(published: Path, 
     assert current.get().published.build_id == "z"
 
 
+def test_pointer_that_is_mended_before_the_same_file_is_followed(
+    published: Path, tmp_path: Path
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    current = CurrentBuild(builds)
+    new = publish_changed(builds, "z")
+    good = (builds / POINTER).read_text()
+    replace_pointer(builds, good.replace(new.sha256, "0" * 64))
+    assert current.get().published.build_id != "z"
+    replace_pointer(builds, good)
+    assert current.get().published.build_id == "z"
+
+
 class Reader:
     """Stands for `open_build`; fails so many times before it succeeds."""
 
@@ -217,6 +231,28 @@ def test_build_that_failed_is_tried_again_after_a_while_and_each_failure_logged_
     assert served.index("z") == 5
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["first", "second"]
     assert current.reload_error is None
+
+
+def test_pointer_is_looked_at_once_a_second_and_a_failure_tried_again_after_thirty(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    clock = SimpleNamespace(monotonic=lambda: 0.0)
+    monkeypatch.setattr(current_build_module, "time", clock)
+    builds = copy_builds(published, tmp_path)
+    current, reader = CurrentBuild(builds), Reader(["short of memory"])
+    monkeypatch.setattr(current_build_module, "open_build", reader)
+    publish_changed(builds, "z")
+    calls = []
+    for now in (0.9, 1.0, 1.9, 29.9, 31.0):
+        monkeypatch.setattr(clock, "monotonic", lambda now=now: now)
+        current.get()
+        calls.append(reader.calls)
+    assert calls == [0, 1, 1, 1, 2]
+    publish_changed(builds, "y")
+    for now, build_id in ((31.9, "z"), (32.0, "y")):
+        monkeypatch.setattr(clock, "monotonic", lambda now=now: now)
+        assert current.get().published.build_id == build_id
 
 
 def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
