@@ -233,6 +233,21 @@ def test_build_that_failed_is_tried_again_after_a_while_and_each_failure_logged_
     assert current.reload_error is None
 
 
+def test_build_that_failed_is_tried_at_once_when_the_pointer_comes_back_from_another(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    current = CurrentBuild(builds)
+    monkeypatch.setattr(current_build_module, "open_build", Reader(["short of memory"]))
+    publish_changed(builds, "z")
+    pointer = (builds / POINTER).read_text()
+    assert current.get().published.build_id not in {"y", "z"}
+    publish_changed(builds, "y")
+    assert current.get().published.build_id == "y"
+    replace_pointer(builds, pointer)
+    assert current.get().published.build_id == "z"
+
+
 def test_pointer_is_looked_at_once_a_second_and_a_failure_tried_again_after_thirty(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,6 +266,25 @@ def test_profile_holds_gaps_and_breaks_by_month_and_subject(published: Path, tmp
     assert list_open_builds(builds) == []
 
 
+def test_profile_comes_in_its_order_whatever_the_order_of_the_rows(
+    published: Path, tmp_path: Path
+) -> None:
+    orders = {"feed_health": "finding_number", "report_delay": "delay_days"}
+    reverse = [
+        statement
+        for table, key in orders.items()
+        for statement in (
+            f"CREATE TABLE reversed AS SELECT * FROM {table} ORDER BY {key} DESC",
+            f"DELETE FROM {table}", f"INSERT INTO {table} SELECT * FROM reversed", "DROP TABLE reversed",
+        )
+    ]  # fmt: skip
+    break_found = "VALUES (901, 'level_break', 'all', DATE '2022-05-01', 3, 2, true, '', 'APD')"
+    builds = copy_builds(published, tmp_path, *reverse, f"INSERT INTO feed_health {break_found}")
+    profile = load_profile(builds, read_pointer(builds))
+    assert replace(profile, breaks=()) == load_profile(published, read_pointer(published))
+    assert list(profile.rates) == sorted(profile.rates)
+
+
 def test_build_of_a_hundred_days_can_be_drawn(daily_builds: Path, tmp_path: Path) -> None:
     out = tmp_path / "profile.png"
     assert main(["--builds", str(daily_builds), "--out", str(out)]) == 0
