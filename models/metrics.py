@@ -296,7 +296,7 @@ CAPTURE = {
 ACCURACY_INDEX = tuple(
     Metric[CountSample](
         f"pai_top_{level}_percent", "pai_top",
-        f"Share of crimes in the {level} % ranked highest, by {level} % (predictive accuracy index)",
+        f"Share of crimes in the top {level} %, by {level} % (predictive accuracy index)",
         partial(accuracy_index, level=level), level=level, is_lower_better=False,
     )
     for level in CAPTURE_LEVELS
@@ -304,8 +304,7 @@ ACCURACY_INDEX = tuple(
 EFFICIENCY_INDEX = tuple(
     Metric[CountSample](
         f"pei_top_{level}_percent", "pei_top",
-        f"Share of crimes in the {level} % ranked highest, by the best possible (predictive"
-        " efficiency index)",
+        f"Share of crimes in the top {level} %, by the best possible (predictive efficiency index)",
         partial(efficiency_index, level=level), level=level, is_lower_better=False, target_value=1,
     )
     for level in CAPTURE_LEVELS
