@@ -27,7 +27,8 @@ BUILD_CHANGE_TABLE = Table(
         ),
         Column(
             "item", "VARCHAR",
-            "Month as YYYY-MM, neighborhood, or model, metric, grain and horizon of the score.", "Item",
+            "Month as YYYY-MM, neighborhood, or model, metric, grain, subset and horizon of a score.",
+            "Item",
         ),
         Column(
             "value_before", "DOUBLE", "Value in the earlier build; NULL where that has no such item.",
