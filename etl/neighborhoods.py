@@ -39,7 +39,7 @@ WITH place AS (
            sum(recent) FILTER (vote.zone <> zone_vote.zone) / nullif(sum(recent), 0) AS share
     FROM vote JOIN zone_vote USING (neighborhood) WHERE vote.zone IS NOT NULL GROUP BY ALL
 )
-SELECT place.*, npu, zone,
+SELECT place.*, npu, zone, true AS is_named,
        CASE WHEN zone IS NOT NULL THEN coalesce(share, 0) END AS other_zone_share
 FROM place LEFT JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
      LEFT JOIN other_zone USING (neighborhood)

@@ -65,7 +65,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     All that is in `incident` is in it, so `completeness` is 1: what was known earlier is `Panel.before`.
     """
     places = connection.execute(
-        "SELECT neighborhood, npu, zone FROM neighborhood ORDER BY neighborhood"
+        "SELECT neighborhood, npu, zone, is_named FROM neighborhood ORDER BY neighborhood"
     ).fetchall()
     neighborhoods = tuple(place[0] for place in places)
     days = connection.execute(DAYS_SELECT).df()
@@ -96,6 +96,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         neighborhoods=neighborhoods,
         npu=tuple(place[1] for place in places),
         zone=tuple(place[2] for place in places),
+        is_named=np.array([place[3] for place in places], dtype=np.bool_),
         strata=strata,
         month_numbers=month_numbers.astype(np.int64),
         calendar_days=day_type_days.sum(axis=1),

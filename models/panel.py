@@ -43,13 +43,15 @@ class Panel:
     the share of a month's incidents that are expected to be reported by now. `day_counts[n, d]` are
     incidents of each observed day, as finally reported, and `day_months[d]` the number of its month.
     `late` lists incidents reported in a later month than they occurred in: `place`, `month_number`,
-    `hour`, `stratum`, `reported_month`, `incidents`. `npu[n]` and `zone[n]` may be None. `holidays` are
-    the city's, of past and forecast years: a calendar is known ahead.
+    `hour`, `stratum`, `reported_month`, `incidents`. `npu[n]` and `zone[n]` may be None; `is_named[n]`
+    is false for a place outside the named neighborhoods. `holidays` are the city's, of past and
+    forecast years: a calendar is known ahead.
     """
 
     neighborhoods: tuple[str, ...]
     npu: tuple[str | None, ...]
     zone: tuple[str | None, ...]
+    is_named: npt.NDArray[np.bool_]
     strata: tuple[Stratum, ...]
     month_numbers: Integers
     calendar_days: Integers

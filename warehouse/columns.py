@@ -35,6 +35,10 @@ ZONE = Column(
     "zone", "VARCHAR", "Zone of the place; NULL where no file tells it.", "Zone", nullable=True,
     district="zone",
 )
+IS_NAMED = Column(
+    "is_named", "BOOLEAN",
+    "False for a place outside the named neighborhoods, which holds the incidents there.", "Named",
+)
 MONTH = Column("month", "INTEGER", "Calendar month.", "Month", minimum=1, maximum=12)
 HOUR = Column(
     "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",

@@ -8,6 +8,7 @@ from dataclasses import replace
 from warehouse.columns import (
     CRIME_AGAINST,
     DATA_SOURCE,
+    IS_NAMED,
     ISO_WEEKDAY,
     LATITUDE,
     LONGITUDE,
@@ -170,6 +171,7 @@ NEIGHBORHOOD_TABLE = Table(
         replace(NEIGHBORHOOD, references=None),
         NPU,
         ZONE,
+        IS_NAMED,
         replace(LATITUDE, description="Mean latitude of its incidents, 3 decimals."),
         replace(LONGITUDE, description="Mean longitude of its incidents, 3 decimals."),
         Column("incident_count", "BIGINT", "Incidents in the build.", "Incidents", minimum=1),

@@ -43,6 +43,7 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
         neighborhoods=tuple(f"Place {index}" for index in range(places)),
         npu=tuple("AB"[index % 2] for index in range(places)),
         zone=tuple("12"[index % 2] for index in range(places)),
+        is_named=np.ones(places, dtype=np.bool_),
         strata=STRATA,
         month_numbers=np.arange(FIRST_MONTH, FIRST_MONTH + months),
         calendar_days=np.full(months, DAYS),
