@@ -16,10 +16,11 @@ from joblib import Parallel, delayed
 from models.arrays import Floats
 from models.base_rate import estimate_base, estimate_reference
 from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_lightgbm, has_lightgbm
-from models.interval import IntervalModel, fit_intervals
+from models.interval import Interval, IntervalModel, fit_intervals
 from models.metrics import (
     ALL,
     CELL_GRAIN,
+    CITY_MONTH_GRAIN,
     COUNT_METRICS,
     DAY_GRAIN,
     DECILE_GRAIN,
@@ -27,6 +28,7 @@ from models.metrics import (
     MONTH_GRAIN,
     PATROL_METRICS,
     ZONE_GRAIN,
+    ZONE_MONTH_GRAIN,
     CountSample,
     IntervalSample,
     Metric,
@@ -65,7 +67,7 @@ class OriginForecast:
     """What was said at one origin about the months after it that were then observed.
 
     `rates` by model are crimes per clock hour (neighborhood, month, hour), `shares` by model those of
-    patrol types (…, type).
+    patrol types (…, type), `city_variance` (month) is that of the city's level.
     """
 
     origin: int
@@ -73,6 +75,7 @@ class OriginForecast:
     rates: dict[str, Floats]
     shares: dict[str, Floats]
     intervals: IntervalModel
+    city_variance: Floats
 
     def until(self, horizon: int) -> "OriginForecast":
         """Return the forecast of the first `horizon` months only."""
@@ -84,6 +87,7 @@ class OriginForecast:
             {model: rates[:, :count] for model, rates in self.rates.items()},
             {model: shares[:, :count] for model, shares in self.shares.items()},
             self.intervals,
+            self.city_variance[:count],
         )
 
 
@@ -146,9 +150,9 @@ def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = Fa
     targets = future.month_numbers
     past_origins = replay_origins(past, origin)
     base = estimate_base(past, origin, targets)
-    rates = base.sum(axis=3)
+    rates = base.rates.sum(axis=3)
     volume, patrol = fit_volume(past_origins, origin), fit_patrol(past_origins, origin)
-    base_shares = share_out(past, base)
+    base_shares = share_out(past, base.rates)
     reference = estimate_reference(past, origin)
     by_model = {
         REFERENCE.name: np.broadcast_to(reference[:, None, :], rates.shape),
@@ -167,7 +171,8 @@ def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = Fa
         BASE.name: base_shares,
         PUBLISHED.name: patrol.predict(base_shares, targets),
     }
-    return OriginForecast(origin, future, by_model, shares, fit_intervals(past_origins))
+    intervals = fit_intervals(past_origins)
+    return OriginForecast(origin, future, by_model, shares, intervals, base.city_variance)
 
 
 def score_volume(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
@@ -196,20 +201,40 @@ def list_parts(
 
 def score_intervals(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
     """Yield the empirical coverage of the published intervals, and their pinball loss."""
-    future, model = forecast.future, forecast.intervals
+    for grain, sample in list_interval_samples(forecast):
+        if sample.observed.size:
+            yield from list_scores(
+                forecast, horizon, PUBLISHED.name, grain, ALL, INTERVAL_METRICS, sample
+            )
+
+
+def list_interval_samples(forecast: OriginForecast) -> Iterator[tuple[str, IntervalSample]]:
+    """Yield counts and interval ends of months by neighborhood, zone and city, and of days."""
+    future, model, variance = forecast.future, forecast.intervals, forecast.city_variance
+    observed = future.counts.sum(axis=2)
     expected = (forecast.rates[PUBLISHED.name] * future.exposure).sum(axis=2)
-    index = np.searchsorted(future.month_numbers, future.day_months)
-    months, days = {}, {}
-    for level in INTERVAL_LEVELS:
-        month = model.predict_month(expected, level)
-        day = model.predict_day(expected / future.calendar_days, expected, level)
-        months[level] = month.lower, month.upper
-        days[level] = day.lower[:, index], day.upper[:, index]
-    for grain, sample in (
-        (MONTH_GRAIN, IntervalSample(future.counts.sum(axis=2), months)),
-        (DAY_GRAIN, IntervalSample(future.day_counts.astype(np.float64), days)),
+    zones = future.zone_members.T
+    for grain, counts, means, predict in (
+        (MONTH_GRAIN, observed, expected, model.predict_month),
+        (ZONE_MONTH_GRAIN, zones @ observed, zones @ expected, model.predict_zone),
+        (CITY_MONTH_GRAIN, observed.sum(axis=0), expected.sum(axis=0), model.predict_city),
     ):
-        yield from list_scores(forecast, horizon, PUBLISHED.name, grain, ALL, INTERVAL_METRICS, sample)
+        yield (
+            grain,
+            IntervalSample(
+                counts, {level: predict(means, variance, level) for level in INTERVAL_LEVELS}
+            ),
+        )
+    day = np.searchsorted(future.month_numbers, future.day_months)
+    daily = expected / future.calendar_days
+    ends = {level: model.predict_day(daily, expected, variance, level) for level in INTERVAL_LEVELS}
+    yield (
+        DAY_GRAIN,
+        IntervalSample(
+            future.day_counts.astype(np.float64),
+            {level: Interval(found.lower[:, day], found.upper[:, day]) for level, found in ends.items()},
+        ),
+    )
 
 
 def score_patrol(forecast: OriginForecast, horizon: int) -> Iterator[Score]:

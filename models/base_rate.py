@@ -8,6 +8,8 @@ its own past, its NPU and the city (Gelman et al. 2013, Bayesian Data Analysis, 
 Poisson rate adds its weight to the counts).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from models.arrays import Floats, Integers
@@ -18,22 +20,23 @@ from models.panel import HOURS, Panel
 # Chosen by deviance at past origins (docs/adr/0002-base-and-forests.md).
 RECENT_HALF_LIFE = 3.0
 LONG_HALF_LIFE = 18.0
-SHAPE_HALF_LIFE = 12.0
+SHAPE_HALF_LIFE = 18.0
+CITY_SHAPE_HALF_LIFE = 6.0
 """Half-lives of the weights on past months, in months."""
 MIX_PRIOR_WEIGHT = 200.0
 """Prior weight, in incidents of the city, of a neighborhood's share of all crime in that of a
 stratum."""
 NPU_PRIOR_WEIGHT = 100.0
-MOVE_PRIOR_WEIGHT = 25.0
+MOVE_PRIOR_WEIGHT = 18.0
 """Prior weights of the long shares of an NPU and of a neighborhood beside its recent incidents."""
-SHAPE_PRIOR_WEIGHT = 60.0
+SHAPE_PRIOR_WEIGHT = 40.0
 """Prior weight, in incidents, of the broader shape in that of a neighborhood or NPU."""
-SHAPE_TYPES = 2
+SHAPE_TYPES = 3
 """Ways in which the hours of a neighborhood differ from the city's (components of a low rank)."""
 SHAPE_TYPE_SHARE = 0.5
 """Weight of those beside the NPU in what a neighborhood's hours are shrunk toward."""
-HOUR_BANDWIDTH = 0.7
-"""Standard deviation of the circular smoothing over the hours, in hours."""
+HOUR_BANDWIDTH = 1.2
+"""Standard deviation of the circular smoothing over the hours of a neighborhood, in hours."""
 
 REFERENCE_HALF_LIFE = 12.0
 REFERENCE_PRIOR_WEIGHT = 10.0
@@ -62,22 +65,31 @@ def estimate_reference(panel: Panel, origin: int) -> Floats:
     return rates
 
 
-def estimate_base(past: Panel, origin: int, targets: Integers) -> Floats:
-    """Return expected crimes per clock hour (neighborhood, target month, hour, stratum).
+@dataclass(frozen=True)
+class Base:
+    """Expected crimes per clock hour, `rates` (neighborhood, target month, hour, stratum).
 
-    `targets` are month numbers from `origin` on. An hour is one of an average day of its month, with
-    the weekdays and holidays the month has.
+    An hour is one of an average day of its month, with the weekdays and holidays the month has.
+    `city_variance` (target month) is that of `models.city_level.Level`.
     """
+
+    rates: Floats
+    city_variance: Floats
+
+
+def estimate_base(past: Panel, origin: int, targets: Integers) -> Base:
+    """Return the base rate of `targets`, month numbers from `origin` on."""
     factors = past.day_type_factors
     shapes = estimate_shapes(past, origin)
     city_shape = shapes.mean(axis=0)
     seen = np.einsum("ths,hs->ts", average_factors(factors, past.day_type_days), city_shape)
     counts = past.stratum_counts.sum(axis=(0, 2), dtype=np.float64)
     level = forecast_level(counts, past.days[:, None] * seen, past.month_numbers, targets)
-    by_month = level[:, None, :] * average_factors(factors, count_day_types(targets, past.holidays))
+    by_month = level.rates[:, None, :] * average_factors(
+        factors, count_day_types(targets, past.holidays)
+    )
     by_place = estimate_shares(past, origin)[:, None, :] * shapes
-    rates: Floats = by_place[:, None] * by_month[None]
-    return rates
+    return Base(by_place[:, None] * by_month[None], level.city_variance)
 
 
 def estimate_shares(past: Panel, origin: int) -> Floats:
@@ -124,17 +136,29 @@ def estimate_shapes(past: Panel, origin: int) -> Floats:
     """Return each hour's share of a day (neighborhood, hour, stratum); those of a day add up to 1.
 
     A neighborhood's own hours are shrunk toward the mean of two guesses: its NPU's hours, and what is
-    left of its own when only the commonest ways of differing from the city are believed.
+    left of its own when only the commonest ways of differing from the city are believed. How it differs
+    from the city is smooth; the city's own hours are not, and change sooner: reports heap at midnight
+    and noon as the custom of recording has it.
     """
-    weights = weigh_months(past, origin, SHAPE_HALF_LIFE)
-    counts, exposure = np.einsum("nths,t->nhs", past.stratum_counts, weights), weights @ past.exposure
-    counts = smooth_hours(counts * (exposure.mean() / exposure)[:, None])
+    counts = smooth_hours(count_hours(past, origin, SHAPE_HALF_LIFE))
     city = counts.sum(axis=0) + 0.5
     city /= city.sum(axis=0)
     member = list_npus(past)
     district = shrink_shape(np.einsum("gn,nhs->ghs", member.T, counts), city)
     guess = (1 - SHAPE_TYPE_SHARE) * np.einsum("ng,ghs->nhs", member, district)
-    return shrink_shape(counts, guess + SHAPE_TYPE_SHARE * find_shape_types(counts, city))
+    smooth = shrink_shape(counts, guess + SHAPE_TYPE_SHARE * find_shape_types(counts, city))
+    recent = count_hours(past, origin, CITY_SHAPE_HALF_LIFE).sum(axis=0)
+    shapes = smooth * shrink_shape(recent[None], city[None]) / city
+    normalized: Floats = shapes / shapes.sum(axis=1, keepdims=True)
+    return normalized
+
+
+def count_hours(past: Panel, origin: int, half_life: float) -> Floats:
+    """Return weighted counts (neighborhood, hour, stratum), as if all hours had been seen alike."""
+    weights = weigh_months(past, origin, half_life)
+    counts, exposure = np.einsum("nths,t->nhs", past.stratum_counts, weights), weights @ past.exposure
+    even: Floats = counts * (exposure.mean() / exposure)[:, None]
+    return even
 
 
 def find_shape_types(counts: Floats, city: Floats) -> Floats:

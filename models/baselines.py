@@ -23,7 +23,7 @@ from models.model_names import (
 )
 from models.panel import HOURS, Panel
 from models.past_origin import PastOrigin
-from models.volume_forest import MIN_RATIO, describe, divide_city_out
+from models.volume_forest import MIN_RATIO, describe
 from warehouse import settings
 from warehouse.months import MONTHS
 
@@ -127,7 +127,7 @@ def fit_lightgbm(
     import lightgbm  # a test dependency: no refresh needs it
 
     features = np.concatenate([describe(past_origin) for past_origin in past_origins])
-    expected = [divide_city_out(past_origin) for past_origin in past_origins]
+    expected = [past_origin.divide_city_out() for past_origin in past_origins]
     ratios = np.concatenate(
         [(r.future.counts / mean).ravel() for r, mean in zip(past_origins, expected, strict=True)]
     )

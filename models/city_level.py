@@ -1,12 +1,14 @@
 """The level of the city: how many crimes a day to expect in each of the coming months.
 
-Input: monthly counts of each stratum. Output: expected crimes per day in the target months.
+Input: monthly counts of each stratum. Output: a `Level`: expected crimes per day in the target months,
+and how uncertain the city's are.
 
 The log of a stratum's monthly rate is a Gaussian process (Rasmussen & Williams 2006, chapter 2): a
 slow random walk, a deviation that dies away within months, a damped trend, a season of two harmonics,
-and noise. How fast the level moves is a hyperparameter on a grid (`SPEEDS`) and is marginalised over it:
-the forecast is the mean over the speeds, each weighted by its prior times its evidence, the approximate
-marginal likelihood. A city whose crime is stable gets a long memory, a feed that falls is followed.
+and noise. How fast the level moves and how large the season is are hyperparameters on a grid (`SPEEDS`)
+and are marginalised over it: the forecast is the mean over its points, each weighted by its prior times
+its evidence, the approximate marginal likelihood, which is what the point said of each month before it
+was seen. A city whose crime is stable gets a long memory, a feed that falls is followed.
 Counts are Poisson and stay so: a Gaussian model of their log has no value at 0, is biased where counts
 are small, and would need a variance that depends on the unknown rate.
 """
@@ -33,6 +35,8 @@ TREND_EFOLDING_MONTHS = 12.0
 falls as exp(-t / 12), so that in all it goes as far as it would undamped in so many months."""
 HARMONICS = (0.07, 0.025)
 """Standard deviations of the yearly and the half-yearly wave."""
+SEASONS = (0.3, 1.0, 1.7)
+"""Grid of what both are multiplied by, all of the same prior."""
 NOISE = 0.07
 """What is left of a month beyond Poisson noise: weather, holidays, recording."""
 LONG_LEVEL = 0.3
@@ -41,19 +45,21 @@ LONG_LEVEL = 0.3
 
 @dataclass(frozen=True)
 class Speed:
-    """One point of the grid: size of a walk's step and of the deviation, and its prior weight."""
+    """One point of the grid: size of a walk's step, the deviation and the season, and prior weight."""
 
     walk: float
     deviation: float
+    season: float
     prior: float
 
 
 SPEEDS = tuple(
-    Speed(walk, deviation, prior / len(DEVIATIONS))
+    Speed(walk, deviation, season, prior / len(DEVIATIONS) / len(SEASONS))
+    for season in SEASONS
     for walk, prior in zip(WALK_STEPS, WALK_PRIOR, strict=True)
     for deviation in DEVIATIONS
 )
-RECODED = Speed(0.5, 0.14, 0.001)
+RECODED = Speed(0.5, 0.14, 1.0, 0.001)
 """An offense that begins, ends or takes over another's cases: a change of coding, not of crime."""
 FIRST_ROUNDS, NEXT_ROUNDS = 8, 3
 MAX_STEP = 2.0
@@ -62,8 +68,20 @@ MAX_LOG_ODDS = 500.0
 scale one round may go; and log odds beyond which nothing changes."""
 
 
-def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Integers) -> Floats:
-    """Return expected crimes per day (target month, stratum).
+@dataclass(frozen=True)
+class Level:
+    """Expected crimes per day, `rates` (target month, stratum), and how uncertain their sum is.
+
+    `city_variance` (target month) is the variance of the log of the city's rate in that month, a month's
+    own noise included: as a share of the square of the expected count, the variance beyond Poisson.
+    """
+
+    rates: Floats
+    city_variance: Floats
+
+
+def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Integers) -> Level:
+    """Return the level of the target months.
 
     `counts` (month, stratum) were seen on `days` (month, stratum). `months` and `targets` are month
     numbers; there must be at least one month, and gaps between them are allowed. All strata together
@@ -77,24 +95,28 @@ def forecast_level(counts: Floats, days: Floats, months: Integers, targets: Inte
     middle = np.log((series.sum(axis=0) + 0.5) / exposure.sum(axis=0))
     offset = np.exp(middle) * exposure
     level = np.zeros_like(series)
-    means, evidence = [], []
+    means, variances, evidence = [], [], []
     for number, speed in enumerate((*SPEEDS, RECODED)):
         covariance = compute_covariance(moments, float(months.max()), speed)
         rounds = NEXT_ROUNDS if number else FIRST_ROUNDS
-        level, mean, likelihood = fit_level(series, offset, covariance, level, rounds)
-        means.append(mean[len(months) :])
+        level, mean, variance, likelihood = fit_level(series, offset, covariance, level, rounds)
+        means.append(mean)
+        variances.append(variance)
         evidence.append(likelihood)
-    rates = np.exp(middle + average_speeds(np.array(means), np.array(evidence), shares))
-    forecast: Floats = rates[:, :-1] * (rates[:, -1:] / rates[:, :-1].sum(axis=1, keepdims=True))
-    return forecast
+    weights, own = weigh_speeds(np.array(evidence), shares)
+    mean = np.einsum("g,gts->ts", weights, means[:-1])
+    spread = weights @ (variances[:-1] + (np.array(means[:-1])[:, :, -1] - mean[:, -1]) ** 2)
+    rates = np.exp(middle + (1 - own) * mean + own * means[-1])
+    shared = rates[:, :-1] * (rates[:, -1:] / rates[:, :-1].sum(axis=1, keepdims=True))
+    return Level(shared, spread + NOISE**2)
 
 
-def average_speeds(means: Floats, evidence: Floats, shares: Floats) -> Floats:
-    """Return the forecast (target, series) marginalised over the speeds, `RECODED` the last of them.
+def weigh_speeds(evidence: Floats, shares: Floats) -> tuple[Floats, Floats]:
+    """Return the weights of the speeds (speed), and of `RECODED`, the last, in each series (series).
 
-    `means` are (speed, target, series), `evidence` the log marginal likelihoods (speed, series),
-    `shares` the strata's shares of all crime. Weights are prior times evidence (Rasmussen & Williams,
-    eq. 5.5, over a grid instead of an integral), in logs: the evidence of three years underflows.
+    `evidence` are the log marginal likelihoods (speed, series), `shares` the strata's shares of all
+    crime. Weights are prior times evidence (Rasmussen & Williams, eq. 5.5, over a grid instead of an
+    integral), in logs: the evidence of three years underflows.
 
     The strata share their shocks: together they count as much evidence of the speed as one of them,
     and all series have the same weights. Only whether a stratum was recoded is its own affair; the
@@ -107,18 +129,17 @@ def average_speeds(means: Floats, evidence: Floats, shares: Floats) -> Floats:
     odds = np.clip(weights @ regular - recoded - np.log(RECODED.prior), -MAX_LOG_ODDS, MAX_LOG_ODDS)
     own = 1 / (1 + np.exp(odds))
     own[-1] = 0.0
-    mean: Floats = (1 - own) * np.einsum("g,gts->ts", weights, means[:-1]) + own * means[-1]
-    return mean
+    return weights, own
 
 
 def fit_level(
     counts: Floats, offset: Floats, covariance: Floats, level: Floats, rounds: int
-) -> tuple[Floats, Floats, Floats]:
-    """Return mode (month, series), forecast (month and target, series) and log evidence (series).
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return mode (month, series), forecast (target, series), variance (target), log evidence (series).
 
     Of one speed, by Laplace's approximation (Rasmussen & Williams 2006, section 3.4) for Poisson counts
     of mean `offset` * exp(level); `level` (month, series) is where Newton's method begins. The mode
-    holds a month's noise, the forecast does not.
+    holds a month's noise, the forecast does not. The variance is that of the last series' forecast.
     """
     seen = len(counts)
     noisy = covariance[:seen, :seen] + NOISE**2 * np.eye(seen)
@@ -142,8 +163,10 @@ def fit_level(
     fit = (counts * np.log(mean) - mean).sum(axis=0) - 0.5 * (solved * level).sum(axis=0)
     complexity = np.linalg.slogdet(known)[1] + np.log(mean).sum(axis=0)
     evidence: Floats = fit - 0.5 * complexity
-    forecast: Floats = covariance[:, :seen] @ solved  # eq. 3.21, whose covariance is without the noise
-    return level, forecast, evidence
+    ahead = covariance[seen:, :seen]
+    forecast: Floats = ahead @ solved  # eq. 3.21, whose covariance is without the noise
+    variance = covariance.diagonal()[seen:] - (ahead * np.linalg.solve(known[-1], ahead.T).T).sum(axis=1)
+    return level, forecast, variance, evidence  # eq. 3.24
 
 
 def compute_covariance(moments: Floats, now: float, speed: Speed) -> Floats:
@@ -163,7 +186,7 @@ def compute_covariance(moments: Floats, now: float, speed: Speed) -> Floats:
         + speed.deviation**2 * np.exp(-gaps / DEVIATION_EFOLDING_MONTHS)
         + (TREND_A_YEAR / MONTHS) ** 2 * np.multiply.outer(trend, trend)
         + sum(
-            size**2 * np.cos(2 * np.pi * wave * gaps / MONTHS)
+            (speed.season * size) ** 2 * np.cos(2 * np.pi * wave * gaps / MONTHS)
             for wave, size in enumerate(HARMONICS, start=1)
         )
     )

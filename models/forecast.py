@@ -54,7 +54,8 @@ class Forecast:
 
     `weekday` (…, weekday, hour) are crimes in the clock hour on an average such weekday of the month,
     `expected` and `baseline` (…, hour) on an average day. `shares` (…, type) and `categories`
-    (…, category) are shares of `expected`; each adds up to 1.
+    (…, category) are shares of `expected`; each adds up to 1. `city_variance` (month) is that of the
+    city's level (`models.city_level.Level`).
     """
 
     days: Days
@@ -65,6 +66,7 @@ class Forecast:
     category_names: tuple[str, ...]
     categories: Floats
     intervals: IntervalModel
+    city_variance: Floats
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,9 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
     past_origins = replay_origins(past, origin)
     volume, patrol = fit_volume(past_origins, origin), fit_patrol(past_origins, origin)
     base = estimate_base(past, origin, targets)
-    correction = volume.correct(past, origin, targets, base.sum(axis=3))
+    correction = volume.correct(past, origin, targets, base.rates.sum(axis=3))
     days = list_days(targets, zone, past.holidays)
-    weekday = spread_over_weekdays(past, base * correction[..., None], days)
+    weekday = spread_over_weekdays(past, base.rates * correction[..., None], days)
     expected = average_weekdays(weekday, days)
     names = tuple(sorted({name for stratum in past.strata for name in stratum.category_shares}))
     mix = np.array([[s.category_shares.get(name, 0.0) for name in names] for s in past.strata])
@@ -106,11 +108,12 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
         days=days,
         weekday=weekday,
         expected=expected,
-        baseline=average_weekdays(spread_over_weekdays(past, base, days), days),
-        shares=patrol.predict(share_out(past, base), targets),
+        baseline=average_weekdays(spread_over_weekdays(past, base.rates, days), days),
+        shares=patrol.predict(share_out(past, base.rates), targets),
         category_names=names,
-        categories=base @ mix / base.sum(axis=3, keepdims=True),
+        categories=base.rates @ mix / base.rates.sum(axis=3, keepdims=True),
         intervals=fit_intervals(past_origins),
+        city_variance=base.city_variance,
     )
     moderate, high = np.quantile(expected, [MODERATE_QUANTILE, HIGH_QUANTILE])
     return forecast, Decisions(

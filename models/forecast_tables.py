@@ -2,17 +2,19 @@
 
 Input: a `Forecast`, the models' `Decisions` and the `Panel` behind them. Output: `forecast_hourly`,
 `forecast_hourly_weekday`, `forecast_category` and `average_daily`, complete for every neighborhood and
-month.
+month, `forecast_zone` and `forecast_city`.
 """
 
 import calendar
 import datetime as dt
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from models.arrays import Floats, Integers
 from models.forecast import WEEKDAYS, Decisions, Forecast
+from models.interval import Interval
 from models.panel import HOURS, Panel
 from models.patrol_forest import rank_patrols
 from warehouse.build import Build
@@ -23,8 +25,10 @@ from warehouse.settings import MAX_CATEGORY_RANK
 from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
     FORECAST_CATEGORY_TABLE,
+    FORECAST_CITY_TABLE,
     FORECAST_HOURLY_TABLE,
     FORECAST_HOURLY_WEEKDAY_TABLE,
+    FORECAST_ZONE_TABLE,
 )
 
 
@@ -34,6 +38,7 @@ def fill_forecasts(build: Build, forecast: Forecast, decisions: Decisions, panel
     fill_weekday(build, forecast, panel)
     fill_category(build, forecast, panel)
     fill_daily(build, forecast, panel)
+    fill_areas(build, forecast, panel)
 
 
 def sum_by_calendar_month(values: Floats | Integers, panel: Panel, axis: int) -> Floats:
@@ -109,11 +114,11 @@ def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
     observed = sum_by_calendar_month(panel.counts.sum(axis=2), panel, axis=1)
     days = np.broadcast_to(sum_by_calendar_month(panel.calendar_days, panel, axis=0), observed.shape)
     daily = forecast.expected.sum(axis=2)
-    monthly = daily * np.array([count_days(day) for day in forecast.days.first_days])
-    model, day_level = forecast.intervals, INTERVAL_LEVELS[0]
+    monthly = sum_months(forecast)
+    model, shock, day_level = forecast.intervals, forecast.city_variance, INTERVAL_LEVELS[0]
     intervals = {
-        **{("month", level): model.predict_month(monthly, level) for level in INTERVAL_LEVELS},
-        ("day", day_level): model.predict_day(daily, monthly, day_level),
+        **{("month", level): model.predict_month(monthly, shock, level) for level in INTERVAL_LEVELS},
+        ("day", day_level): model.predict_day(daily, monthly, shock, day_level),
     }
     rows = {
         **list_cells(forecast, panel, 1),
@@ -131,6 +136,47 @@ def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
         },
     }
     build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame(rows))
+
+
+def sum_months(forecast: Forecast) -> Floats:
+    """Return expected crimes of the forecast months (neighborhood, month)."""
+    days = np.array([count_days(day) for day in forecast.days.first_days])
+    expected: Floats = forecast.expected.sum(axis=2) * days
+    return expected
+
+
+def fill_areas(build: Build, forecast: Forecast, panel: Panel) -> None:
+    """Fill `forecast_zone` and `forecast_city` with sums over places and their intervals."""
+    monthly, model = sum_months(forecast), forecast.intervals
+    zones = panel.zone_members.T @ monthly
+    build.insert_frame(
+        FORECAST_ZONE_TABLE,
+        pd.DataFrame(
+            {
+                "zone": np.repeat(np.array(panel.zone_names, dtype=object), MONTHS),
+                **list_area_months(forecast, zones, model.predict_zone),
+            }
+        ),
+    )
+    city = list_area_months(forecast, monthly.sum(axis=0, keepdims=True), model.predict_city)
+    build.insert_frame(FORECAST_CITY_TABLE, pd.DataFrame(city))
+
+
+def list_area_months(
+    forecast: Forecast, expected: Floats, predict: Callable[[Floats, Floats, int], Interval]
+) -> dict[str, object]:
+    """Return the columns of areas whose months expect so much (area, month), `MONTHS` rows each."""
+    intervals = {level: predict(expected, forecast.city_variance, level) for level in INTERVAL_LEVELS}
+    return {
+        "month": np.tile(np.arange(1, MONTHS + 1), len(expected)),
+        "forecast_month": np.tile(pd.DatetimeIndex(forecast.days.first_days), len(expected)),
+        "expected_month_crimes": expected.ravel(),
+        **{
+            f"month_{end}_{level}": ends.ravel()
+            for level, interval in intervals.items()
+            for end, ends in interval._asdict().items()
+        },
+    }
 
 
 def count_days(first_day: dt.date) -> int:

@@ -22,6 +22,9 @@ from warehouse.interval_levels import INTERVAL_LEVELS
 CELL_GRAIN = "neighborhood_month_hour"
 MONTH_GRAIN = "neighborhood_month"
 DAY_GRAIN = "neighborhood_day"
+ZONE_MONTH_GRAIN = "zone_month"
+CITY_MONTH_GRAIN = "city_month"
+MONTH_GRAINS = (MONTH_GRAIN, ZONE_MONTH_GRAIN, CITY_MONTH_GRAIN)
 ZONE_GRAIN = "zone"
 DECILE_GRAIN = "decile"
 ALL = "all"
@@ -326,7 +329,7 @@ COVERAGE = {
     level: Metric[IntervalSample](
         f"coverage_{level}", "coverage", f"Share of counts inside the {level} % interval",
         partial(score_coverage, level=level),
-        grains=(MONTH_GRAIN, DAY_GRAIN), level=level, target_value=level / 100, reference=None,
+        grains=(*MONTH_GRAINS, DAY_GRAIN), level=level, target_value=level / 100, reference=None,
     )
     for level in INTERVAL_LEVELS
 }  # fmt: skip
@@ -334,7 +337,7 @@ PINBALL = tuple(
     Metric[IntervalSample](
         f"pinball_{level}", "pinball", f"Width and misses of the {level} % interval (pinball loss)",
         partial(score_pinball, level=level),
-        grains=(MONTH_GRAIN,), level=level, unit="crimes", is_lower_better=True, target_value=0,
+        grains=MONTH_GRAINS, level=level, unit="crimes", is_lower_better=True, target_value=0,
         reference=None,
     )
     for level in INTERVAL_LEVELS

@@ -14,7 +14,7 @@ import pandas as pd
 from models.arrays import Floats, Integers
 from models.day_types import average_holidays, estimate_factors
 from models.late_reports import estimate_completeness
-from warehouse.columns import PATROL_TYPES
+from warehouse.columns import PATROL_TYPES, UNKNOWN_ZONE
 from warehouse.months import MONTHS
 
 HOURS = 24
@@ -81,6 +81,18 @@ class Panel:
         """Factors of the day types (day type, hour, stratum), from all months."""
         counts = self.day_type_counts.sum(axis=0, dtype=np.float64)
         return estimate_factors(counts, self.day_type_days.sum(axis=0), average_holidays(self.holidays))
+
+    @cached_property
+    def zone_names(self) -> tuple[str, ...]:
+        """The zones in order, of places without one `UNKNOWN_ZONE`; empty where no place has one."""
+        return tuple(sorted({zone or UNKNOWN_ZONE for zone in self.zone})) if any(self.zone) else ()
+
+    @cached_property
+    def zone_members(self) -> Floats:
+        """Membership (neighborhood, zone), 1 or 0, in the order of `zone_names`."""
+        zones = np.array([zone or UNKNOWN_ZONE for zone in self.zone])
+        member: Floats = (zones[:, None] == np.array(self.zone_names, dtype=str)).astype(np.float64)
+        return member
 
     def sum_by_patrol(self, values: npt.NDArray[np.float32] | Floats) -> Floats:
         """Return values (…, stratum) summed to (…, patrol type)."""

@@ -29,12 +29,14 @@ class PastOrigin:
     """One past origin and the observed months after it, `HORIZON_MONTHS` at most.
 
     `base` are expected crimes per clock hour (neighborhood, month, hour, stratum) as known at `origin`,
+    `city_variance` (month) is how uncertain the city's level was (`models.city_level.Level`),
     `features` what the volume forest may know of each cell (neighborhood, month, hour, feature).
     """
 
     origin: int
     future: Panel
     base: npt.NDArray[np.float32]
+    city_variance: Floats
     features: npt.NDArray[np.float32]
 
     @property
@@ -53,6 +55,17 @@ class PastOrigin:
         """Expected crimes (neighborhood, month, hour) over what was observed of the months."""
         return self.rates * self.future.exposure
 
+    def divide_city_out(self) -> Floats:
+        """Return expected counts (neighborhood, month, hour) with every month's city total as it came.
+
+        What the whole city did in a month cannot be known at an origin: what learns of places must not
+        take it for theirs.
+        """
+        observed = self.future.counts.sum(axis=(0, 2))
+        shocks = np.maximum(observed, 0.5) / self.expected.sum(axis=(0, 2))
+        expected: Floats = self.expected * shocks[None, :, None]
+        return expected
+
     def until(self, end: int) -> "PastOrigin":
         """Return the past_origin as it stood before month `end`."""
         seen = self.targets < end
@@ -60,6 +73,7 @@ class PastOrigin:
             self,
             future=self.future.between(self.origin, end),
             base=self.base[:, seen],
+            city_variance=self.city_variance[seen],
             features=self.features[:, seen],
         )
 
@@ -83,7 +97,11 @@ def replay_origins(panel: Panel, origin: int) -> list[PastOrigin]:
         past = panel.before(start)
         future = panel.between(start, min(start + HORIZON_MONTHS, origin))
         base = estimate_base(past, start, future.month_numbers)
-        features = make_features(past, start, future.month_numbers, base.sum(axis=3))
-        shape = (*base.shape[:3], -1)
-        past_origins.append(PastOrigin(start, future, base.astype(np.float32), features.reshape(shape)))
+        features = make_features(past, start, future.month_numbers, base.rates.sum(axis=3))
+        shape = (*base.rates.shape[:3], -1)
+        past_origins.append(
+            PastOrigin(
+                start, future, base.rates.astype(np.float32), base.city_variance, features.reshape(shape)
+            )
+        )
     return past_origins

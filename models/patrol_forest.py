@@ -29,11 +29,16 @@ FEATURE_SHARE = 0.5
 DRAWN_ROWS = 8_000
 """Rows drawn per tree; each is one incident of a cell and type, so this is a sample of incidents."""
 
-BLEND_WEIGHTS = np.linspace(0, 1, 11)
-"""Grid of the blend weight: that of the forest beside the base shares, 0 to 1."""
-DEFAULT_BLEND_WEIGHT = 0.5
+MAX_SAMPLED_ROWS = 100_000
+"""Rows that the trees draw from, sampled where there are more cells and types with counts."""
+
+BLEND_WEIGHTS = np.linspace(0, 0.3, 7)
+"""Grid of the blend weight: that of the forest beside the base shares. More than 0.3 gained next to
+nothing at past origins and cost most where offenses were recoded (docs/adr/0002-base-and-forests.md)."""
+DEFAULT_BLEND_WEIGHT = 0.0
 BLEND_WEIGHT_SD = 0.2
-"""Mean and standard deviation of the blend weight's prior; the mean holds without past origins."""
+"""Mean and standard deviation of the blend weight's prior; the mean holds without past origins: a forest
+that has not been seen to help says nothing."""
 OVERLAP = 4.0
 """By how much the log-loss of overlapping target months overstates what they tell."""
 
@@ -96,7 +101,7 @@ def make_patrol_features(shares: Floats, targets: Integers) -> npt.NDArray[np.fl
 
 @dataclass(frozen=True)
 class PatrolModel:
-    """A classifier of patrol types and its weight; without past origins there is no forest."""
+    """A classifier of patrol types and its weight; there is no forest where that is 0."""
 
     forest: RandomForestClassifier | None
     blend_weight: float
@@ -110,10 +115,12 @@ class PatrolModel:
 
 
 def fit_patrol(past_origins: Sequence[PastOrigin], origin: int) -> PatrolModel:
-    """Fit the classifier on what happened after past origins, all before `origin`."""
-    if not any(past_origin.future.counts.sum() for past_origin in past_origins):
-        return PatrolModel(None, 0.0)
-    return PatrolModel(fit_forest(past_origins, TREES), choose_blend_weight(past_origins, origin))
+    """Fit the classifier on what happened after past origins, all before `origin`.
+
+    There is no forest where none is worth blending in.
+    """
+    weight = choose_blend_weight(past_origins, origin)
+    return PatrolModel(fit_forest(past_origins, TREES) if weight else None, weight)
 
 
 def choose_blend_weight(past_origins: Sequence[PastOrigin], origin: int) -> float:
@@ -155,6 +162,11 @@ def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestCl
         )
     )
     cells, patrol = np.nonzero(counts)
+    weights = counts[cells, patrol]
+    if len(cells) > MAX_SAMPLED_ROWS:
+        random = np.random.default_rng(settings.SEED)
+        drawn = random.choice(len(cells), MAX_SAMPLED_ROWS, p=weights / weights.sum())
+        cells, patrol, weights = cells[drawn], patrol[drawn], np.ones(MAX_SAMPLED_ROWS)
     forest = RandomForestClassifier(
         n_estimators=trees,
         min_samples_leaf=max(1, min(LEAF_ROWS, len(cells) // 10)),
@@ -162,7 +174,7 @@ def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestCl
         max_samples=min(DRAWN_ROWS, len(cells)),
         random_state=settings.SEED,
         n_jobs=settings.available_cores(),
-    ).fit(features[cells], patrol, sample_weight=counts[cells, patrol])
+    ).fit(features[cells], patrol, sample_weight=weights)
     forest.n_jobs = 1  # see models/volume_forest.py
     return forest
 

@@ -31,9 +31,9 @@ DRAWN_ROWS = 20_000
 
 BLEND_WEIGHTS = np.linspace(0, 1, 11)
 """Grid of the blend weight: the power of the forest's ratio that is applied, 0 nothing, 1 all."""
-DEFAULT_BLEND_WEIGHT = 0.5
-"""Blend weight where past origins say nothing else, and the mean of its prior: part of what the forest
-learns was of its years alone (docs/adr/0002-base-and-forests.md)."""
+DEFAULT_BLEND_WEIGHT = 0.0
+"""Blend weight where past origins say nothing else, and the mean of its prior: a forest that has not
+been seen to help says nothing (docs/adr/0002-base-and-forests.md)."""
 BLEND_WEIGHT_SD = 0.2
 OVERLAP = 4.0
 """Standard deviation of the blend weight's prior, and by how much the deviance of overlapping target
@@ -44,7 +44,7 @@ MIN_RATIO = 1e-3
 
 @dataclass(frozen=True)
 class VolumeModel:
-    """A correction of the base rate; without past origins to learn from there is no forest."""
+    """A correction of the base rate; there is no forest where its blend weight is 0."""
 
     forest: RandomForestRegressor | None
     blend_weight: float
@@ -70,10 +70,12 @@ def keep_city(rates: Floats, factors: Floats) -> Floats:
 
 
 def fit_volume(past_origins: Sequence[PastOrigin], origin: int) -> VolumeModel:
-    """Fit the correction on what happened after past origins, all before `origin`."""
-    if not past_origins:
-        return VolumeModel(None, 0.0)
-    return VolumeModel(fit_forest(past_origins, TREES), choose_blend_weight(past_origins, origin))
+    """Fit the correction on what happened after past origins, all before `origin`.
+
+    There is no forest where none is worth applying.
+    """
+    weight = choose_blend_weight(past_origins, origin)
+    return VolumeModel(fit_forest(past_origins, TREES) if weight else None, weight)
 
 
 def choose_blend_weight(past_origins: Sequence[PastOrigin], origin: int) -> float:
@@ -93,7 +95,7 @@ def choose_blend_weight(past_origins: Sequence[PastOrigin], origin: int) -> floa
     for past_origin in newer:
         ratio = trial.predict(describe(past_origin)).reshape(past_origin.rates.shape)
         ratio = np.maximum(ratio, MIN_RATIO)
-        expected = divide_city_out(past_origin)
+        expected = past_origin.divide_city_out()
         for index, weight in enumerate(BLEND_WEIGHTS):
             factors = keep_city(expected, ratio**weight)
             deviance = poisson_deviance(past_origin.future.counts, expected * factors)
@@ -104,7 +106,7 @@ def choose_blend_weight(past_origins: Sequence[PastOrigin], origin: int) -> floa
 def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestRegressor:
     """Fit the forest on the ratio of counts to base rate."""
     features = np.concatenate([describe(past_origin) for past_origin in past_origins])
-    expected = [divide_city_out(past_origin) for past_origin in past_origins]
+    expected = [past_origin.divide_city_out() for past_origin in past_origins]
     ratios = np.concatenate(
         [(r.future.counts / mean).ravel() for r, mean in zip(past_origins, expected, strict=True)]
     )
@@ -125,15 +127,3 @@ def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestRe
 def describe(past_origin: PastOrigin) -> npt.NDArray[np.float32]:
     """Return the features (cell, feature) of a past origin's cells."""
     return past_origin.features.reshape(-1, past_origin.features.shape[-1])
-
-
-def divide_city_out(past_origin: PastOrigin) -> Floats:
-    """Return expected counts (neighborhood, month, hour) with every month's city total as it came.
-
-    What the whole city did in a month cannot be known at an origin, and a forest that learned last
-    year's would repeat it.
-    """
-    observed = past_origin.future.counts.sum(axis=(0, 2))
-    shocks = np.maximum(observed, 0.5) / past_origin.expected.sum(axis=(0, 2))
-    expected: Floats = past_origin.expected * shocks[None, :, None]
-    return expected

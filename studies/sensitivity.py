@@ -24,14 +24,15 @@ from warehouse import settings
 CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (base_rate, "RECENT_HALF_LIFE", (2.0, 3.0, 5.0)),
     (base_rate, "LONG_HALF_LIFE", (12.0, 18.0, 30.0)),
-    (base_rate, "SHAPE_HALF_LIFE", (9.0, 12.0, 18.0)),
+    (base_rate, "SHAPE_HALF_LIFE", (12.0, 18.0, 27.0)),
+    (base_rate, "CITY_SHAPE_HALF_LIFE", (3.0, 6.0, 12.0)),
     (base_rate, "MIX_PRIOR_WEIGHT", (50.0, 200.0, 800.0)),
     (base_rate, "NPU_PRIOR_WEIGHT", (30.0, 100.0, 1e6)),
-    (base_rate, "MOVE_PRIOR_WEIGHT", (12.0, 25.0, 50.0)),
-    (base_rate, "SHAPE_PRIOR_WEIGHT", (30.0, 60.0, 120.0)),
-    (base_rate, "SHAPE_TYPES", (1, 2, 4)),
+    (base_rate, "MOVE_PRIOR_WEIGHT", (12.0, 18.0, 50.0)),
+    (base_rate, "SHAPE_PRIOR_WEIGHT", (20.0, 40.0, 80.0)),
+    (base_rate, "SHAPE_TYPES", (1, 3, 5)),
     (base_rate, "SHAPE_TYPE_SHARE", (0.0, 0.5, 1.0)),
-    (base_rate, "HOUR_BANDWIDTH", (0.4, 0.7, 1.2)),
+    (base_rate, "HOUR_BANDWIDTH", (0.7, 1.2, 2.0)),
     (city_level, "DEVIATION_EFOLDING_MONTHS", (1.5, 2.5, 6.0)),
     (city_level, "TREND_A_YEAR", (0.0, 0.03, 0.08)),
     (city_level, "HARMONICS", ((1e-6,), (0.07, 0.025), (0.12, 0.06))),
@@ -40,7 +41,7 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (volume_forest, "FEATURE_SHARE", (0.15, 0.3, 0.6)),
     (volume_forest, "CRITERION", ("squared_error", "poisson")),
     (volume_forest, "TREES", (20, 40, 80)),
-    (volume_forest, "DEFAULT_BLEND_WEIGHT", (0.0, 0.5, 1.0)),
+    (volume_forest, "DEFAULT_BLEND_WEIGHT", (0.0, 0.25, 0.5)),
 )
 
 
@@ -82,7 +83,7 @@ def score(panel: Panel, origin: int) -> Iterator[float]:
     """Yield the published model's deviance beside the reference's, per horizon."""
     past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
     targets = future.month_numbers
-    rates = base_rate.estimate_base(past, origin, targets).sum(axis=3)
+    rates = base_rate.estimate_base(past, origin, targets).rates.sum(axis=3)
     corrected = rates * volume_forest.fit_volume(replay_origins(past, origin), origin).correct(
         past, origin, targets, rates
     )

@@ -39,6 +39,8 @@ IS_NAMED = Column(
     "is_named", "BOOLEAN",
     "False for a place outside the named neighborhoods, which holds the incidents there.", "Named",
 )
+UNKNOWN_ZONE = "unknown"
+"""Stands for NULL where a row tells of a zone: of what lies in no zone that is known."""
 MONTH = Column("month", "INTEGER", "Calendar month.", "Month", minimum=1, maximum=12)
 HOUR = Column(
     "hour", "INTEGER", "Clock hour that begins at this hour, local time.", "Hour of day",

@@ -22,6 +22,8 @@ from warehouse.columns import (
     PATROL_SHARES,
     SUGGESTED_PATROL,
     SUPPORT,
+    UNKNOWN_ZONE,
+    ZONE,
 )
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.settings import MAX_CATEGORY_RANK
@@ -36,12 +38,33 @@ INTERVALS = (
 )
 """The prediction intervals: grain, level in percent, and of what."""
 
-UNSOUND_INTERVALS = (
-    *(f"{grain}_lower_{level} > {grain}_upper_{level}" for grain, level, _ in INTERVALS),
+EXPECTED_MONTH = Column(
+    "expected_month_crimes", "DOUBLE", "Expected crimes in the forecast month.",
+    "Expected month crimes", unit="crimes", minimum=0,
+)
+
+UNSOUND_MONTHS = (
+    *(f"month_lower_{level} > month_upper_{level}" for level in INTERVAL_LEVELS),
     *(f"month_lower_{wide} > month_lower_{narrow}" for narrow, wide in pairwise(INTERVAL_LEVELS)),
     *(f"month_upper_{wide} < month_upper_{narrow}" for narrow, wide in pairwise(INTERVAL_LEVELS)),
 )
-"""What may not be of them, as SQL conditions; `INTERVAL_LEVELS` are in ascending order."""
+UNSOUND_DAYS = f"day_lower_{INTERVAL_LEVELS[0]} > day_upper_{INTERVAL_LEVELS[0]}"
+"""What may not be of a month's and of a day's, as SQL conditions; `INTERVAL_LEVELS` ascend."""
+
+
+def list_interval_columns(grains: tuple[str, ...]) -> tuple[Column, ...]:
+    """Return the columns of the prediction intervals of some grains."""
+    return tuple(
+        Column(
+            f"{grain}_{end}_{level}", "DOUBLE",
+            f"{end.title()} end of the {level} % prediction interval of {what}; lower and upper end"
+            " are both 0 where almost nothing is expected.",
+            f"{grain.title()}, {end} {level} %", unit="crimes", minimum=0,
+        )
+        for grain, level, what in INTERVALS if grain in grains
+        for end in ("lower", "upper")
+    )
+
 
 FORECAST_HOURLY_TABLE = Table(
     "forecast_hourly",
@@ -175,20 +198,8 @@ AVERAGE_DAILY_TABLE = Table(
             "Expected crimes on an average day: the sum of forecast_hourly over its 24 hours.",
             "Expected daily crimes", unit="crimes per day", minimum=0,
         ),
-        Column(
-            "expected_month_crimes", "DOUBLE", "Expected crimes in the forecast month.",
-            "Expected month crimes", unit="crimes", minimum=0,
-        ),
-        *(
-            Column(
-                f"{grain}_{end}_{level}", "DOUBLE",
-                f"{end.title()} end of the {level} % prediction interval of {what}; lower and upper end"
-                " are both 0 where almost nothing is expected.",
-                f"{grain.title()}, {end} {level} %", unit="crimes", minimum=0,
-            )
-            for grain, level, what in INTERVALS
-            for end in ("lower", "upper")
-        ),
+        EXPECTED_MONTH,
+        *list_interval_columns(("month", "day")),
         DATA_SOURCE,
     ),
     is_complete=True,
@@ -207,7 +218,70 @@ AVERAGE_DAILY_TABLE = Table(
             ) WHERE {differ("expected_month_crimes", "days")}"""),
         Reconciliation(
             "an interval of average_daily ends before it begins, or reaches beyond a wider one",
-            f"SELECT count(*) FROM average_daily WHERE {' OR '.join(UNSOUND_INTERVALS)}",
+            f"SELECT count(*) FROM average_daily WHERE {' OR '.join((*UNSOUND_MONTHS, UNSOUND_DAYS))}",
+        ),
+    ),
+)
+
+FORECAST_ZONE_TABLE = Table(
+    "forecast_zone",
+    "Expected crimes of a forecast month in all places of one zone, with prediction intervals.",
+    "zone of the neighborhood and month",
+    ("zone", "month"),
+    (
+        replace(ZONE, description=f"Zone of the places, or '{UNKNOWN_ZONE}'.", nullable=False),
+        MONTH,
+        FORECAST_MONTH,
+        replace(
+            EXPECTED_MONTH,
+            description="Expected crimes in the forecast month: the sum over its places.",
+        ),
+        *list_interval_columns(("month",)),
+        DATA_SOURCE,
+    ),
+    empty_where="no place has a zone",
+    reconciliations=(
+        Reconciliation("forecast_zone is not the sum of average_daily over the places of each", f"""
+            SELECT count(*) FROM (
+                SELECT coalesce(zone, '{UNKNOWN_ZONE}') AS zone, month,
+                       sum(expected_month_crimes) AS places
+                FROM average_daily JOIN neighborhood USING (neighborhood)
+                WHERE EXISTS (FROM neighborhood WHERE zone IS NOT NULL) GROUP BY ALL
+            ) FULL JOIN forecast_zone USING (zone, month)
+            WHERE coalesce({differ("expected_month_crimes", "places")}, true)"""),
+        Reconciliation(
+            "an interval of forecast_zone ends before it begins, or reaches beyond a wider one",
+            f"SELECT count(*) FROM forecast_zone WHERE {' OR '.join(UNSOUND_MONTHS)}",
+        ),
+    ),
+)
+
+FORECAST_CITY_TABLE = Table(
+    "forecast_city",
+    "Expected crimes of a forecast month in the whole city, with prediction intervals. These are wider"
+    " than independent neighborhoods would make them: what moves the city moves all of them.",
+    "month",
+    ("month",),
+    (
+        MONTH,
+        FORECAST_MONTH,
+        replace(
+            EXPECTED_MONTH,
+            description="Expected crimes in the forecast month: the sum over all places.",
+        ),
+        *list_interval_columns(("month",)),
+        DATA_SOURCE,
+    ),
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("forecast_city is not the sum of average_daily", f"""
+            SELECT count(*) FROM forecast_city JOIN (
+                SELECT month, sum(expected_month_crimes) AS places FROM average_daily GROUP BY ALL
+            ) USING (month)
+            WHERE {differ("expected_month_crimes", "places")}"""),
+        Reconciliation(
+            "an interval of forecast_city ends before it begins, or reaches beyond a wider one",
+            f"SELECT count(*) FROM forecast_city WHERE {' OR '.join(UNSOUND_MONTHS)}",
         ),
     ),
 )

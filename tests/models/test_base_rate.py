@@ -27,7 +27,7 @@ from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 def expect(panel: Panel, months: int) -> Floats:
     """Return crimes per day of each place in the year after so many months."""
     origin = FIRST_MONTH + months
-    rates = estimate_base(panel.before(origin), origin, np.arange(origin, origin + 12))
+    rates = estimate_base(panel.before(origin), origin, np.arange(origin, origin + 12)).rates
     by_day: Floats = rates.sum(axis=(2, 3)).mean(axis=1)
     return by_day
 
@@ -147,7 +147,7 @@ def test_month_with_more_quiet_holidays_has_lower_rates() -> None:
     panel = replace(panel, day_type_days=day_type_days, holidays=days)
     none = replace(panel, holidays=days[3:])
     with_days, without = (
-        estimate_base(p, origin, np.arange(origin, origin + 3)).sum(axis=(0, 2, 3))
+        estimate_base(p, origin, np.arange(origin, origin + 3)).rates.sum(axis=(0, 2, 3))
         for p in (panel, none)
     )
     lowered = with_days / without

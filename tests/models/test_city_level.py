@@ -12,14 +12,14 @@ TARGETS = np.arange(MONTHS[-1] + 1, MONTHS[-1] + 13)
 
 def forecast(by_month: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[float]:
     """Return the level of one stratum in the next twelve months."""
-    level = forecast_level(by_month[:, None], DAYS[:, None], MONTHS, TARGETS)
+    level = forecast_level(by_month[:, None], DAYS[:, None], MONTHS, TARGETS).rates
     return [float(rate) for rate in level[:, 0]]
 
 
 def test_small_counts_are_not_biased() -> None:
     random = np.random.default_rng(5)
     counts = random.poisson(1.2, (36, 400)).astype(float)
-    level = forecast_level(counts, np.full((36, 400), 30.0), MONTHS, TARGETS)
+    level = forecast_level(counts, np.full((36, 400), 30.0), MONTHS, TARGETS).rates
     assert level.sum(axis=1) == pytest.approx(counts.mean(axis=0).sum() / 30, rel=0.03)
 
 
@@ -56,7 +56,7 @@ def test_step_is_believed_once_it_has_lasted() -> None:
 
 
 def test_one_month_and_no_crime_at_all_give_finite_levels() -> None:
-    one = forecast_level(np.array([[310.0, 0.0]]), np.full((1, 2), 31.0), MONTHS[:1], TARGETS)
+    one = forecast_level(np.array([[310.0, 0.0]]), np.full((1, 2), 31.0), MONTHS[:1], TARGETS).rates
     assert one[:, 0] == pytest.approx([10.0] * 12, rel=0.01)
     assert ((one[:, 1] > 0) & (one[:, 1] < 0.1)).all()
 
@@ -64,7 +64,7 @@ def test_one_month_and_no_crime_at_all_give_finite_levels() -> None:
 def test_gap_between_files_makes_the_newer_side_count() -> None:
     months = np.concatenate([MONTHS[:18], MONTHS[18:] + 36])
     counts = np.concatenate([np.full(18, 6000.0), np.full(18, 3000.0)])
-    level = forecast_level(counts[:, None], DAYS[:, None], months, TARGETS + 36)
+    level = forecast_level(counts[:, None], DAYS[:, None], months, TARGETS + 36).rates
     assert level[:, 0] == pytest.approx([100.0] * 12, rel=0.15)
 
 
@@ -74,6 +74,8 @@ def test_offense_that_takes_over_another_s_cases_is_seen_and_not_counted_twice()
     old[33:] /= 6
     new[:33] = 0
     new[33:] *= 5 / 6
-    level = forecast_level(np.column_stack([old, new, other]), np.full((36, 3), 30.0), MONTHS, TARGETS)
+    level = forecast_level(
+        np.column_stack([old, new, other]), np.full((36, 3), 30.0), MONTHS, TARGETS
+    ).rates
     assert level[0].sum() == pytest.approx(40, rel=0.1)
     assert level[0, 1] > 3 * level[0, 0]

@@ -25,7 +25,7 @@ def make_days(counts: list[int]) -> Panel:
 def predict_day(panel: Panel) -> tuple[float, float]:
     """Return the 80 % interval of a day on which 5 are expected."""
     model = fit_intervals(replay_origins(panel, FIRST_MONTH + MONTHS))
-    interval = model.predict_day(DAILY, DAILY * DAYS, 80)
+    interval = model.predict_day(DAILY, DAILY * DAYS, np.zeros(1), 80)
     return float(interval.lower[0]), float(interval.upper[0])
 
 

@@ -15,7 +15,7 @@ from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 def describe(panel: Panel, origin: int, months: int) -> tuple[Floats, Floats]:
     """Return the features of both forests for the months after an origin."""
     past, targets = panel.before(origin), np.arange(origin, origin + months)
-    base = estimate_base(past, origin, targets)
+    base = estimate_base(past, origin, targets).rates
     volume = make_features(past, origin, targets, base.sum(axis=3)).astype(np.float64)
     patrol = make_patrol_features(share_out(past, base), targets).astype(np.float64)
     return volume, patrol
@@ -39,7 +39,7 @@ def test_rows_run_over_place_then_target_then_hour() -> None:
     panel = make_panel(places=2, months=12)
     origin = FIRST_MONTH + 12
     targets = np.arange(origin, origin + 3)
-    rates = estimate_base(panel, origin, targets).sum(axis=3)
+    rates = estimate_base(panel, origin, targets).rates.sum(axis=3)
     features = make_features(panel, origin, targets, rates)
     assert features.shape == (2 * 3 * 24, len(FEATURES))
     cells = features.reshape(2, 3, 24, len(FEATURES))

@@ -8,7 +8,7 @@ from models.base_rate import estimate_base
 from models.panel import Panel
 from models.past_origin import replay_origins
 from models.patrol_forest import estimate_shares, fit_patrol, rank_patrols, share_out
-from models.volume_forest import DEFAULT_BLEND_WEIGHT, choose_blend_weight, fit_volume, keep_city
+from models.volume_forest import choose_blend_weight, fit_volume, keep_city
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 
@@ -17,7 +17,7 @@ def correct(panel: Panel, months: int) -> tuple[Floats, float]:
     origin, targets = FIRST_MONTH + months, np.arange(FIRST_MONTH + months, FIRST_MONTH + months + 12)
     past = panel.before(origin)
     model = fit_volume(replay_origins(past, origin), origin)
-    rates = estimate_base(past, origin, targets).sum(axis=3)
+    rates = estimate_base(past, origin, targets).rates.sum(axis=3)
     return model.correct(past, origin, targets, rates), model.blend_weight
 
 
@@ -25,7 +25,7 @@ def share(panel: Panel, months: int) -> Floats:
     """Return shares of patrol types for the year after so many months."""
     origin, targets = FIRST_MONTH + months, np.arange(FIRST_MONTH + months, FIRST_MONTH + months + 12)
     past = panel.before(origin)
-    base_shares = share_out(past, estimate_base(past, origin, targets))
+    base_shares = share_out(past, estimate_base(past, origin, targets).rates)
     return fit_patrol(replay_origins(past, origin), origin).predict(base_shares, targets)
 
 
@@ -53,20 +53,24 @@ def test_correction_moves_crimes_between_cells_and_leaves_the_citys_months() -> 
     panel = make_panel(places=24, months=48, rate=1.0)
     panel.stratum_counts[:12, 40:] *= 4
     origin, targets = FIRST_MONTH + 48, np.arange(FIRST_MONTH + 48, FIRST_MONTH + 60)
-    rates = estimate_base(panel, origin, targets).sum(axis=3)
+    rates = estimate_base(panel, origin, targets).rates.sum(axis=3)
     applied, _ = correct(panel, 48)
     np.testing.assert_allclose((rates * applied).sum(axis=(0, 2)), rates.sum(axis=(0, 2)), rtol=1e-6)
 
 
-def test_blend_weight_falls_where_the_correction_misled() -> None:
-    panel = make_panel(places=24, months=36, rate=1.0)
+@pytest.mark.parametrize(("newest", "is_applied"), [((6, 7, 8), True), ((12, 1, 2), False)])
+def test_blend_weight_is_0_where_the_newest_year_refutes_the_correction(
+    newest: tuple[int, ...], is_applied: bool
+) -> None:
+    """Half of the places have thrice the crime for three months, in the newest year for other three."""
+    panel = make_panel(places=24, months=48, rate=1.0)
     counts = panel.stratum_counts.copy()
-    odd = np.arange(24) % 2 == 0
-    for year, factor in enumerate((3.0, 1 / 3, 3.0)):
-        counts[odd, 12 * year : 12 * year + 12] *= factor  # what one year teaches, the next refutes
-    origin = FIRST_MONTH + 36
-    turning = choose_blend_weight(replay_origins(with_counts(panel, counts), origin), origin)
-    assert turning < DEFAULT_BLEND_WEIGHT
+    high = np.concatenate([np.isin(panel.months[:36], (6, 7, 8)), np.isin(panel.months[36:], newest)])
+    counts[np.ix_(np.arange(24) % 2 == 0, high)] *= 3
+    origin = FIRST_MONTH + 48
+    weight = choose_blend_weight(replay_origins(with_counts(panel, counts), origin), origin)
+    assert (weight > 0.5) == is_applied
+    assert (weight == 0) != is_applied
 
 
 @pytest.mark.parametrize("months", [1, 6, 8])

@@ -8,6 +8,7 @@ import pytest
 
 from models.arrays import Floats
 from models.base_rate import (
+    CITY_SHAPE_HALF_LIFE,
     HOUR_BANDWIDTH,
     SHAPE_HALF_LIFE,
     SHAPE_PRIOR_WEIGHT,
@@ -19,7 +20,7 @@ from models.base_rate import (
     shrink_shape,
     smooth_hours,
 )
-from models.panel import HOURS
+from models.panel import HOURS, Panel
 from tests.models.panels import DAYS, FIRST_MONTH, make_panel
 
 
@@ -68,10 +69,16 @@ def test_shape_types_are_the_largest_singular_values_of_the_log_ratios() -> None
     np.testing.assert_allclose(find_shape_types(counts, city), slow_shape_types(counts, city))
 
 
+def count_slowly(panel: Panel, half_life: float) -> Floats:
+    """Return weighted counts (neighborhood, hour, stratum) of nine months."""
+    weights = [0.5 ** ((9 - 0.5 - t) / half_life) for t in range(9)]
+    months = [w * panel.stratum_counts[:, t].astype(np.float64) for t, w in enumerate(weights)]
+    return np.array(sum(months))
+
+
 def test_shapes_are_shrunk_toward_half_their_npu_and_half_their_types() -> None:
     panel, origin = make_panel(places=5, months=9, rate=0.02), FIRST_MONTH + 9
-    weights = [0.5 ** ((9 - 0.5 - t) / SHAPE_HALF_LIFE) for t in range(9)]
-    counts = sum(w * panel.stratum_counts[:, t].astype(np.float64) for t, w in enumerate(weights))
+    counts = count_slowly(panel, SHAPE_HALF_LIFE)
     counts = np.apply_along_axis(lambda hours: slow_smooth(hours.tolist()), 1, counts)
     city = counts.sum(axis=0) + 0.5
     city = city / city.sum(axis=0)
@@ -84,7 +91,21 @@ def test_shapes_are_shrunk_toward_half_their_npu_and_half_their_types() -> None:
         shapes[n] = (counts[n] + SHAPE_PRIOR_WEIGHT * prior) / (
             counts[n].sum(axis=0) + SHAPE_PRIOR_WEIGHT
         )
+    recent = count_slowly(panel, CITY_SHAPE_HALF_LIFE).sum(axis=0)
+    exact = (recent + SHAPE_PRIOR_WEIGHT * city) / (recent.sum(axis=0) + SHAPE_PRIOR_WEIGHT)
+    shapes *= exact / city
+    shapes /= shapes.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(estimate_shapes(panel, origin), shapes)
+
+
+def test_hour_at_which_the_city_s_reports_heap_keeps_its_height_and_its_neighbors_theirs() -> None:
+    """Midnight has thrice the reports of any other hour: a smoothing would spread them."""
+    panel = make_panel(places=4, months=24)
+    panel.stratum_counts[:] = 200
+    panel.stratum_counts[:, :, 0] = 600
+    shapes = estimate_shapes(panel, FIRST_MONTH + 24)
+    np.testing.assert_allclose(shapes[:, 0], 3 / 26, rtol=0.01)
+    np.testing.assert_allclose(shapes[:, 1:], 1 / 26, rtol=0.01)
 
 
 def test_hour_that_was_observed_half_as_often_is_not_half_as_busy() -> None:
@@ -103,6 +124,6 @@ def test_base_rate_is_crimes_per_clock_hour_of_an_average_day() -> None:
     panel = replace(panel, npu=("A", "B"))
     panel.day_type_counts[:] = panel.day_type_days[:, :, None, None] * 6.0
     targets = np.arange(FIRST_MONTH + 24, FIRST_MONTH + 36)
-    rates = estimate_base(panel, FIRST_MONTH + 24, targets)
+    rates = estimate_base(panel, FIRST_MONTH + 24, targets).rates
     np.testing.assert_allclose(rates[0], 2, rtol=1e-3)
     np.testing.assert_allclose(rates[1], 4, rtol=1e-3)

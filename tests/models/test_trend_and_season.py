@@ -13,7 +13,7 @@ NEWEST = MONTHS[-1]
 def forecast(rates: list[float], ahead: list[int]) -> list[float]:
     """Return the level so many months after three years of one stratum with these rates."""
     counts = np.array(rates)[:, None] * 30
-    level = forecast_level(counts, np.full((36, 1), 30.0), MONTHS, NEWEST + np.array(ahead))
+    level = forecast_level(counts, np.full((36, 1), 30.0), MONTHS, NEWEST + np.array(ahead)).rates
     return [float(rate) for rate in level[:, 0]]
 
 

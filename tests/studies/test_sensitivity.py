@@ -22,7 +22,7 @@ def test_constant_is_itself_again_whatever_happens() -> None:
 
 def test_sensitivity_scores_every_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "studies.sensitivity.CANDIDATES", ((base_rate, "SHAPE_PRIOR_WEIGHT", (0.001, 60.0)),)
+        "studies.sensitivity.CANDIDATES", ((base_rate, "SHAPE_PRIOR_WEIGHT", (0.001, 40.0)),)
     )
     table = vary_constants(make_panel(places=20, months=30, rate=0.02), [FIRST_MONTH + 18])
     assert table["is_kept"].tolist() == [False, True]

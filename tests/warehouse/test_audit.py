@@ -121,6 +121,17 @@ DAMAGES = [
     ("UPDATE average_daily SET day_lower_80 = day_upper_80 + 1", "interval of average_daily ends"),
     ("UPDATE average_daily SET month_lower_95 = month_upper_80", "or reaches beyond a wider one"),
     ("UPDATE average_daily SET month_upper_95 = month_upper_80 - 1", "or reaches beyond a wider one"),
+    ("UPDATE forecast_zone SET month_lower_95 = month_lower_80 + 1", "interval of forecast_zone ends"),
+    ("UPDATE forecast_city SET month_upper_95 = month_upper_80 - 1", "interval of forecast_city ends"),
+    (
+        "UPDATE forecast_zone SET expected_month_crimes = expected_month_crimes * 1.001",
+        "forecast_zone is not the sum of average_daily",
+    ),
+    ("DELETE FROM forecast_zone WHERE zone = '1'", "forecast_zone is not the sum of average_daily"),
+    (
+        "UPDATE forecast_city SET expected_month_crimes = expected_month_crimes * 1.001",
+        "forecast_city is not the sum of average_daily",
+    ),
     (
         "DELETE FROM forecast_hourly_weekday WHERE iso_weekday = 7",
         "forecast_hourly_weekday is not complete: a cell of neighborhood x month x iso_weekday x hour",
@@ -156,6 +167,7 @@ DAMAGES = [
         "UPDATE average_daily SET forecast_month = forecast_month + INTERVAL 1 MONTH",
         "expected_month_crimes is not the expected day times the days of the month",
     ),
+    ("DELETE FROM forecast_city WHERE month = 3", "forecast_city is not complete: a cell of month"),
     ("DELETE FROM mart_forecast_hourly WHERE hour = 3", "mart_forecast_hourly is not complete"),
     ("DELETE FROM mart_patrol_plan WHERE month = 3", "mart_patrol_plan is not complete"),
     ("DELETE FROM mart_time_of_day WHERE hour = 3", "mart_time_of_day is not complete"),
