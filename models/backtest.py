@@ -26,6 +26,7 @@ from models.metrics import (
     DECILE_GRAIN,
     INTERVAL_METRICS,
     MONTH_GRAIN,
+    NAMED,
     PATROL_METRICS,
     ZONE_GRAIN,
     ZONE_MONTH_GRAIN,
@@ -183,17 +184,22 @@ def score_volume(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
     for model, means in expected.items():
         sample = CountSample(future.counts, means, reference)
         yield from list_scores(forecast, horizon, model, CELL_GRAIN, ALL, COUNT_METRICS, sample)
-    for grain, subset, cells in list_parts(future.zone, published):
+    for grain, subset, cells in list_parts(future, published):
         part = CountSample(future.counts[cells], published[cells], reference[cells])
         yield from list_scores(forecast, horizon, PUBLISHED.name, grain, subset, COUNT_METRICS, part)
 
 
 def list_parts(
-    zones: tuple[str | None, ...], expected: Floats
+    future: Panel, expected: Floats
 ) -> Iterator[tuple[str, str, tuple[npt.NDArray[np.intp], ...]]]:
-    """Yield grain, subset and cells (indexes) of each zone and of each tenth by expected count."""
-    for zone in sorted({zone for zone in zones if zone}):
-        yield ZONE_GRAIN, zone, (np.flatnonzero([other == zone for other in zones]),)
+    """Yield grain, subset and cells (indexes) of named neighborhoods, zones, tenths by expected count.
+
+    Named neighborhoods are a part only where there are other places.
+    """
+    if not future.is_named.all():
+        yield CELL_GRAIN, NAMED, (np.flatnonzero(future.is_named),)
+    for zone in sorted({zone for zone in future.zone if zone}):
+        yield ZONE_GRAIN, zone, (np.flatnonzero([other == zone for other in future.zone]),)
     order = np.argsort(expected.ravel(), kind="stable")
     for number, part in enumerate(np.array_split(order, DECILES), start=1):
         yield DECILE_GRAIN, str(number), np.unravel_index(part, expected.shape)

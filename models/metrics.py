@@ -27,9 +27,10 @@ CITY_MONTH_GRAIN = "city_month"
 MONTH_GRAINS = (MONTH_GRAIN, ZONE_MONTH_GRAIN, CITY_MONTH_GRAIN)
 ZONE_GRAIN = "zone"
 DECILE_GRAIN = "decile"
-ALL = "all"
+ALL, NAMED = "all", "named"
 """What is scored. Zones and deciles are parts of the cells, each a `subset` of its own: a zone's name,
-or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere the subset is `ALL`."""
+or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere the subset is `ALL`, or
+`NAMED` for the cells of the named neighborhoods where there are other places."""
 
 CAPTURE_LEVELS = (1, 5, 10)
 RATIO_LEVEL = 95

@@ -344,8 +344,9 @@ BACKTEST_SCORE_TABLE = Table(
         ),
         Column(
             "subset", "VARCHAR",
-            "Part of the cells that was scored: 'all', the name of a district, or the tenth of the"
-            " cells by expected crimes, from 1, the lowest.", "Subset",
+            "Part of the cells that was scored: 'all', 'named' for the named neighborhoods where there"
+            " are other places, the name of a district, or the tenth of the cells by expected crimes,"
+            " from 1, the lowest.", "Subset",
         ),
         Column(
             "metric", "VARCHAR", "Name of the metric (see docs/adr/0003-scores.md).", "Metric",

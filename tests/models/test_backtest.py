@@ -13,12 +13,13 @@ from models.backtest import (
     forecast_origin,
     list_origins,
     run_backtest,
+    score_intervals,
     score_volume,
 )
 from models.backtest_charts import draw_scores
 from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_poisson_glm
 from models.load_panel import load_panel
-from models.metrics import METRICS
+from models.metrics import METRICS, poisson_deviance
 from models.model_names import BASE, MODELS, PUBLISHED, REFERENCE
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
@@ -130,6 +131,47 @@ def test_city_without_zones_has_no_scores_of_zones() -> None:
     for one, zones in ((forecast, {"1", "2"}), (without, set())):
         scores = list(score_volume(one, 12))
         assert {score.subset for score in scores if score.grain == "zone"} == zones
+
+
+def test_city_without_zones_has_no_coverage_of_zones_and_one_of_the_city() -> None:
+    panel = replace(make_panel(months=24), zone=(None,) * 6)
+    forecast = forecast_origin(panel, list_origins(panel, 1)[0])
+    assert {score.grain for score in score_intervals(forecast, 12)} == {
+        "neighborhood_month", "neighborhood_day", "city_month",
+    }  # fmt: skip
+
+
+def test_coverage_of_areas_is_that_of_their_own_counts_and_intervals() -> None:
+    panel = make_panel(places=8, months=36, rate=0.5)
+    forecast = forecast_origin(panel, FIRST_MONTH + 24)
+    observed = panel.counts[:, 24:].sum(axis=2)
+    expected = (forecast.rates[PUBLISHED.name] * forecast.future.exposure).sum(axis=2)
+    found = {s.grain: s.value for s in score_intervals(forecast, 12) if s.metric == "coverage_80"}
+    odd = np.arange(8) % 2 == 1
+    zones = [expected[~odd].sum(axis=0), expected[odd].sum(axis=0)]
+    seen = [observed[~odd].sum(axis=0), observed[odd].sum(axis=0)]
+    model, variance = forecast.intervals, forecast.city_variance
+    city = model.predict_city(expected.sum(axis=0), variance, 80)
+    inside = (observed.sum(axis=0) >= city.lower) & (observed.sum(axis=0) <= city.upper)
+    assert found["city_month"] == pytest.approx(inside.mean())
+    shares = []
+    for means, counts in zip(zones, seen, strict=True):
+        zone = model.predict_zone(means, variance, 80)
+        shares.append(((counts >= zone.lower) & (counts <= zone.upper)).mean())
+    assert found["zone_month"] == pytest.approx(np.mean(shares))
+
+
+def test_named_neighborhoods_are_scored_on_their_own_where_there_are_other_places() -> None:
+    panel = replace(make_panel(months=24), is_named=np.array([True, False, True, True, True, True]))
+    forecast = forecast_origin(panel, list_origins(panel, 1)[0])
+    ratios = {
+        score.subset: score.value for score in score_volume(forecast, 12)
+        if score.metric == "poisson_deviance" and score.model == PUBLISHED.name
+    }  # fmt: skip
+    observed, exposure = forecast.future.counts[panel.is_named], forecast.future.exposure
+    expected = forecast.rates[PUBLISHED.name][panel.is_named] * exposure
+    assert ratios["named"] == pytest.approx(poisson_deviance(observed, expected))
+    assert ratios["named"] < ratios["all"]
 
 
 def test_no_origins_give_no_scores() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from models import patrol_forest
 from models.arrays import Floats
 from models.base_rate import estimate_base
 from models.panel import Panel
@@ -80,6 +81,24 @@ def test_without_past_origins_nothing_is_corrected(months: int) -> None:
     assert applied == 0
     assert (factors == 1).all()
     np.testing.assert_allclose(share(panel, months).sum(axis=3), 1)
+
+
+def test_patrol_forest_of_many_cells_learns_from_a_sample_of_the_incidents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its shares are those of all rows but for chance; cells are drawn by their counts."""
+    panel = make_panel(places=10, months=24, rate=0.5)
+    panel.stratum_counts[0, ..., 0] *= 20
+    past_origins = replay_origins(panel, FIRST_MONTH + 24)
+    known = share_out(past_origins[0].future, past_origins[0].base)
+    shares = []
+    for most in (10**9, 15_000):
+        monkeypatch.setattr(patrol_forest, "MAX_SAMPLED_ROWS", most)
+        forest = patrol_forest.fit_forest(past_origins, 10)
+        shares.append(patrol_forest.predict_shares(forest, known, past_origins[0].targets))
+    assert (shares[0] != shares[1]).any()
+    np.testing.assert_allclose(shares[1].mean(axis=(1, 2)), shares[0].mean(axis=(1, 2)), atol=0.1)
+    np.testing.assert_allclose(shares[1][0].mean(axis=(0, 1)), shares[0][0].mean(axis=(0, 1)), atol=0.02)
 
 
 def test_both_forests_repeat() -> None:
