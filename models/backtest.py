@@ -33,10 +33,10 @@ from models.metrics import (
     CountSample,
     IntervalSample,
     Metric,
-    PatrolSample,
     Sample,
     compute_metrics,
 )
+from models.metrics_shares import ShareSample
 from models.model_names import BASE, CITY_SHARES, LIGHTGBM, PLACE_SHARES, PUBLISHED, REFERENCE
 from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS, MIN_HISTORY_MONTHS, ORIGIN_STEP_MONTHS, replay_origins
@@ -246,7 +246,7 @@ def list_interval_samples(forecast: OriginForecast) -> Iterator[tuple[str, Inter
 def score_patrol(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
     """Yield the scores of the shares of patrol types."""
     for model, shares in forecast.shares.items():
-        sample = PatrolSample(forecast.future.patrol_counts, shares)
+        sample = ShareSample(forecast.future.patrol_counts, shares)
         yield from list_scores(forecast, horizon, model, CELL_GRAIN, ALL, PATROL_METRICS, sample)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from models.arrays import Floats
+from models.metrics_shares import ShareSample, accuracy, brier_score, log_loss, macro_f1
 from models.model_names import PLACE_SHARES, REFERENCE, Model
 from warehouse import settings
 from warehouse.interval_levels import INTERVAL_LEVELS
@@ -35,8 +36,6 @@ or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere
 CAPTURE_LEVELS = (1, 5, 10)
 RATIO_LEVEL = 95
 """Percent of the cells that are ranked highest, and of the bootstrap interval of the deviance ratio."""
-MIN_SHARE = 1e-6
-"""Shares below this are scored as this: a log-loss must not be infinite for one odd incident."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +77,6 @@ class IntervalSample:
 
     observed: Floats
     ends: Mapping[int, tuple[Floats, Floats]]
-
-
-@dataclass(frozen=True)
-class PatrolSample:
-    """Counts and expected shares (…, patrol type); the shares of a cell add up to 1."""
-
-    counts: Floats
-    shares: Floats
 
 
 def deviance_terms(observed: Floats, expected: Floats) -> Floats:
@@ -191,47 +182,6 @@ def score_coverage(sample: IntervalSample, level: int) -> float:
 def score_pinball(sample: IntervalSample, level: int) -> float:
     """Return the pinball loss of the intervals of one level."""
     return pinball_loss(sample.observed, *sample.ends[level], level / 100)
-
-
-def log_loss(counts: Floats, shares: Floats) -> float:
-    """Return the mean of -log(share of the type that happened) over incidents; lower is better.
-
-    NaN without any incident.
-    """
-    total = counts.sum()
-    logs = np.log(np.maximum(shares, MIN_SHARE))
-    return float(-(counts * logs).sum() / total) if total else float("nan")
-
-
-def brier_score(counts: Floats, shares: Floats) -> float:
-    """Return the mean squared error of the shares over incidents and types (Brier 1950); NaN if none."""
-    total = counts.sum()
-    squares = (shares**2).sum(axis=-1, keepdims=True) - 2 * shares + 1
-    return float((counts * squares).sum() / total) if total else float("nan")
-
-
-def count_confusion(counts: Floats, shares: Floats) -> Floats:
-    """Return incidents (likeliest type, type that happened)."""
-    called, types = shares.argmax(axis=-1), counts.shape[-1]
-    return np.array([counts[called == number].sum(axis=0) for number in range(types)])
-
-
-def accuracy(counts: Floats, shares: Floats) -> float:
-    """Return the share of incidents whose type was the likeliest; NaN without any incident."""
-    total = counts.sum()
-    return float(np.diag(count_confusion(counts, shares)).sum() / total) if total else float("nan")
-
-
-def macro_f1(counts: Floats, shares: Floats) -> float:
-    """Return the mean over types of the F1 of the likeliest type; NaN without any incident.
-
-    Types that never happened and were never the likeliest are left out.
-    """
-    if not counts.sum():
-        return float("nan")
-    confusion = count_confusion(counts, shares)
-    hits, size = np.diag(confusion), confusion.sum(axis=0) + confusion.sum(axis=1)
-    return float((2 * hits[size > 0] / size[size > 0]).mean())
 
 
 Sample = TypeVar("Sample")
@@ -345,7 +295,7 @@ PINBALL = tuple(
 )  # fmt: skip
 INTERVAL_METRICS = (*COVERAGE.values(), *PINBALL)
 
-PATROL_LOG_LOSS = Metric[PatrolSample](
+PATROL_LOG_LOSS = Metric[ShareSample](
     "patrol_log_loss", "patrol_log_loss",
     "Surprise at the patrol type that an offense called for (log-loss)",
     lambda sample: log_loss(sample.counts, sample.shares),
@@ -353,18 +303,18 @@ PATROL_LOG_LOSS = Metric[PatrolSample](
 )  # fmt: skip
 PATROL_METRICS = (
     PATROL_LOG_LOSS,
-    Metric[PatrolSample](
+    Metric[ShareSample](
         "patrol_brier", "patrol_brier", "Squared error of the shares of patrol types (Brier score)",
         lambda sample: brier_score(sample.counts, sample.shares),
         is_lower_better=True, target_value=0, reference=PLACE_SHARES,
     ),
-    Metric[PatrolSample](
+    Metric[ShareSample](
         "patrol_accuracy", "patrol_accuracy",
         "Share of offenses that called for the likeliest patrol type",
         lambda sample: accuracy(sample.counts, sample.shares),
         is_lower_better=False, target_value=1, reference=PLACE_SHARES,
     ),
-    Metric[PatrolSample](
+    Metric[ShareSample](
         "patrol_macro_f1", "patrol_macro_f1",
         "Precision and recall of the likeliest patrol type, mean over types (F1)",
         lambda sample: macro_f1(sample.counts, sample.shares),
@@ -372,7 +322,7 @@ PATROL_METRICS = (
     ),
 )  # fmt: skip
 
-METRICS: tuple[Metric[CountSample] | Metric[IntervalSample] | Metric[PatrolSample], ...] = (
+METRICS: tuple[Metric[CountSample] | Metric[IntervalSample] | Metric[ShareSample], ...] = (
     *COUNT_METRICS, *INTERVAL_METRICS, *PATROL_METRICS,
 )  # fmt: skip
 

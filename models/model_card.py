@@ -29,15 +29,16 @@ from warehouse.tables_forecast import MODEL_CARD_TABLE
 METHOD = """\
 Counts per neighborhood, month, hour and offense are modelled on the complete grid, cells without crime
 included, per calendar day. The **base rate** is the city's level of each common offense (a Gaussian
-process with season and damped trend, marginalised over how fast it moves), times the neighborhood's
-share of it, times a shape over the hours, both shrunk toward broader ones ({broader}). Months that are
-not yet reported in full count for less. A **random forest regressor** then corrects the base by a ratio
-learned at past origins, raised to a blend weight that is chosen there. {day_types} come from city-wide
-factors. **Intervals** ({levels} %) are Gamma-Poisson, calibrated at past origins by group of volume; no
-coverage is guaranteed. The **patrol type** is a rule on the offense; its shares blend the base rates and
-a random forest classifier. `suggested_patrol` is the type whose share of the cell, divided by the root
-of its share of the city, is largest, among those with at least {suggested:.0%} of the cell or the
-most."""
+process with season and damped trend, marginalised over how fast it moves and how large its season is),
+times the neighborhood's share of it, times a shape over the hours, both shrunk toward broader ones
+({broader}). Months that are not yet reported in full count for less. A **random forest regressor** then
+corrects the base by a ratio learned at past origins, raised to a blend weight that is chosen there and
+is 0 where it did not help. {day_types} come from city-wide factors. **Intervals** ({levels} %) are
+Gamma-Poisson: the city's uncertainty, which all places share, and a place's own, calibrated at past
+origins by group of volume; no coverage is guaranteed. The **patrol type** is a rule on the offense; its
+shares blend the base rates and a random forest classifier. `suggested_patrol` is the type whose share
+of the cell, divided by the root of its share of the city, is largest, among those with at least
+{suggested:.0%} of the cell or the most."""
 
 SHOWN_METRICS = (DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[INTERVAL_LEVELS[0]])
 """Columns of the table of scores, in this order."""
@@ -107,11 +108,16 @@ def describe_data(connection: duckdb.DuckDBPyConnection, districts: Mapping[str,
         f"{warning if run.is_synthetic else ''}{run.data_source}, {run.city}: {run.rows_kept:,} of "
         f"{run.rows_in:,} rows kept, up to {run.cutoff:%Y-%m-%d}. ATLShield "
         f"{run.atlshield_version}, seed {run.seed}. {run.newest_month_completeness:.1%} of the newest "
-        f"month is expected to be reported. Blend weights: volume forest {run.volume_blend_weight:.0%}, "
-        f"patrol forest {run.patrol_blend_weight:.0%}."
+        f"month is expected to be reported. Blend weights: volume forest "
+        f"{tell_weight(run.volume_blend_weight)}, patrol forest {tell_weight(run.patrol_blend_weight)}."
     )
     named = ", ".join(f"{word} (`{kind}`)" for kind, word in districts.items())
     return wrap(f"{text} Districts: {named}." if named else text)
+
+
+def tell_weight(blend_weight: float) -> str:
+    """Return a blend weight for people."""
+    return f"{blend_weight:.0%}" if blend_weight else "0% (not applied: it was not seen to help)"
 
 
 def describe_method(connection: duckdb.DuckDBPyConnection, districts: Mapping[str, str]) -> str:
@@ -145,7 +151,6 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
     losses = table[PATROL_LOG_LOSS.name].dropna().sort_values()
     shown = ", ".join(f"{model} {loss:.4f}" for model, loss in losses.items())
     ratio = table[DEVIANCE_RATIO.name]
-    wins = ratio[PUBLISHED.name] <= ratio[BASE.name]
     lines = [
         f"{horizon} months ahead, origins: {longest['origins'].max()}, from "
         f"{longest['first_origin'].min():%Y-%m} to {longest['last_origin'].max():%Y-%m}. Deviance below "
@@ -156,9 +161,18 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
         "",
         f"Patrol type, log-loss, lower is better: {shown}.",
         "",
-        f"The forest {'improves' if wins else 'does not improve'} on its base here.",
+        describe_forest(ratio[PUBLISHED.name], ratio[BASE.name]),
     ]
     return "\n".join(lines)
+
+
+def describe_forest(published: float, base: float) -> str:
+    """Return what the volume forest does to its base's deviance; scores are alike where it is silent."""
+    if published == base:
+        return "The volume forest was not applied there: it had not been seen to help."
+    return (
+        f"The volume forest {'improves' if published < base else 'does not improve'} on its base there."
+    )
 
 
 def render_table(table: pd.DataFrame) -> Iterator[str]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.ensemble import RandomForestClassifier
 
 from models.arrays import Floats, Integers
-from models.metrics import log_loss
+from models.metrics_shares import log_loss
 from models.panel import HOURS, Panel
 from models.past_origin import HORIZON_MONTHS, PastOrigin
 from warehouse import settings

@@ -31,6 +31,7 @@ from warehouse.columns import (
     SUGGESTED_PATROL,
     SUPPORT,
     TIME_OF_DAY,
+    UNKNOWN_ZONE,
     WEEKDAY_NAME,
     YEAR,
     ZONE,
@@ -171,7 +172,7 @@ MART_ZONE_DISTRIBUTION_TABLE = Table(
     "zone, year and offense category; complete over observed years",
     ("zone", "year", "offense_category"),
     (
-        replace(ZONE, description="Zone of the incident, or 'unknown'.", nullable=False),
+        replace(ZONE, description=f"Zone of the incident, or '{UNKNOWN_ZONE}'.", nullable=False),
         YEAR,
         OFFENSE_CATEGORY,
         INCIDENT_COUNT,

@@ -10,19 +10,16 @@ from hypothesis import strategies as st
 from models.metrics import (
     METRICS,
     CountSample,
-    accuracy,
-    brier_score,
     capture_share,
     coverage_share,
     list_metrics,
-    log_loss,
-    macro_f1,
     mean_absolute_error,
     pinball_loss,
     poisson_deviance,
     predicted_to_actual,
     resample_ratio,
 )
+from models.metrics_shares import accuracy, brier_score, log_loss, macro_f1
 
 PAIRS = st.lists(st.tuples(st.integers(0, 20), st.floats(0.01, 20)), min_size=1, max_size=40)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from models.model_card import describe_method, render_card
+from models.model_card import describe_forest, describe_method, render_card, tell_weight
 
 
 def test_card_names_data_scores_limits_and_use(published: Path) -> None:
@@ -25,6 +25,21 @@ def test_card_names_data_scores_limits_and_use(published: Path) -> None:
     assert max(len(line) for line in texts["Method"].splitlines()) <= 105
     page = render_card("20260101T000000Z", sections)
     assert page.startswith("# Model card of build 20260101T000000Z\n\n## Data\n")
+
+
+@pytest.mark.parametrize(
+    ("published", "base", "said"),
+    [(0.98, 0.99, " improves on"), (0.99, 0.98, "does not improve on"), (0.99, 0.99, "not applied")],
+)
+def test_forest_that_changes_nothing_is_not_said_to_improve(
+    published: float, base: float, said: str
+) -> None:
+    assert said in describe_forest(published, base)
+
+
+def test_weight_of_0_is_said_to_be_no_forest() -> None:
+    assert tell_weight(0.0) == "0% (not applied: it was not seen to help)"
+    assert tell_weight(0.2) == "20%"
 
 
 @pytest.mark.parametrize(
