@@ -15,6 +15,7 @@ import numpy as np
 from models.arrays import Floats, Integers
 from models.city_level import forecast_level
 from models.day_types import average_factors, count_day_types
+from models.hour_season import estimate_hour_seasons
 from models.panel import HOURS, Panel
 
 # Chosen by deviance at past origins (docs/adr/0002-base-and-forests.md).
@@ -88,8 +89,10 @@ def estimate_base(past: Panel, origin: int, targets: Integers) -> Base:
     by_month = level.rates[:, None, :] * average_factors(
         factors, count_day_types(targets, past.holidays)
     )
+    seasons = estimate_hour_seasons(past, targets)
+    by_hour = seasons[:, :, None] / (seasons @ city_shape)[:, None, :]
     by_place = estimate_shares(past, origin)[:, None, :] * shapes
-    return Base(by_place[:, None] * by_month[None], level.city_variance)
+    return Base(by_place[:, None] * (by_month * by_hour)[None], level.city_variance)
 
 
 def estimate_shares(past: Panel, origin: int) -> Floats:

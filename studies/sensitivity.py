@@ -14,7 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from models import base_rate, city_level, volume_forest
+from models import base_rate, city_level, hour_season, volume_forest
 from models.backtest import HORIZONS
 from models.metrics import poisson_deviance
 from models.panel import Panel
@@ -33,6 +33,8 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (base_rate, "SHAPE_TYPES", (1, 3, 5)),
     (base_rate, "SHAPE_TYPE_SHARE", (0.0, 0.5, 1.0)),
     (base_rate, "HOUR_BANDWIDTH", (0.7, 1.2, 2.0)),
+    (hour_season, "WAVE_SD", (0.0, 0.04, 0.08)),
+    (hour_season, "WAVE_BANDWIDTH", (1.5, 3.0, 6.0)),
     (city_level, "DEVIATION_EFOLDING_MONTHS", (1.5, 2.5, 6.0)),
     (city_level, "TREND_A_YEAR", (0.0, 0.03, 0.08)),
     (city_level, "HARMONICS", ((1e-6,), (0.07, 0.025), (0.12, 0.06))),
