@@ -26,7 +26,7 @@ from etl.districts import list_districts
 from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
-from models.backtest import list_origins, run_backtest
+from models.backtest_ledger import fill_ledger
 from models.forecast import Decisions, make_forecast
 from models.forecast_tables import fill_forecasts
 from models.load_panel import load_panel
@@ -54,7 +54,7 @@ from warehouse.records import name_build
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
 from warehouse.sweep import sweep_leftovers
-from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, SCORE_METRIC_TABLE
+from warehouse.tables_forecast import SCORE_METRIC_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
 
 OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
@@ -214,11 +214,9 @@ def write_tables(
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
         fill_forecasts(build, forecast, decisions, panel)
     with watch.time_stage("backtest"):
-        origins = list_origins(panel, 1) if request.with_backtest else []
-        if request.with_backtest and not origins:
-            tqdm.write("backtest left out: the data holds too few months")
         build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
-        build.insert_frame(BACKTEST_SCORE_TABLE, run_backtest(panel, origins))
+        if request.with_backtest:
+            tqdm.write(fill_ledger(build, panel, request.builds, city.name, request.source_kind))
     with watch.time_stage("compare"):
         comparison = compare_with_last(build, request.builds, city.name, request.source_kind)
         say_compared(build, comparison)

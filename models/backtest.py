@@ -38,6 +38,7 @@ from models.metrics import (
 )
 from models.metrics_shares import ShareSample
 from models.model_names import BASE, CITY_SHARES, LIGHTGBM, PLACE_SHARES, PUBLISHED, REFERENCE
+from models.origin_inputs import split_panel
 from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS, MIN_HISTORY_MONTHS, ORIGIN_STEP_MONTHS, replay_origins
 from models.patrol_forest import estimate_shares, fit_patrol, share_out
@@ -93,15 +94,16 @@ class OriginForecast:
 
 
 def list_origins(panel: Panel, origins: int) -> list[int]:
-    """Return up to `origins` past origins, newest first, a quarter apart.
+    """Return up to `origins` past origins, newest first: first months of calendar quarters.
 
-    The newest has a year of targets after it. Each has at least twice `MIN_HISTORY_MONTHS` months of
-    data before it and targets in the data after it; with too little data there are none.
+    So the next refresh has the same ones. The newest has a year of whole months after it. Each has at
+    least twice `MIN_HISTORY_MONTHS` months of data before it and targets in the data after it; with
+    too little data there are none.
     """
-    first, end = int(panel.month_numbers[0]), int(panel.month_numbers[-1]) + 1
+    newest = (panel.end - HORIZON_MONTHS) // ORIGIN_STEP_MONTHS * ORIGIN_STEP_MONTHS
     fit = [
         start
-        for start in range(end - HORIZON_MONTHS, first, -ORIGIN_STEP_MONTHS)
+        for start in range(newest, int(panel.month_numbers[0]), -ORIGIN_STEP_MONTHS)
         if (panel.month_numbers < start).sum() >= 2 * MIN_HISTORY_MONTHS
         and len(panel.between(start, start + HORIZON_MONTHS).days)
     ]
@@ -131,23 +133,21 @@ def run_backtest(panel: Panel, origins: list[int], *, with_slow_baselines: bool 
 
 
 def score_origin(panel: Panel, origin: int, with_slow_baselines: bool) -> list[Score]:
-    """Return the scores at one origin, for every horizon that the data reaches."""
+    """Return the scores at one of `list_origins`, for every horizon with months in the data."""
     forecast = forecast_origin(panel, origin, with_slow_baselines=with_slow_baselines)
-    reached = int(panel.month_numbers[-1]) + 1 - origin
     rows: list[Score] = []
     for horizon in HORIZONS:
-        if horizon <= reached:
-            part = forecast.until(horizon)
-            if len(part.future.days):
-                rows += score_volume(part, horizon)
-                rows += score_intervals(part, horizon)
-                rows += score_patrol(part, horizon)
+        part = forecast.until(horizon)
+        if len(part.future.days):
+            rows += score_volume(part, horizon)
+            rows += score_intervals(part, horizon)
+            rows += score_patrol(part, horizon)
     return rows
 
 
 def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = False) -> OriginForecast:
     """Return every model's forecast; all they know is `panel.before(origin)` and the months' dates."""
-    past, future = panel.before(origin), panel.between(origin, origin + HORIZON_MONTHS)
+    past, future = split_panel(panel, origin)
     targets = future.month_numbers
     past_origins = replay_origins(past, origin)
     base = estimate_base(past, origin, targets)

@@ -13,7 +13,7 @@ from models.arrays import Floats, Integers
 MAX_LAG_MONTHS = 12
 """Months after which a month counts as reported in full."""
 
-LATE_COLUMNS = ["place", "month_number", "hour", "stratum", "reported_month", "incidents"]
+LATE_COLUMNS = ["place", "month_number", "day", "hour", "stratum", "reported_month", "incidents"]
 
 
 def estimate_completeness(

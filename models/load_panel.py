@@ -32,7 +32,7 @@ GROUP BY ALL
 
 LATE_SELECT = f"""
 SELECT place, {select_month_number("occurred_at")} AS month_number,
-       hour(occurred_at) AS hour, stratum,
+       date_trunc('day', occurred_at) AS day, hour(occurred_at) AS hour, stratum,
        {select_month_number("reported_at")} AS reported_month, count(*) AS incidents
 FROM incident JOIN place_of USING (neighborhood) JOIN stratum_of USING (nibrs_code)
 WHERE date_trunc('month', reported_at) > date_trunc('month', occurred_at)
@@ -106,6 +106,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         day_type_days=day_type_days,
         day_type_counts=day_type_counts,
         day_counts=day_counts,
+        dates=pd.DatetimeIndex(days["day"]),
         day_months=days["month_number"].to_numpy(np.int64),
         late=late[LATE_COLUMNS],
         holidays=holidays,

@@ -48,7 +48,8 @@ HEADINGS = (
 )  # fmt: skip
 
 SCORES_SELECT = """
-SELECT model, horizon_months, metric, avg(value) AS value, count(DISTINCT origin) AS origins,
+SELECT model, horizon_months, metric, avg(value) AS value, min(value) AS lowest, max(value) AS highest,
+       count(DISTINCT origin) AS origins,
        min(origin) AS first_origin, max(origin) AS last_origin
 FROM backtest_score WHERE subset = $subset AND grain IN ($cell, $month)
 GROUP BY ALL
@@ -152,7 +153,7 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
     shown = ", ".join(f"{model} {loss:.4f}" for model, loss in losses.items())
     ratio = table[DEVIANCE_RATIO.name]
     lines = [
-        f"{horizon} months ahead, origins: {longest['origins'].max()}, from "
+        f"{horizon} months ahead, means over past origins: {longest['origins'].max()}, from "
         f"{longest['first_origin'].min():%Y-%m} to {longest['last_origin'].max():%Y-%m}. Deviance below "
         f"1 is better than `{REFERENCE.name}`; the coverage of {level} % intervals should be near "
         f"{COVERAGE[level].target_value:.2f}.",
@@ -161,9 +162,22 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
         "",
         f"Patrol type, log-loss, lower is better: {shown}.",
         "",
+        describe_range(longest),
         describe_forest(ratio[PUBLISHED.name], ratio[BASE.name]),
     ]
     return "\n".join(lines)
+
+
+def describe_range(scores: pd.DataFrame) -> str:
+    """Return between what the published model's scores lay over the origins."""
+    published = scores[scores["model"] == PUBLISHED.name].set_index("metric")
+    names = [metric.name for metric in SHOWN_METRICS]
+    ranges = [
+        f"{heading} {published.loc[name, 'lowest']:.3f} to {published.loc[name, 'highest']:.3f}"
+        for name, heading in zip(names, HEADINGS, strict=True)
+        if name in published.index
+    ]
+    return wrap(f"`{PUBLISHED.name}` by origin: {', '.join(ranges)}.")
 
 
 def describe_forest(published: float, base: float) -> str:

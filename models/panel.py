@@ -4,6 +4,7 @@ Input: arrays of the clean tables (`models.load_panel`). Output: a `Panel`, whol
 known at an origin. Cells without incidents are there with 0; months without observed days are not.
 """
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.arrays import Floats, Integers
-from models.day_types import average_holidays, estimate_factors
+from models.day_types import average_holidays, estimate_factors, find_day_types
 from models.late_reports import estimate_completeness
 from warehouse.columns import PATROL_TYPES, UNKNOWN_ZONE
-from warehouse.months import MONTHS
+from warehouse.months import MONTHS, number_month
 
 HOURS = 24
 
@@ -41,11 +42,10 @@ class Panel:
     `warehouse.months`. `calendar_days[t]` are observed calendar days and `clock_hours[t, h]` the clock
     hours observed: a day has one of each, but for the two clock changes. `completeness[t]` is
     the share of a month's incidents that are expected to be reported by now. `day_counts[n, d]` are
-    incidents of each observed day, as finally reported, and `day_months[d]` the number of its month.
-    `late` lists incidents reported in a later month than they occurred in: `place`, `month_number`,
-    `hour`, `stratum`, `reported_month`, `incidents`. `npu[n]` and `zone[n]` may be None; `is_named[n]`
-    is false for a place outside the named neighborhoods. `holidays` are the city's, of past and
-    forecast years: a calendar is known ahead.
+    incidents of each observed day, `dates[d]` which day that is and `day_months[d]` the number of its
+    month. `late` lists incidents reported in a later month than they occurred in (`LATE_COLUMNS`).
+    `npu[n]` and `zone[n]` may be None; `is_named[n]` is false for a place outside the named
+    neighborhoods. `holidays` are the city's, of past and forecast years: a calendar is known ahead.
     """
 
     neighborhoods: tuple[str, ...]
@@ -61,6 +61,7 @@ class Panel:
     day_type_days: Integers
     day_type_counts: npt.NDArray[np.float32]
     day_counts: npt.NDArray[np.uint16]
+    dates: pd.DatetimeIndex
     day_months: Integers
     late: pd.DataFrame
     holidays: pd.DatetimeIndex
@@ -116,17 +117,32 @@ class Panel:
         """Calendar months (t), 1-12."""
         return self.month_numbers % MONTHS + 1
 
+    @property
+    def end(self) -> int:
+        """Number of the first month whose last day is not in the data."""
+        return number_month((self.dates[-1] + dt.timedelta(days=1)).date())
+
     def before(self, origin: int) -> "Panel":
         """Return what was known at the start of a month: months before it, reports before it.
 
-        What is still to be reported of them is told by `completeness`.
+        What is still to be reported of them is told by `completeness`. Holidays end with the year of
+        the last month that is forecast from there, so that later data changes nothing of it.
         """
         past = self.select_months(self.month_numbers < origin)
         unknown = past.late[past.late["reported_month"] >= origin]
+        place, hour, stratum = unknown["place"], unknown["hour"], unknown["stratum"]
         month = np.searchsorted(past.month_numbers, unknown["month_number"])
-        cells = (unknown["place"], month, unknown["hour"], unknown["stratum"])
-        np.subtract.at(past.stratum_counts, cells, unknown["incidents"])
-        known = replace(past, late=past.late[past.late["reported_month"] < origin])
+        day_type = find_day_types(pd.DatetimeIndex(unknown["day"]), past.holidays)
+        day = np.searchsorted(past.dates, pd.DatetimeIndex(unknown["day"]))
+        incidents = unknown["incidents"]
+        np.subtract.at(past.stratum_counts, (place, month, hour, stratum), incidents)
+        np.subtract.at(past.day_type_counts, (month, day_type, hour, stratum), incidents)
+        np.subtract.at(past.day_counts, (place, day), incidents.to_numpy(np.uint16))
+        known = replace(
+            past,
+            late=past.late[past.late["reported_month"] < origin],
+            holidays=past.holidays[past.holidays.year <= (origin + MONTHS - 1) // MONTHS],
+        )
         reported = known.counts.sum(axis=(0, 2))
         completeness = estimate_completeness(reported, known.month_numbers, known.late, origin)
         return replace(known, completeness=completeness)
@@ -148,6 +164,7 @@ class Panel:
             day_type_days=self.day_type_days[chosen],
             day_type_counts=self.day_type_counts[chosen],
             day_counts=self.day_counts[:, days],
+            dates=self.dates[days],
             day_months=self.day_months[days],
             late=self.late[self.late["month_number"].isin(self.month_numbers[chosen])],
         )

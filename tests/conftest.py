@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from etl.city import City, load_city
 from etl.clean import clean_files
+from models import backtest_ledger
 from refresh import Request, refresh
 from serve.app import create_app
 from tests.raw import write_daily
@@ -25,9 +26,13 @@ CleanFiles = Callable[[Sequence[Path]], Build]
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
-    """One thread a process: on small data a second one costs more than it gives."""
+    """One thread a process: on small data a second one costs more than it gives.
+
+    And two past origins a build: more would cost minutes and show nothing else.
+    """
     with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
         patch.setattr(settings, "available_cores", lambda: 1)
+        patch.setattr(backtest_ledger, "LEDGER_ORIGINS", 2)
         yield
 
 

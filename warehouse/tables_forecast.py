@@ -326,6 +326,37 @@ SCORE_METRIC_TABLE = Table(
     ),
 )
 
+BACKTEST_ORIGIN_TABLE = Table(
+    "backtest_origin",
+    "The past origins that backtest_score holds, and which build computed the scores of each. Scores are"
+    " taken over from the last build where nothing changed that they follow from.",
+    "origin; empty where the backtest was left out",
+    ("origin",),
+    (
+        Column("origin", "DATE", "First day that the models did not know.", "Origin"),
+        Column(
+            "input_hash", "VARCHAR",
+            "Hash of the data before the origin, the months scored after it, the source of the models"
+            " and the versions of their libraries.", "Hash of the inputs",
+        ),
+        Column(
+            "is_reused", "BOOLEAN", "Whether the scores were taken over from the last build.", "Reused",
+        ),
+        Column(
+            "computed_build_id", "VARCHAR",
+            "Earlier build that computed the scores; NULL where this build did.", "Computed by",
+            nullable=True,
+        ),
+        DATA_SOURCE,
+    ),
+    reconciliations=(
+        Reconciliation("backtest_origin has an origin without scores", """
+            SELECT count(*) FROM backtest_origin ANTI JOIN backtest_score USING (origin)"""),
+        Reconciliation("backtest_origin.is_reused contradicts computed_build_id", """
+            SELECT count(*) FROM backtest_origin WHERE is_reused = (computed_build_id IS NULL)"""),
+    ),
+)
+
 BACKTEST_SCORE_TABLE = Table(
     "backtest_score",
     "Scores of forecasts made at a past origin from data before it, on what then happened.",
@@ -333,7 +364,10 @@ BACKTEST_SCORE_TABLE = Table(
     ("model", "origin", "horizon_months", "grain", "subset", "metric"),
     (
         Column("model", "VARCHAR", "Model that made the forecast.", "Model"),
-        Column("origin", "DATE", "First day that the model did not know.", "Origin"),
+        Column(
+            "origin", "DATE", "First day that the model did not know.", "Origin",
+            references="backtest_origin.origin",
+        ),
         Column(
             "horizon_months", "INTEGER", "Months after the origin that were scored.",
             "Horizon", unit="months", minimum=1,

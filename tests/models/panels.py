@@ -10,6 +10,7 @@ from models.day_types import HOLIDAY
 from models.late_reports import LATE_COLUMNS
 from models.panel import HOURS, Panel, Stratum
 from warehouse.columns import PATROL_TYPES
+from warehouse.months import start_month
 
 FIRST_MONTH = 2019 * 12
 """January 2019."""
@@ -53,9 +54,24 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
         day_type_days=np.tile(TYPE_DAYS, (months, 1)),
         day_type_counts=np.einsum("nths,k->tkhs", counts, TYPE_DAYS / DAYS).astype(np.float32),
         day_counts=by_day.reshape(places, -1).astype(np.uint16),
+        dates=spread_days(months),
         day_months=np.repeat(np.arange(FIRST_MONTH, FIRST_MONTH + months), DAYS),
-        late=pd.DataFrame({name: pd.Series(dtype=np.int64) for name in LATE_COLUMNS}),
+        late=pd.DataFrame({name: pd.Series(dtype=np.int64) for name in LATE_COLUMNS}).astype(
+            {"day": "datetime64[ns]"}
+        ),
         holidays=pd.DatetimeIndex([]),
+    )
+
+
+def spread_days(months: int) -> pd.DatetimeIndex:
+    """Return `DAYS` days of each month, its first and its last among them; February has some twice."""
+    starts = [pd.Timestamp(start_month(FIRST_MONTH + month)) for month in range(months)]
+    return pd.DatetimeIndex(
+        [
+            start + pd.Timedelta(days=int(offset))
+            for start in starts
+            for offset in np.linspace(0, start.days_in_month - 1, DAYS)
+        ]
     )
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.models.panels import FIRST_MONTH, make_panel
+from warehouse.months import start_month
 
 JANUARY, FEBRUARY, MARCH, APRIL = range(FIRST_MONTH, FIRST_MONTH + 4)
 
@@ -20,7 +21,7 @@ def test_factor_of_an_age_is_taken_from_months_beyond_that_age_only() -> None:
     counts = np.zeros((1, 3, 24, 4), dtype=np.float32)
     counts[0, :, 12, 0] = [sum(lags) for lags in REPORTS.values()]
     rows = [
-        (0, month, 12, 0, month + lag, incidents)
+        (0, month, start_month(month), 12, 0, month + lag, incidents)
         for month, lags in REPORTS.items()
         for lag, incidents in enumerate(lags)
         if lag

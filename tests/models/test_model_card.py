@@ -1,5 +1,6 @@
 """The model card: every build says what it is."""
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -20,6 +21,10 @@ def test_card_names_data_scores_limits_and_use(published: Path) -> None:
     assert f"Districts: {named}." in " ".join(texts["Data"].splitlines())
     for model in ("base_and_forest", "reference_empirical_bayes", "cell_mean", "seasonal_naive"):
         assert f"| {model} | " in texts["Scores"]
+    assert "means over past origins: 2, from" in texts["Scores"]
+    assert re.search(
+        r"`base_and_forest` by origin: deviance / reference 0\.\d+ to [01]\.\d+,", texts["Scores"]
+    )
     assert "Reported crime is not crime" in texts["Limits"]
     assert "not an observed deployment" in texts["Limits"]
     assert max(len(line) for line in texts["Method"].splitlines()) <= 105

@@ -12,6 +12,7 @@ from models.load_panel import load_panel
 from tests.conftest import CleanFiles
 from tests.models.panels import FIRST_MONTH, make_panel
 from tests.raw import write_raw
+from warehouse.months import start_month
 
 
 def at(number: int, utc: str, **change: str) -> dict[str, str]:
@@ -90,7 +91,7 @@ def test_before_leaves_out_what_was_reported_later_and_says_what_share_that_is()
     counts = panel.stratum_counts
     late = pd.DataFrame(
         [
-            (0, FIRST_MONTH + t, 12, 0, FIRST_MONTH + t + lag, incidents)
+            (0, FIRST_MONTH + t, start_month(FIRST_MONTH + t), 12, 0, FIRST_MONTH + t + lag, incidents)
             for t in range(24)
             for lag, incidents in ((1, 30.0), (3, 10.0))
         ],

@@ -176,6 +176,9 @@ DAMAGES = [
         (f"UPDATE {mart} SET incident_count = incident_count + 1", f"{mart}.incident_count does not add")
         for mart in ("mart_yearly_trend", "mart_neighborhood_density", "mart_time_of_day")
     ),
+    ("DELETE FROM backtest_score", "backtest_origin has an origin without scores"),
+    ("UPDATE backtest_origin SET is_reused = NOT is_reused", "is_reused contradicts computed_build_id"),
+    ("DELETE FROM backtest_origin", "backtest_score.origin: not found in backtest_origin.origin"),
     ("DELETE FROM refresh_run", "refresh_run is not one row"),
     ("DROP TABLE holiday", "the build lacks holiday: another version"),
     ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),

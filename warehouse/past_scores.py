@@ -1,0 +1,60 @@
+"""Scores of past origins that the last build of the same feed holds already.
+
+Input: an unpublished build, a folder of builds, the hashes of the inputs of its past origins. Output:
+rows of `backtest_origin` and `backtest_score` for those whose inputs are the same.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from warehouse.build import Build
+from warehouse.changes import BEFORE, find_last_build
+from warehouse.errors import LACKS
+from warehouse.read import attach_build
+from warehouse.records import name_id
+
+# Who computed a score stays known, however often it is taken over.
+ORIGINS_SELECT = f"""
+SELECT origin, input_hash, coalesce(computed_build_id, $build_id) AS computed_build_id
+FROM {BEFORE}.backtest_origin JOIN wanted_origins USING (origin, input_hash)
+"""
+SCORES_SELECT = f"""
+SELECT * EXCLUDE (data_source) FROM {BEFORE}.backtest_score
+WHERE origin IN (SELECT origin FROM ({ORIGINS_SELECT}))
+"""
+
+
+class PastScores(NamedTuple):
+    """Rows of `backtest_origin` and `backtest_score`, and in words why there are none, if so."""
+
+    origins: pd.DataFrame
+    scores: pd.DataFrame
+    reason: str
+
+
+def find_past_scores(
+    build: Build, builds: Path, city: str, source_kind: str, wanted: pd.DataFrame
+) -> PastScores:
+    """Return what the last published build of the same feed holds of wanted origins.
+
+    `wanted` has the columns `origin` and `input_hash`. `build` must hold its `raw_file`. A build whose
+    SHA-256 is not that of its record is passed over; one of another version holds nothing.
+    """
+    last, warnings = find_last_build(build, builds, city, source_kind)
+    nothing = wanted[:0].assign(computed_build_id="")
+    if last is None:
+        return PastScores(nothing, pd.DataFrame(), "; ".join(warnings))
+    connection, build_id = build.connection, {"build_id": name_id(last)}
+    connection.register("wanted_origins", wanted)
+    try:
+        with attach_build(connection, last, BEFORE):
+            origins = connection.execute(ORIGINS_SELECT, build_id).df()
+            scores = connection.execute(SCORES_SELECT, build_id).df()
+    except LACKS:
+        reason = f"{last.name} was written by another version of ATLShield"
+        return PastScores(nothing, pd.DataFrame(), reason)
+    finally:
+        connection.unregister("wanted_origins")
+    return PastScores(origins, scores, "; ".join(warnings))
