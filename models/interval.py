@@ -31,7 +31,7 @@ VOLUME_EDGES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 MIN_OVERDISPERSION = 1e-6
 DEFAULT_OVERDISPERSION = 0.03
 """Overdispersion where there is no past origin to estimate it at: a level off by 17 %."""
-CITY_PRIOR_WEIGHT = 3.0
+CITY_PRIOR_WEIGHT = 1.0
 """Prior weight, in past origins, of the city level's own variance in what the city's is scaled to."""
 PRIOR_WEIGHT_CELLS = 100.0
 """Prior weight, in cells, of the city's overdispersion in that of a group, and of the model's own
