@@ -7,7 +7,7 @@ Input: `staged`, `repaired`, `incident` and `calendar` of a build that is being 
 import numpy as np
 import pandas as pd
 
-from etl.level_breaks import find_breaks
+from etl.level_breaks import LevelBreak, find_breaks
 from etl.raw_file import RawFile
 from warehouse.build import Build
 from warehouse.columns import ALL_INCIDENTS
@@ -86,6 +86,20 @@ SELECT 'monthly_incidents' AS health_check, subject, month_start, incidents::DOU
        format('{}, {}: {} incidents on {} observed days', subject,
               strftime(month_start, '%Y-%m'), incidents, days) AS detail
 FROM monthly_volume
+"""
+
+# A month belongs to the file that most of its incidents are from.
+FILE_CHANGE_SELECT = f"""
+WITH month_file AS (
+    SELECT {select_month_number("occurred_at")} AS month_number, raw_file, count(*) AS incidents
+    FROM incident GROUP BY ALL
+), main_file AS (
+    SELECT month_number, arg_max(raw_file, (incidents, raw_file)) AS raw_file
+    FROM month_file GROUP BY month_number
+), followed AS (
+    SELECT *, lag(raw_file) OVER (ORDER BY month_number) AS file_before FROM main_file
+)
+SELECT month_number, file_before, raw_file FROM followed WHERE raw_file <> file_before
 """
 
 MISSING_MONTH_SELECT = f"""
@@ -198,29 +212,35 @@ def list_level_breaks(build: Build) -> pd.DataFrame:
         SELECT subject, {select_month_number("month_start")} AS month_number,
                incidents::DOUBLE AS incidents, days::DOUBLE AS days
         FROM monthly_volume ORDER BY ALL""").df()
+    changes = {
+        int(month): f", where {after} follows {before}"
+        for month, before, after in build.connection.execute(FILE_CHANGE_SELECT).fetchall()
+    }
     rows = [
-        describe_break(str(subject), found.month_number, found.before, found.after)
+        describe_break(str(subject), found, changes.get(found.month_number, ""))
         for subject, series in volume.groupby("subject")
         for found in find_breaks(
             series["month_number"].to_numpy(np.int64),
             series["incidents"].to_numpy(np.float64),
             series["days"].to_numpy(np.float64),
+            frozenset(changes),
         )
     ]
     names = [c for c in FEED_HEALTH_TABLE.column_names if c not in ("finding_number", "data_source")]
     return pd.DataFrame(rows, columns=names)
 
 
-def describe_break(subject: str, month_number: int, before: float, after: float) -> dict[str, object]:
-    """Return one row of `feed_health` for a break."""
-    month = start_month(month_number)
+def describe_break(subject: str, found: LevelBreak, change: str) -> dict[str, object]:
+    """Return one row of `feed_health` for a break; `change` says which file ends there, if one does."""
+    month = start_month(found.month_number)
     return {
         "health_check": "level_break",
         "subject": subject,
         "month_start": month,
-        "value": after,
-        "expected_value": before,
+        "value": found.after,
+        "expected_value": found.before,
         "is_warning": True,
-        "detail": f"{subject}: from {before:.3g} to {after:.3g} incidents a day since {month:%Y-%m}; "
+        "detail": f"{subject}: from {found.before:.3g} to {found.after:.3g} incidents a day since "
+        f"{month:%Y-%m} ({found.months_before} months and {found.months_after} compared){change}; "
         "training across this break mixes two levels",
     }

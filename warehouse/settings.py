@@ -74,7 +74,7 @@ MAX_MISSING_SHARE = 0.3
 """An optional column of which more is missing is left out of a file."""
 
 BREAK_WINDOW_MONTHS = 6
-"""Months on each side of a break in level that are compared."""
+"""Months on each side of a break in level that are compared at most."""
 
 MIN_MONTH_DAYS = 15
 """A month with fewer observed days is left out of monthly series: it says more about its part of the

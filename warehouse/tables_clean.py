@@ -276,16 +276,16 @@ FEED_HEALTH_TABLE = Table(
             "value", "DOUBLE",
             "missing_share, midnight_share: share of the file's rows, 0 to 1, values that cannot be"
             " read counted as missing; monthly_incidents: incidents; missing_month: observed days;"
-            f" level_break: incidents per observed day in the {BREAK_WINDOW_MONTHS} months from that"
-            " one on.",
+            " level_break: incidents per observed day in the months from that one on that are"
+            f" compared, 2 to {BREAK_WINDOW_MONTHS}.",
             "Value", minimum=0,
         ),
         Column(
             "expected_value", "DOUBLE",
             "missing_share, midnight_share: share above which there is a warning; missing_month:"
-            f" days of the month; level_break: incidents per observed day in the {BREAK_WINDOW_MONTHS}"
-            " months before;"
-            " NULL for monthly_incidents.", "Expected value", nullable=True, minimum=0,
+            " days of the month; level_break: incidents per observed day in the months before that are"
+            f" compared, 2 to {BREAK_WINDOW_MONTHS}; NULL for monthly_incidents.",
+            "Expected value", nullable=True, minimum=0,
         ),
         Column("is_warning", "BOOLEAN", "Whether the refresh warns of it.", "Warning"),
         Column("detail", "VARCHAR", "The finding as a sentence.", "Detail"),

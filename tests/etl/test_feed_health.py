@@ -157,9 +157,39 @@ def test_break_in_level_is_found_and_warned_of(tmp_path: Path, city: City) -> No
     assert found[0] == ("Society", "2021-07-01", pytest.approx(after), pytest.approx(before), True)
     assert [row[:2] for row in found[1:]] == [("all", "2021-07-01")]
     assert next(text for text in summary.warnings if "levels" in text) == (
-        "Society: from 1.86 to 11.7 incidents a day since 2021-07; "
+        "Society: from 1.86 to 11.7 incidents a day since 2021-07 (6 months and 6 compared); "
         "training across this break mixes two levels"
     )
+
+
+def test_level_that_returns_is_found_where_a_new_file_begins(tmp_path: Path, city: City) -> None:
+    """A year of three a day, then a file of five a day for four months and three again."""
+    periods = [
+        (dt.date(2021, 1, 1), 365, 3),
+        (dt.date(2022, 1, 1), 120, 8),
+        (dt.date(2022, 5, 1), 120, 3),
+    ]
+    days = [
+        (start + dt.timedelta(days=day), place)
+        for start, count, daily in periods
+        for day in range(count)
+        for place in range(daily)
+    ]
+    rows = list_rows([occur(f"{day:%m/%d/%Y}") for day, _ in days])
+    raws = [
+        write_raw(
+            tmp_path / name, [row for row, (day, _) in zip(rows, days, strict=True) if day.year == year]
+        )
+        for name, year in (("old.csv", 2021), ("new.csv", 2022))
+    ]
+    warnings = [
+        text for text in summarize(tmp_path / "built.duckdb", raws, city).warnings if "all" in text
+    ]
+    assert [text.split(" (")[0] for text in warnings] == [
+        "all: from 3 to 8 incidents a day since 2022-01",
+        "all: from 8 to 3 incidents a day since 2022-05",
+    ]
+    assert ["where new.csv follows old.csv" in text for text in warnings] == [True, False]
 
 
 def test_refresh_gives_each_warning_once(
@@ -270,3 +300,17 @@ def test_thin_real_sample_breaks_in_2022(tmp_path: Path, city: City, real_data: 
         "all: from 21.6 to 10.8"
     )
     assert all("since 2022-01" in warning for warning in warnings)
+
+
+@pytest.mark.real_data
+def test_real_lockdown_and_change_of_records_system_are_seen(
+    tmp_path: Path, city: City, real_data: Path
+) -> None:
+    names = ("cobra_2019", "cobra_2020_to_september", "cobra_2020_from_october", "cobra_2021")
+    raws = [real_data / f"{name}.csv.gz" for name in names]
+    warnings = summarize(tmp_path / "built.duckdb", raws, city).warnings
+    assert [w.split(" incidents")[0] for w in warnings if w.startswith("all")] == [
+        "all: from 57.3 to 32.1", "all: from 46.9 to 75.6"
+    ]  # fmt: skip
+    months = [warning.split("since ")[1][:7] for warning in warnings if "since" in warning]
+    assert set(months) == {"2020-04", "2020-10"}
