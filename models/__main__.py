@@ -94,7 +94,7 @@ def make_backtest(
 def print_scores(scores: pd.DataFrame) -> None:
     """Print one table per horizon: models by origin, deviance beside the reference, and the means."""
     for horizon, part in scores.groupby("horizon_months"):
-        ratio = part[part["metric"] == DEVIANCE_RATIO.name]
+        ratio = part[(part["metric"] == DEVIANCE_RATIO.name) & (part["subset"] == ALL)]
         table = ratio.pivot_table(index="model", columns="origin", values="value", sort=False)
         table["mean"] = table.mean(axis=1)
         print(f"\n{horizon} months ahead: Poisson deviance beside the reference, below 1 is better")

@@ -14,6 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from models.arrays import Floats
+from models.backtest_offenses import OffenseForecast, forecast_offenses, list_reported_samples
 from models.base_rate import estimate_base, estimate_reference
 from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_lightgbm, has_lightgbm
 from models.interval import Interval, IntervalModel, fit_intervals
@@ -28,6 +29,7 @@ from models.metrics import (
     MONTH_GRAIN,
     NAMED,
     PATROL_METRICS,
+    REPORTED,
     ZONE_GRAIN,
     ZONE_MONTH_GRAIN,
     CountSample,
@@ -69,13 +71,15 @@ class OriginForecast:
     """What was said at one origin about the months after it that were then observed.
 
     `rates` by model are crimes per clock hour (neighborhood, month, hour), `shares` by model those of
-    patrol types (…, type), `city_variance` (month) is that of the city's level.
+    patrol types (…, type), `offenses` is what was said of offenses, `city_variance` (month) is that of
+    the city's level.
     """
 
     origin: int
     future: Panel
     rates: dict[str, Floats]
     shares: dict[str, Floats]
+    offenses: OffenseForecast
     intervals: IntervalModel
     city_variance: Floats
 
@@ -88,6 +92,7 @@ class OriginForecast:
             future,
             {model: rates[:, :count] for model, rates in self.rates.items()},
             {model: shares[:, :count] for model, shares in self.shares.items()},
+            self.offenses,
             self.intervals,
             self.city_variance[:count],
         )
@@ -142,6 +147,7 @@ def score_origin(panel: Panel, origin: int, with_slow_baselines: bool) -> list[S
             rows += score_volume(part, horizon)
             rows += score_intervals(part, horizon)
             rows += score_patrol(part, horizon)
+            rows += score_offenses(part, horizon)
     return rows
 
 
@@ -154,11 +160,12 @@ def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = Fa
     rates = base.rates.sum(axis=3)
     volume, patrol = fit_volume(past_origins, origin), fit_patrol(past_origins, origin)
     base_shares = share_out(past, base.rates)
+    correction = volume.correct(past, origin, targets, rates)
     reference = estimate_reference(past, origin)
     by_model = {
         REFERENCE.name: np.broadcast_to(reference[:, None, :], rates.shape),
         BASE.name: rates,
-        PUBLISHED.name: rates * volume.correct(past, origin, targets, rates),
+        PUBLISHED.name: rates * correction,
         **{model: predict(past, targets) for model, predict in SIMPLE_BASELINES.items()},
     }
     if with_slow_baselines:
@@ -173,7 +180,8 @@ def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = Fa
         PUBLISHED.name: patrol.predict(base_shares, targets),
     }
     intervals = fit_intervals(past_origins)
-    return OriginForecast(origin, future, by_model, shares, intervals, base.city_variance)
+    offenses = forecast_offenses(past, origin, base.rates * correction[..., None])
+    return OriginForecast(origin, future, by_model, shares, offenses, intervals, base.city_variance)
 
 
 def score_volume(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
@@ -248,6 +256,12 @@ def score_patrol(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
     for model, shares in forecast.shares.items():
         sample = ShareSample(forecast.future.patrol_counts, shares)
         yield from list_scores(forecast, horizon, model, CELL_GRAIN, ALL, PATROL_METRICS, sample)
+
+
+def score_offenses(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
+    """Yield the scores of what the public reports, where it does not report all."""
+    for model, sample in list_reported_samples(forecast.offenses, forecast.future):
+        yield from list_scores(forecast, horizon, model, CELL_GRAIN, REPORTED, COUNT_METRICS, sample)
 
 
 def list_scores(

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from models.metrics import (
+    ALL,
     CAPTURE,
     CELL_GRAIN,
     COVERAGE,
@@ -76,6 +77,7 @@ def select_longest(
 
 def draw_skill(axes: Axes, scores: pd.DataFrame) -> None:
     """Draw each model's deviance beside the reference's, by origin, with its bootstrap interval."""
+    scores = scores[scores["subset"] == ALL]
     rows = select_longest(scores, DEVIANCE_RATIO, "grain", CELL_GRAIN)
     table = rows.pivot_table(index="origin", columns="model", values="value").sort_index()
     off = [str(model) for model in table if table[model].max() > MAX_RATIO_SHOWN]
@@ -129,6 +131,7 @@ def draw_coverage(axes: Axes, scores: pd.DataFrame) -> None:
 
 def draw_hit_rate(axes: Axes, scores: pd.DataFrame) -> None:
     """Draw the share of incidents in the highest-ranked cells, by model, mean over origins."""
+    scores = scores[scores["subset"] == ALL]
     table = pd.DataFrame(
         {
             level: select_longest(scores, metric, "grain", CELL_GRAIN).groupby("model")["value"].mean()

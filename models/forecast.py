@@ -13,6 +13,7 @@ import pandas as pd
 
 from models.arrays import Floats, Integers
 from models.base_rate import estimate_base
+from models.category_mix import estimate_mix
 from models.day_types import DAY_TYPES, average_factors, find_day_types
 from models.interval import IntervalModel, fit_intervals
 from models.panel import HOURS, Panel
@@ -53,14 +54,17 @@ class Forecast:
     """Arrays by neighborhood, the twelve months in calendar order, and hour.
 
     `weekday` (…, weekday, hour) are crimes in the clock hour on an average such weekday of the month,
-    `expected` and `baseline` (…, hour) on an average day. `shares` (…, type) and `categories`
+    `expected` and `baseline` (…, hour) on an average day; `weekday_reported` and `reported` are what the
+    public reports of them. `shares` (…, type) and `categories`
     (…, category) are shares of `expected`; each adds up to 1. `city_variance` (month) is that of the
     city's level (`models.city_level.Level`).
     """
 
     days: Days
     weekday: Floats
+    weekday_reported: Floats
     expected: Floats
+    reported: Floats
     baseline: Floats
     shares: Floats
     category_names: tuple[str, ...]
@@ -100,18 +104,20 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
     base = estimate_base(past, origin, targets)
     correction = volume.correct(past, origin, targets, base.rates.sum(axis=3))
     days = list_days(targets, zone, past.holidays)
-    weekday = spread_over_weekdays(past, base.rates * correction[..., None], days)
+    rates, mix = base.rates * correction[..., None], estimate_mix(past)
+    weekday = spread_over_weekdays(past, rates, days)
+    reported = np.minimum(spread_over_weekdays(past, mix.keep_reported(rates), days), weekday)
     expected = average_weekdays(weekday, days)
-    names = tuple(sorted({name for stratum in past.strata for name in stratum.category_shares}))
-    mix = np.array([[s.category_shares.get(name, 0.0) for name in names] for s in past.strata])
     forecast = Forecast(
         days=days,
         weekday=weekday,
+        weekday_reported=reported,
         expected=expected,
+        reported=np.minimum(average_weekdays(reported, days), expected),
         baseline=average_weekdays(spread_over_weekdays(past, base.rates, days), days),
         shares=patrol.predict(share_out(past, base.rates), targets),
-        category_names=names,
-        categories=base.rates @ mix / base.rates.sum(axis=3, keepdims=True),
+        category_names=past.category_names,
+        categories=mix.share_categories(base.rates),
         intervals=fit_intervals(past_origins),
         city_variance=base.city_variance,
     )

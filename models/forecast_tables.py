@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from models.arrays import Floats, Integers
-from models.forecast import WEEKDAYS, Decisions, Forecast
+from models.forecast import WEEKDAYS, Days, Decisions, Forecast
 from models.interval import Interval
 from models.panel import HOURS, Panel
 from models.patrol_forest import rank_patrols
@@ -22,9 +22,9 @@ from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import MONTHS
 from warehouse.settings import MAX_CATEGORY_RANK
+from warehouse.tables_category import FORECAST_CATEGORY_TABLE
 from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
-    FORECAST_CATEGORY_TABLE,
     FORECAST_CITY_TABLE,
     FORECAST_HOURLY_TABLE,
     FORECAST_HOURLY_WEEKDAY_TABLE,
@@ -65,6 +65,7 @@ def fill_hourly(build: Build, forecast: Forecast, decisions: Decisions, panel: P
         **list_cells(forecast, panel, HOURS),
         "hour": np.tile(np.arange(HOURS), len(shares) // HOURS),
         "expected_crimes": forecast.expected.ravel(),
+        "expected_reported_crimes": forecast.reported.ravel(),
         "baseline_crimes": forecast.baseline.ravel(),
         "observed_crimes": observed.ravel(),
         "intensity": np.array(INTENSITIES)[steps],
@@ -87,6 +88,7 @@ def fill_weekday(build: Build, forecast: Forecast, panel: Panel) -> None:
         "hour": np.tile(np.arange(HOURS), count * MONTHS * WEEKDAYS),
         "exposure_days": np.tile(np.repeat(forecast.days.counts.astype(np.int64).ravel(), HOURS), count),
         "expected_crimes": forecast.weekday.ravel(),
+        "expected_reported_crimes": forecast.weekday_reported.ravel(),
     }
     build.insert_frame(FORECAST_HOURLY_WEEKDAY_TABLE, pd.DataFrame(rows))
 
@@ -114,7 +116,7 @@ def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
     observed = sum_by_calendar_month(panel.counts.sum(axis=2), panel, axis=1)
     days = np.broadcast_to(sum_by_calendar_month(panel.calendar_days, panel, axis=0), observed.shape)
     daily = forecast.expected.sum(axis=2)
-    monthly = sum_months(forecast)
+    monthly = sum_months(forecast.expected, forecast.days)
     model, shock, day_level = forecast.intervals, forecast.city_variance, INTERVAL_LEVELS[0]
     intervals = {
         **{("month", level): model.predict_month(monthly, shock, level) for level in INTERVAL_LEVELS},
@@ -129,6 +131,8 @@ def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
         "observed_crimes": observed.ravel().astype(np.int64),
         "expected_daily_crimes": daily.ravel(),
         "expected_month_crimes": monthly.ravel(),
+        "expected_reported_daily_crimes": forecast.reported.sum(axis=2).ravel(),
+        "expected_reported_month_crimes": sum_months(forecast.reported, forecast.days).ravel(),
         **{
             f"{grain}_{end}_{level}": ends.ravel()
             for (grain, level), interval in intervals.items()
@@ -138,16 +142,15 @@ def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
     build.insert_frame(AVERAGE_DAILY_TABLE, pd.DataFrame(rows))
 
 
-def sum_months(forecast: Forecast) -> Floats:
-    """Return expected crimes of the forecast months (neighborhood, month)."""
-    days = np.array([count_days(day) for day in forecast.days.first_days])
-    expected: Floats = forecast.expected.sum(axis=2) * days
-    return expected
+def sum_months(hourly: Floats, days: Days) -> Floats:
+    """Return the crimes of whole months (neighborhood, month) of those of an average day's hours."""
+    monthly: Floats = hourly.sum(axis=2) * np.array([count_days(day) for day in days.first_days])
+    return monthly
 
 
 def fill_areas(build: Build, forecast: Forecast, panel: Panel) -> None:
     """Fill `forecast_zone` and `forecast_city` with sums over places and their intervals."""
-    monthly, model = sum_months(forecast), forecast.intervals
+    monthly, model = sum_months(forecast.expected, forecast.days), forecast.intervals
     zones = panel.zone_members.T @ monthly
     build.insert_frame(
         FORECAST_ZONE_TABLE,

@@ -11,7 +11,7 @@ import pandas as pd
 from models.arrays import Floats, Integers
 from models.day_types import DAY_TYPES, find_day_types
 from models.late_reports import LATE_COLUMNS
-from models.panel import HOURS, Panel, Stratum
+from models.panel import HOURS, Offense, Panel, Stratum
 from warehouse.columns import PATROL_TYPES
 from warehouse.months import select_month_number
 
@@ -20,6 +20,12 @@ COMMON_OFFENSES = 8
 
 STRATA_SELECT = """
 SELECT nibrs_code FROM incident GROUP BY nibrs_code ORDER BY count(*) DESC, nibrs_code LIMIT $common
+"""
+
+CODES_SELECT = """
+SELECT DISTINCT nibrs_code, incident.offense, incident.patrol_type, incident.offense_category,
+       NOT is_discretionary AS is_reported
+FROM incident JOIN offense USING (nibrs_code) ORDER BY ALL
 """
 
 # Places and strata come as numbers: strings of millions of rows would cost more than the counting.
@@ -36,6 +42,15 @@ SELECT place, {select_month_number("occurred_at")} AS month_number,
        {select_month_number("reported_at")} AS reported_month, count(*) AS incidents
 FROM incident JOIN place_of USING (neighborhood) JOIN stratum_of USING (nibrs_code)
 WHERE date_trunc('month', reported_at) > date_trunc('month', occurred_at)
+GROUP BY ALL ORDER BY ALL
+"""
+
+# Small integers: there may be as many rows as incidents, and every past origin has a copy.
+OFFENSES_SELECT = f"""
+SELECT place::SMALLINT AS place, {select_month_number("occurred_at")}::INTEGER AS month_number,
+       hour(occurred_at)::SMALLINT AS hour, offense_number::SMALLINT AS offense,
+       {select_month_number("reported_at")}::INTEGER AS reported_month, count(*)::INTEGER AS incidents
+FROM incident JOIN place_of USING (neighborhood) JOIN stratum_of USING (nibrs_code)
 GROUP BY ALL ORDER BY ALL
 """
 
@@ -74,7 +89,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     type_of_day = find_day_types(pd.DatetimeIndex(days["day"]), holidays)
     day_type_days = np.zeros((len(month_numbers), DAY_TYPES), dtype=np.int64)
     np.add.at(day_type_days, (month_of_day, type_of_day), 1)
-    strata, members = load_strata(connection)
+    strata, offenses, members = load_strata(connection)
     numbers = range(len(neighborhoods))
     connection.register("place_of", pd.DataFrame({"neighborhood": neighborhoods, "place": numbers}))
     connection.register("stratum_of", members)
@@ -89,6 +104,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
     city_cells = (month_of_day[day], type_of_day[day], city["hour"], city["stratum"])
     np.add.at(day_type_counts, city_cells, city["incidents"])
     late = connection.execute(LATE_SELECT).df()
+    offense_cells = connection.execute(OFFENSES_SELECT).df()
     day_counts = load_days(connection, len(neighborhoods), days)
     for name in ("place_of", "stratum_of"):
         connection.unregister(name)
@@ -98,6 +114,7 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         zone=tuple(place[2] for place in places),
         is_named=np.array([place[3] for place in places], dtype=np.bool_),
         strata=strata,
+        offenses=offenses,
         month_numbers=month_numbers.astype(np.int64),
         calendar_days=day_type_days.sum(axis=1),
         clock_hours=count_clock_hours(days, month_of_day),
@@ -108,35 +125,32 @@ def load_panel(connection: duckdb.DuckDBPyConnection) -> Panel:
         day_counts=day_counts,
         dates=pd.DatetimeIndex(days["day"]),
         day_months=days["month_number"].to_numpy(np.int64),
+        offense_cells=offense_cells,
         late=late[LATE_COLUMNS],
         holidays=holidays,
     )
 
 
-def load_strata(connection: duckdb.DuckDBPyConnection) -> tuple[tuple[Stratum, ...], pd.DataFrame]:
-    """Return the strata, and for each `nibrs_code` the number of its `stratum`."""
+def load_strata(
+    connection: duckdb.DuckDBPyConnection,
+) -> tuple[tuple[Stratum, ...], tuple[Offense, ...], pd.DataFrame]:
+    """Return strata, offenses, and for each `nibrs_code` its `stratum` and its `offense_number`."""
     common = connection.execute(STRATA_SELECT, {"common": COMMON_OFFENSES}).df()["nibrs_code"]
-    codes = connection.execute(
-        "SELECT nibrs_code, offense, patrol_type, offense_category, count(*) AS incidents "
-        "FROM incident GROUP BY ALL ORDER BY ALL"
-    ).df()
+    codes = connection.execute(CODES_SELECT).df()
     is_common = codes["nibrs_code"].isin(common)
-    codes["stratum"] = codes["offense"].where(is_common, "Other: " + codes["patrol_type"])
+    codes["name"] = codes["offense"].where(is_common, "Other: " + codes["patrol_type"])
     strata = tuple(
-        Stratum(
-            name=str(name),
-            patrol=PATROL_TYPES.index(group["patrol_type"].iloc[0]),
-            category_shares=(
-                group.groupby("offense_category")["incidents"].sum() / group["incidents"].sum()
-            ).to_dict(),
-        )
-        for name, group in codes.groupby("stratum", sort=True)
+        Stratum(name=str(name), patrol=PATROL_TYPES.index(group["patrol_type"].iloc[0]))
+        for name, group in codes.groupby("name", sort=True)
     )
     names = pd.Index([stratum.name for stratum in strata])
-    members = pd.DataFrame(
-        {"nibrs_code": codes["nibrs_code"], "stratum": names.get_indexer(pd.Index(codes["stratum"]))}
+    codes["stratum"] = names.get_indexer(pd.Index(codes["name"]))
+    columns = ("offense_category", "stratum", "is_reported")
+    offenses = tuple(
+        Offense(str(category), int(stratum), bool(is_reported))
+        for category, stratum, is_reported in zip(*(codes[c] for c in columns), strict=True)
     )
-    return strata, members
+    return strata, offenses, codes[["nibrs_code", "stratum"]].assign(offense_number=range(len(codes)))
 
 
 def count_clock_hours(days: pd.DataFrame, month_of_day: Integers) -> Floats:

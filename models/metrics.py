@@ -28,10 +28,11 @@ CITY_MONTH_GRAIN = "city_month"
 MONTH_GRAINS = (MONTH_GRAIN, ZONE_MONTH_GRAIN, CITY_MONTH_GRAIN)
 ZONE_GRAIN = "zone"
 DECILE_GRAIN = "decile"
-ALL, NAMED = "all", "named"
+ALL, NAMED, REPORTED = "all", "named", "reported"
 """What is scored. Zones and deciles are parts of the cells, each a `subset` of its own: a zone's name,
-or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere the subset is `ALL`, or
-`NAMED` for the cells of the named neighborhoods where there are other places."""
+or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere the subset is `ALL`,
+`NAMED` for the cells of the named neighborhoods where there are other places, or `REPORTED` for the
+crimes that the public reports where there are others."""
 
 CAPTURE_LEVELS = (1, 5, 10)
 RATIO_LEVEL = 95

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.panel import Panel, Stratum
+from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS
 from warehouse import settings
 from warehouse.columns import PATROL_TYPES, UNKNOWN_ZONE
@@ -70,12 +70,4 @@ def list_bytes(value: object) -> Iterator[bytes]:
         yield repr((value.dtype.str, value.shape)).encode()
         yield np.ascontiguousarray(value).tobytes()
     else:
-        yield repr([describe_item(item) for item in value]).encode()  # type: ignore[attr-defined]
-
-
-def describe_item(item: object) -> object:
-    """Return a name as it is, and of a stratum what a score knows of it.
-
-    How its incidents spread over offense categories follows from all data, and no score uses it.
-    """
-    return (item.name, item.patrol) if isinstance(item, Stratum) else item
+        yield repr(value).encode()

@@ -23,14 +23,22 @@ HOURS = 24
 
 @dataclass(frozen=True)
 class Stratum:
-    """Offenses that are counted together: one common offense, or the rest of a patrol type.
-
-    `category_shares` says how the stratum's incidents spread over offense categories in the city.
-    """
+    """Offenses that are counted together: one common offense, or the rest of a patrol type."""
 
     name: str
     patrol: int
-    category_shares: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Offense:
+    """One offense: its category, the number of its stratum, and whether the public reports it.
+
+    What is not reported by the public follows police activity (`offense.is_discretionary`).
+    """
+
+    category: str
+    stratum: int
+    is_reported: bool
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,11 @@ class Panel:
     hours observed: a day has one of each, but for the two clock changes. `completeness[t]` is
     the share of a month's incidents that are expected to be reported by now. `day_counts[n, d]` are
     incidents of each observed day, `dates[d]` which day that is and `day_months[d]` the number of its
-    month. `late` lists incidents reported in a later month than they occurred in (`LATE_COLUMNS`).
-    `npu[n]` and `zone[n]` may be None; `is_named[n]` is false for a place outside the named
-    neighborhoods. `holidays` are the city's, of past and forecast years: a calendar is known ahead.
+    month. `offense_cells` lists all incidents by offense, as a number in `offenses`: `place`,
+    `month_number`, `hour`, `offense`, `reported_month`, `incidents`. `late` lists those reported in a
+    later month than they occurred in (`LATE_COLUMNS`). `npu[n]` and `zone[n]` may be None; `is_named[n]`
+    is false for a place outside the named neighborhoods. `holidays` are the city's, of past and forecast
+    years: a calendar is known ahead.
     """
 
     neighborhoods: tuple[str, ...]
@@ -53,6 +63,7 @@ class Panel:
     zone: tuple[str | None, ...]
     is_named: npt.NDArray[np.bool_]
     strata: tuple[Stratum, ...]
+    offenses: tuple[Offense, ...]
     month_numbers: Integers
     calendar_days: Integers
     clock_hours: Floats
@@ -63,6 +74,7 @@ class Panel:
     day_counts: npt.NDArray[np.uint16]
     dates: pd.DatetimeIndex
     day_months: Integers
+    offense_cells: pd.DataFrame
     late: pd.DataFrame
     holidays: pd.DatetimeIndex
 
@@ -94,6 +106,11 @@ class Panel:
         zones = np.array([zone or UNKNOWN_ZONE for zone in self.zone])
         member: Floats = (zones[:, None] == np.array(self.zone_names, dtype=str)).astype(np.float64)
         return member
+
+    @cached_property
+    def category_names(self) -> tuple[str, ...]:
+        """The offense categories in order."""
+        return tuple(sorted({offense.category for offense in self.offenses}))
 
     def sum_by_patrol(self, values: npt.NDArray[np.float32] | Floats) -> Floats:
         """Return values (…, stratum) summed to (…, patrol type)."""
@@ -141,6 +158,7 @@ class Panel:
         known = replace(
             past,
             late=past.late[past.late["reported_month"] < origin],
+            offense_cells=past.offense_cells[past.offense_cells["reported_month"] < origin],
             holidays=past.holidays[past.holidays.year <= (origin + MONTHS - 1) // MONTHS],
         )
         reported = known.counts.sum(axis=(0, 2))
@@ -166,5 +184,8 @@ class Panel:
             day_counts=self.day_counts[:, days],
             dates=self.dates[days],
             day_months=self.day_months[days],
+            offense_cells=self.offense_cells[
+                self.offense_cells["month_number"].isin(self.month_numbers[chosen])
+            ],
             late=self.late[self.late["month_number"].isin(self.month_numbers[chosen])],
         )

@@ -111,6 +111,7 @@ def select_hourly() -> sa.Select[Any]:
         "predicted_crimes", mart.expected_crimes,
         "suggested_patrol", mart.suggested_patrol,
         "intensity", mart.intensity,
+        "expected_reported_crimes", mart.expected_reported_crimes,
         "data_source", mart.data_source,
     )  # fmt: skip
     hours = sa.func.to_json(sa.func.list(aggregate_order_by(hour, mart.hour)))
@@ -123,7 +124,8 @@ def select_daily() -> sa.Select[Any]:
     """Return the query for the average day per neighborhood and month, as one JSON text each."""
     daily = CORE_TABLES["average_daily"].c
     names = (
-        "neighborhood", "month", "average_daily_crime_count", "expected_daily_crimes", "data_source",
+        "neighborhood", "month", "average_daily_crime_count", "expected_daily_crimes",
+        "expected_reported_daily_crimes", "data_source",
     )  # fmt: skip
     pairs = (part for name in names for part in (name, daily[name]))
     return sa.select(daily.neighborhood, daily.month, sa.cast(sa.func.json_object(*pairs), sa.String))

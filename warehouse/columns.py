@@ -98,6 +98,17 @@ EXPECTED_CRIMES = Column(
     "Expected crimes in that clock hour on an average day of that month.", "Expected crimes",
     unit="crimes per hour", minimum=0,
 )
+EXPECTED_REPORTED_CRIMES = Column(
+    "expected_reported_crimes", "DOUBLE",
+    "The part of expected_crimes that the public reports: without offenses whose count follows police"
+    " activity (offense.is_discretionary).",
+    "Expected reported crimes", unit="crimes per hour", minimum=0,
+)
+EXPECTED_REPORTED_DAILY = Column(
+    "expected_reported_daily_crimes", "DOUBLE",
+    "The part of expected_daily_crimes that the public reports.", "Expected reported daily crimes",
+    unit="crimes per day", minimum=0,
+)
 BASELINE_CRIMES = Column(
     "baseline_crimes", "DOUBLE", "The base rate before the forest's correction.",
     "Baseline crimes", unit="crimes per hour", minimum=0,

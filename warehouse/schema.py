@@ -5,6 +5,7 @@ before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the t
 queries and the captions that people see.
 """
 
+from warehouse.tables_category import FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import (
     CALENDAR_TABLE,
     FEED_HEALTH_TABLE,
@@ -21,7 +22,6 @@ from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
     BACKTEST_ORIGIN_TABLE,
     BACKTEST_SCORE_TABLE,
-    FORECAST_CATEGORY_TABLE,
     FORECAST_CITY_TABLE,
     FORECAST_HOURLY_TABLE,
     FORECAST_HOURLY_WEEKDAY_TABLE,

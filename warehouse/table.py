@@ -18,6 +18,11 @@ def differ(left: str, right: str) -> str:
     return f"abs({left} - {right}) > {RELATIVE_TOLERANCE} * greatest({left}, {right})"
 
 
+def exceed(part: str, whole: str) -> str:
+    """Return the SQL condition that a part is larger than its whole by more than rounding explains."""
+    return f"{part} > {whole} * (1 + {RELATIVE_TOLERANCE})"
+
+
 @dataclass(frozen=True)
 class Column:
     """One column. `label` is its caption for people, `references` is `table.column`.

@@ -10,6 +10,8 @@ from warehouse.columns import (
     BASELINE_CRIMES,
     DATA_SOURCE,
     EXPECTED_CRIMES,
+    EXPECTED_REPORTED_CRIMES,
+    EXPECTED_REPORTED_DAILY,
     FORECAST_MONTH,
     HOUR,
     INTENSITY,
@@ -17,7 +19,6 @@ from warehouse.columns import (
     MONTH,
     NEIGHBORHOOD,
     OBSERVED_RATE,
-    OFFENSE_CATEGORY,
     PATROL_DECISION,
     PATROL_SHARES,
     SUGGESTED_PATROL,
@@ -26,8 +27,7 @@ from warehouse.columns import (
     ZONE,
 )
 from warehouse.interval_levels import INTERVAL_LEVELS
-from warehouse.settings import MAX_CATEGORY_RANK
-from warehouse.table import RELATIVE_TOLERANCE, Column, Reconciliation, Table, differ
+from warehouse.table import Column, Reconciliation, Table, differ, exceed
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
@@ -77,6 +77,7 @@ FORECAST_HOURLY_TABLE = Table(
         HOUR,
         FORECAST_MONTH,
         EXPECTED_CRIMES,
+        EXPECTED_REPORTED_CRIMES,
         BASELINE_CRIMES,
         OBSERVED_RATE,
         INTENSITY,
@@ -91,6 +92,9 @@ FORECAST_HOURLY_TABLE = Table(
         Reconciliation("patrol shares do not add up to 1", f"""
             SELECT count(*) FROM forecast_hourly
             WHERE {differ(" + ".join(column.name for column in PATROL_SHARES), "1")}"""),
+        Reconciliation("forecast_hourly expects more reported crimes than crimes", f"""
+            SELECT count(*) FROM forecast_hourly
+            WHERE {exceed("expected_reported_crimes", "expected_crimes")}"""),
     ),
 )
 
@@ -114,6 +118,7 @@ FORECAST_HOURLY_WEEKDAY_TABLE = Table(
             description="Expected crimes in that clock hour on an average such weekday; their mean over"
             " the days of the month is forecast_hourly.expected_crimes.",
         ),
+        EXPECTED_REPORTED_CRIMES,
         DATA_SOURCE,
     ),
     is_complete=True,
@@ -121,53 +126,15 @@ FORECAST_HOURLY_WEEKDAY_TABLE = Table(
         Reconciliation("forecast_hourly is not the mean of its weekdays", f"""
             SELECT count(*) FROM forecast_hourly JOIN (
                 SELECT neighborhood, month, hour,
-                       sum(expected_crimes * exposure_days) / sum(exposure_days) AS mean
+                       sum(expected_crimes * exposure_days) / sum(exposure_days) AS mean,
+                       sum(expected_reported_crimes * exposure_days) / sum(exposure_days) AS reported
                 FROM forecast_hourly_weekday GROUP BY ALL
             ) USING (neighborhood, month, hour)
-            WHERE {differ("expected_crimes", "mean")}"""),
-    ),
-)
-
-FORECAST_CATEGORY_TABLE = Table(
-    "forecast_category",
-    "What drives a cell: the offense categories with the largest share of its expected crimes.",
-    f"neighborhood, month, hour and rank; {MAX_CATEGORY_RANK} ranks, or fewer where the city has fewer"
-    " categories",
-    ("neighborhood", "month", "hour", "category_rank"),
-    (
-        NEIGHBORHOOD,
-        MONTH,
-        HOUR,
-        FORECAST_MONTH,
-        Column(
-            "category_rank", "INTEGER", "Rank by share, from 1.", "Rank", minimum=1,
-            maximum=MAX_CATEGORY_RANK,
-        ),
-        OFFENSE_CATEGORY,
-        replace(
-            EXPECTED_CRIMES,
-            description="Expected crimes of that category in that clock hour on an average day.",
-        ),
-        Column(
-            "category_share", "DOUBLE", "Share of the cell's expected crimes, as the base rate has it.",
-            "Category share", minimum=0, maximum=1,
-        ),
-        DATA_SOURCE,
-    ),
-    reconciliations=(
-        Reconciliation(
-            "forecast_category has a cell without its first rank, or with more than its crimes", f"""
-            SELECT count(*) FROM forecast_hourly LEFT JOIN (
-                SELECT neighborhood, month, hour, sum(expected_crimes) AS top,
-                       min(category_rank) AS first_rank
-                FROM forecast_category GROUP BY ALL
-            ) USING (neighborhood, month, hour)
-            WHERE first_rank IS DISTINCT FROM 1
-               OR top > expected_crimes * (1 + {RELATIVE_TOLERANCE})"""),
-        Reconciliation("forecast_category.expected_crimes is not its share of forecast_hourly", f"""
-            SELECT count(*) FROM forecast_category AS category
-            JOIN forecast_hourly AS cell USING (neighborhood, month, hour)
-            WHERE {differ("category.expected_crimes", "category_share * cell.expected_crimes")}"""),
+            WHERE {differ("expected_crimes", "mean")}
+               OR {differ("expected_reported_crimes", "reported")}"""),
+        Reconciliation("forecast_hourly_weekday expects more reported crimes than crimes", f"""
+            SELECT count(*) FROM forecast_hourly_weekday
+            WHERE {exceed("expected_reported_crimes", "expected_crimes")}"""),
     ),
 )
 
@@ -199,6 +166,12 @@ AVERAGE_DAILY_TABLE = Table(
             "Expected daily crimes", unit="crimes per day", minimum=0,
         ),
         EXPECTED_MONTH,
+        EXPECTED_REPORTED_DAILY,
+        Column(
+            "expected_reported_month_crimes", "DOUBLE",
+            "The part of expected_month_crimes that the public reports.",
+            "Expected reported month crimes", unit="crimes", minimum=0,
+        ),
         *list_interval_columns(("month", "day")),
         DATA_SOURCE,
     ),
@@ -206,16 +179,20 @@ AVERAGE_DAILY_TABLE = Table(
     reconciliations=(
         Reconciliation("expected_daily_crimes is not the sum of its hours", f"""
             SELECT count(*) FROM average_daily JOIN (
-                SELECT neighborhood, month, sum(expected_crimes) AS hours
+                SELECT neighborhood, month, sum(expected_crimes) AS hours,
+                       sum(expected_reported_crimes) AS reported
                 FROM forecast_hourly GROUP BY ALL
             ) USING (neighborhood, month)
-            WHERE {differ("expected_daily_crimes", "hours")}"""),
+            WHERE {differ("expected_daily_crimes", "hours")}
+               OR {differ("expected_reported_daily_crimes", "reported")}"""),
         Reconciliation("expected_month_crimes is not the expected day times the days of the month", f"""
             SELECT count(*) FROM (
-                SELECT expected_month_crimes,
-                       expected_daily_crimes * day(last_day(forecast_month)) AS days
+                SELECT expected_month_crimes, expected_reported_month_crimes,
+                       expected_daily_crimes * day(last_day(forecast_month)) AS days,
+                       expected_reported_daily_crimes * day(last_day(forecast_month)) AS reported
                 FROM average_daily
-            ) WHERE {differ("expected_month_crimes", "days")}"""),
+            ) WHERE {differ("expected_month_crimes", "days")}
+                 OR {differ("expected_reported_month_crimes", "reported")}"""),
         Reconciliation(
             "an interval of average_daily ends before it begins, or reaches beyond a wider one",
             f"SELECT count(*) FROM average_daily WHERE {' OR '.join((*UNSOUND_MONTHS, UNSOUND_DAYS))}",
@@ -379,7 +356,8 @@ BACKTEST_SCORE_TABLE = Table(
         Column(
             "subset", "VARCHAR",
             "Part of the cells that was scored: 'all', 'named' for the named neighborhoods where there"
-            " are other places, the name of a district, or the tenth of the cells by expected crimes,"
+            " are other places, 'reported' for the crimes that the public reports where there are"
+            " others, the name of a district, or the tenth of the cells by expected crimes,"
             " from 1, the lowest.", "Subset",
         ),
         Column(

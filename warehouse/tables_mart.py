@@ -11,6 +11,8 @@ from warehouse.columns import (
     CRIME_AGAINST,
     DATA_SOURCE,
     EXPECTED_CRIMES,
+    EXPECTED_REPORTED_CRIMES,
+    EXPECTED_REPORTED_DAILY,
     FORECAST_MONTH,
     HOUR,
     HOUR_LABEL,
@@ -61,6 +63,7 @@ MART_FORECAST_HOURLY_TABLE = Table(
         HOUR_LABEL,
         TIME_OF_DAY,
         EXPECTED_CRIMES,
+        EXPECTED_REPORTED_CRIMES,
         BASELINE_CRIMES,
         OBSERVED_RATE,
         INTENSITY,
@@ -98,6 +101,7 @@ MART_PATROL_PLAN_TABLE = Table(
             "Expected crimes within that time of day, on an average day of that month.",
             "Expected daily crimes", unit="crimes per day", minimum=0,
         ),
+        EXPECTED_REPORTED_DAILY,
         replace(
             SUGGESTED_PATROL,
             description="Patrol type that is suggested in the hours with most of the expected crimes of"
@@ -112,10 +116,12 @@ MART_PATROL_PLAN_TABLE = Table(
     reconciliations=(
         Reconciliation("mart_patrol_plan does not add up to average_daily", f"""
             SELECT count(*) FROM average_daily JOIN (
-                SELECT neighborhood, month, sum(expected_daily_crimes) AS planned
+                SELECT neighborhood, month, sum(expected_daily_crimes) AS planned,
+                       sum(expected_reported_daily_crimes) AS reported
                 FROM mart_patrol_plan GROUP BY ALL
             ) USING (neighborhood, month)
-            WHERE {differ("expected_daily_crimes", "planned")}"""),
+            WHERE {differ("expected_daily_crimes", "planned")}
+               OR {differ("expected_reported_daily_crimes", "reported")}"""),
     ),
 )
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from models.day_types import HOLIDAY
 from models.late_reports import LATE_COLUMNS
-from models.panel import HOURS, Panel, Stratum
+from models.panel import HOURS, Offense, Panel, Stratum
 from warehouse.columns import PATROL_TYPES
 from warehouse.months import start_month
 
@@ -19,9 +19,9 @@ DAYS = 30
 """Days of every month: each weekday four times, two more Sundays and one more Saturday, no holiday."""
 TYPE_DAYS = np.array([4, 4, 4, 4, 4, 4, 6, 0])
 
-STRATA = tuple(
-    Stratum(f"Offense {index}", index, {f"Category {index}": 1.0}) for index in range(len(PATROL_TYPES))
-)
+STRATA = tuple(Stratum(f"Offense {index}", index) for index in range(len(PATROL_TYPES)))
+OFFENSES = tuple(Offense(f"Category {index}", index, index != 3) for index in range(len(STRATA)))
+"""One offense a stratum; the last is not reported by the public."""
 SHARES = np.array([0.4, 0.1, 0.1, 0.4])
 
 
@@ -46,6 +46,7 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
         zone=tuple("12"[index % 2] for index in range(places)),
         is_named=np.ones(places, dtype=np.bool_),
         strata=STRATA,
+        offenses=OFFENSES,
         month_numbers=np.arange(FIRST_MONTH, FIRST_MONTH + months),
         calendar_days=np.full(months, DAYS),
         clock_hours=np.full((months, HOURS), float(DAYS)),
@@ -56,6 +57,7 @@ def fill_panel(counts: npt.NDArray[np.int64], random: np.random.Generator) -> Pa
         day_counts=by_day.reshape(places, -1).astype(np.uint16),
         dates=spread_days(months),
         day_months=np.repeat(np.arange(FIRST_MONTH, FIRST_MONTH + months), DAYS),
+        offense_cells=list_offense_cells(counts),
         late=pd.DataFrame({name: pd.Series(dtype=np.int64) for name in LATE_COLUMNS}).astype(
             {"day": "datetime64[ns]"}
         ),
@@ -75,6 +77,16 @@ def spread_days(months: int) -> pd.DatetimeIndex:
     )
 
 
+def list_offense_cells(counts: npt.NDArray[np.generic]) -> pd.DataFrame:
+    """Return the `Panel.offense_cells` of counts (place, month, hour, stratum), reported at once."""
+    place, month, hour, offense = np.nonzero(counts)
+    number = FIRST_MONTH + month
+    return pd.DataFrame(
+        {"place": place, "month_number": number, "hour": hour, "offense": offense,
+         "reported_month": number, "incidents": counts[place, month, hour, offense]}
+    )  # fmt: skip
+
+
 def with_counts(panel: Panel, counts: npt.NDArray[np.float32]) -> Panel:
-    """Return the panel with other counts; days and day types stay as they were."""
+    """Return the panel with other counts; days, day types and offenses stay as they were."""
     return replace(panel, stratum_counts=counts)

@@ -14,9 +14,11 @@ from models.backtest import (
     list_origins,
     run_backtest,
     score_intervals,
+    score_offenses,
     score_volume,
 )
 from models.backtest_charts import draw_scores
+from models.base_rate import estimate_reference
 from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_poisson_glm
 from models.load_panel import load_panel
 from models.metrics import METRICS, poisson_deviance
@@ -73,6 +75,7 @@ def test_parts_are_scored_each_on_its_own_cells(scores: pd.DataFrame) -> None:
     tenths = {str(number) for number in range(1, 11)}
     assert subsets.pop("zone") == {"1", "2"}
     assert subsets.pop("decile") == tenths
+    assert subsets.pop("neighborhood_month_hour") == {"all", "reported"}
     assert set().union(*subsets.values()) == {"all"}
     means = newest[newest["metric"] == "expected_crimes"].set_index("subset")["value"]
     assert means.loc[[str(number) for number in range(1, 11)]].is_monotonic_increasing
@@ -172,6 +175,28 @@ def test_named_neighborhoods_are_scored_on_their_own_where_there_are_other_place
     expected = forecast.rates[PUBLISHED.name][panel.is_named] * exposure
     assert ratios["named"] == pytest.approx(poisson_deviance(observed, expected))
     assert ratios["named"] < ratios["all"]
+
+
+def test_reported_crimes_are_scored_on_their_own_beside_their_own_reference() -> None:
+    panel = make_panel(months=24, rate=0.2)
+    origin = list_origins(panel, 1)[0]
+    forecast = forecast_origin(panel, origin)
+    deviances = {
+        score.model: score.value for score in score_offenses(forecast, 12)
+        if (score.metric, score.subset) == ("poisson_deviance", "reported")
+    }  # fmt: skip
+    part = with_counts(panel, panel.stratum_counts * np.array([1, 1, 1, 0], dtype=np.float32))
+    reference = estimate_reference(part.before(origin), origin)[:, None]
+    observed, exposure = panel.stratum_counts[:, 12:, :, :3].sum(axis=3), forecast.future.exposure
+    expected = forecast.offenses.reported[PUBLISHED.name] * exposure
+    assert deviances == {
+        REFERENCE.name: pytest.approx(poisson_deviance(observed, reference * exposure)),
+        PUBLISHED.name: pytest.approx(poisson_deviance(observed, expected)),
+    }
+    assert (expected < forecast.rates[PUBLISHED.name] * exposure).all()
+    all_reported = tuple(replace(offense, is_reported=True) for offense in panel.offenses)
+    forecast = forecast_origin(replace(panel, offenses=all_reported), origin)
+    assert not [score for score in score_offenses(forecast, 12) if score.subset == "reported"]
 
 
 def test_no_origins_give_no_scores() -> None:

@@ -32,11 +32,17 @@ def hash_origin(panel: Panel) -> str:
     return hash_inputs(panel, ORIGIN, SOURCE)
 
 
-def add_incident(panel: Panel, month: int) -> Panel:
-    """Return the panel with one incident more in a month, from 0."""
+def add_incident(panel: Panel, month: int, delay: int = 0) -> Panel:
+    """Return the panel with one incident more in a month, from 0, reported so many months later."""
     counts = panel.stratum_counts.copy()
     counts[0, month, 12, 0] += 1
-    return with_counts(panel, counts)
+    offense = [offense.stratum for offense in panel.offenses].index(0)
+    number = int(panel.month_numbers[month])
+    row = {"place": 0, "month_number": number, "hour": 12, "offense": offense,
+           "reported_month": number + delay, "incidents": 1}  # fmt: skip
+    cells = panel.offense_cells
+    cells = pd.concat([cells, pd.DataFrame([row]).astype(cells.dtypes)], ignore_index=True)
+    return replace(with_counts(panel, counts), offense_cells=cells)
 
 
 def add_late(panel: Panel, month: int, reported: int) -> Panel:
@@ -44,7 +50,7 @@ def add_late(panel: Panel, month: int, reported: int) -> Panel:
     day = pd.Timestamp(start_month(FIRST_MONTH + month))
     row = [0, FIRST_MONTH + month, day, 12, 0, FIRST_MONTH + reported, 1]
     frame = pd.DataFrame([row], columns=panel.late.columns).astype(panel.late.dtypes)
-    late = replace(add_incident(panel, month), late=frame)
+    late = replace(add_incident(panel, month, reported - month), late=frame)
     late.day_counts[0, month * DAYS] += 1
     late.day_type_counts[month, day.weekday(), 12, 0] += 1
     return late

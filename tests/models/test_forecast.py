@@ -86,6 +86,20 @@ def test_weekdays_average_to_the_hour_and_places_add_up_to_zones_and_city(publis
     assert float(str(zones)) == pytest.approx(float(str(city)), rel=1e-12)
 
 
+def test_what_the_public_reports_is_part_of_every_number_and_adds_up(published: Path) -> None:
+    assert fetch(published, """
+        SELECT max(expected_reported_crimes / expected_crimes) <= 1,
+               min(expected_reported_crimes) > 0 FROM forecast_hourly_weekday
+    """) == [(True, True)]  # fmt: skip
+    ((share, seen),) = fetch(published, """
+        SELECT (SELECT sum(expected_reported_month_crimes) / sum(expected_month_crimes)
+                FROM average_daily),
+               (SELECT avg((NOT is_discretionary)::INTEGER)
+                FROM incident JOIN offense USING (nibrs_code))
+    """)  # fmt: skip
+    assert float(str(share)) == pytest.approx(float(str(seen)), abs=0.02)
+
+
 def test_weekdays_differ_and_not_by_much(published: Path) -> None:
     ratios = [float(str(ratio)) for (ratio,) in fetch(published, """
         SELECT sum(expected_crimes) / (SELECT sum(expected_crimes) / 7 FROM forecast_hourly_weekday)

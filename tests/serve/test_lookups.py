@@ -30,12 +30,12 @@ def test_hourly_lookup_has_24_hours_with_the_table_s_numbers(
     answer = client.post(HOURLY, json={"neighborhood": place, "month": 7}).get_json()
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         rows = connection.execute(
-            "SELECT hour, expected_crimes, suggested_patrol FROM forecast_hourly "
+            "SELECT printf('%02d:00', hour), expected_crimes, suggested_patrol, "
+            "expected_reported_crimes FROM forecast_hourly "
             "WHERE neighborhood = ? AND month = 7 ORDER BY hour", [place],
         ).fetchall()  # fmt: skip
-    assert [(hour["hour"], hour["predicted_crimes"], hour["suggested_patrol"]) for hour in answer] == [
-        (f"{hour:02d}:00", expected, patrol) for hour, expected, patrol in rows
-    ]
+    names = ("hour", "predicted_crimes", "suggested_patrol", "expected_reported_crimes")
+    assert [tuple(hour[name] for name in names) for hour in answer] == rows
     assert len(answer) == 24
     assert {hour["data_source"] for hour in answer} == {"simulated data"}
 
@@ -60,7 +60,8 @@ def test_daily_lookup_has_the_table_s_number(client: FlaskClient, published: Pat
     answer = client.post(DAILY, json={"neighborhood": place, "month": 12}).get_json()
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         row = connection.execute(
-            "SELECT average_daily_crime_count, expected_daily_crimes FROM average_daily "
+            "SELECT average_daily_crime_count, expected_daily_crimes, expected_reported_daily_crimes "
+            "FROM average_daily "
             "WHERE neighborhood = ? AND month = 12", [place],
         ).fetchone()  # fmt: skip
     assert row is not None
@@ -69,6 +70,7 @@ def test_daily_lookup_has_the_table_s_number(client: FlaskClient, published: Pat
         "month": 12,
         "average_daily_crime_count": row[0],
         "expected_daily_crimes": row[1],
+        "expected_reported_daily_crimes": row[2],
         "data_source": "simulated data",
     }
 

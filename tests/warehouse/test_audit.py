@@ -81,6 +81,22 @@ DAMAGES = [
         "UPDATE average_daily SET expected_daily_crimes = expected_daily_crimes * 1.001",
         "expected_daily_crimes is not the sum of its hours",
     ),
+    *(
+        (
+            f"UPDATE {table} SET expected_reported_crimes = expected_crimes * 1.001",
+            f"{table} expects more reported crimes than crimes",
+        )
+        for table in ("forecast_hourly", "forecast_hourly_weekday")
+    ),
+    *(
+        (f"UPDATE {table} SET {column} = {column} * 1.001", finding)
+        for table, column, finding in (
+            ("forecast_hourly", "expected_reported_crimes", "forecast_hourly is not the mean of"),
+            ("average_daily", "expected_reported_daily_crimes", "is not the sum of its hours"),
+            ("average_daily", "expected_reported_month_crimes", "is not the expected day times"),
+            ("mart_patrol_plan", "expected_reported_daily_crimes", "does not add up to average_daily"),
+        )
+    ),
     ("UPDATE forecast_hourly SET hour = 24 WHERE hour = 3", "forecast_hourly.hour: above 23"),
     (
         "UPDATE forecast_hourly SET hour = 4 WHERE hour = 3",

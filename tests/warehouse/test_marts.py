@@ -56,10 +56,10 @@ incident_id  neighborhood  zone  occurred_at       offense_category  crime_again
 """
 # Two hours of the evening and one of the night; in the night's hour nothing is expected.
 FORECAST = """
-hour  expected_crimes  patrol_share_foot  patrol_share_bicycle  patrol_share_vehicle
-17    0.5              0.6                0.2                   0.1
-18    1.5              0.2                0.2                   0.5
-3     0                0.3                0.3                   0.3
+hour expected_crimes expected_reported_crimes patrol_share_foot patrol_share_bicycle patrol_share_vehicle
+17   0.5             0.25                     0.6               0.2                  0.1
+18   1.5             1                        0.2               0.2                  0.5
+3    0               0                        0.3               0.3                  0.3
 """
 SCORE = """
 model                      grain  subset  metric                 value
@@ -171,19 +171,20 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
             ],
         ),
         (
-            """SELECT npu, zone, latitude, month_name, hour_label, time_of_day, expected_crimes
-            FROM mart_forecast_hourly WHERE hour = 17""",
-            [("M", "5", 33.756, "July", "17:00", "Evening", 0.5)],
+            """SELECT npu, zone, latitude, month_name, hour_label, time_of_day, expected_crimes,
+            expected_reported_crimes FROM mart_forecast_hourly WHERE hour = 17""",
+            [("M", "5", 33.756, "July", "17:00", "Evening", 0.5, 0.25)],
         ),
         (
             """SELECT neighborhood, zone, month_name, forecast_month::VARCHAR, time_of_day,
-            expected_daily_crimes, suggested_patrol, round(suggested_patrol_share, 6),
-            round(patrol_share_foot, 6), round(patrol_share_bicycle, 6),
-            round(patrol_share_motorcycle, 6), round(patrol_share_vehicle, 6) FROM mart_patrol_plan""",
+            expected_daily_crimes, expected_reported_daily_crimes, suggested_patrol,
+            round(suggested_patrol_share, 6), round(patrol_share_foot, 6),
+            round(patrol_share_bicycle, 6), round(patrol_share_motorcycle, 6),
+            round(patrol_share_vehicle, 6) FROM mart_patrol_plan""",
             [
-                ("Downtown", "5", "July", "2026-07-01", "Evening", 2.0,
+                ("Downtown", "5", "July", "2026-07-01", "Evening", 2.0, 1.25,
                  "Vehicle Patrol", 0.4, 0.3, 0.2, 0.1, 0.4),
-                ("Downtown", "5", "July", "2026-07-01", "Night", 0.0,
+                ("Downtown", "5", "July", "2026-07-01", "Night", 0.0, 0.0,
                  "Foot Patrol", 0.3, 0.3, 0.3, 0.1, 0.3),
             ],
         ),

@@ -11,6 +11,7 @@ SELECT
     printf('%02d:00', forecast.hour) AS hour_label,
     time_of_day(forecast.hour) AS time_of_day,
     forecast.expected_crimes,
+    forecast.expected_reported_crimes,
     forecast.baseline_crimes,
     forecast.observed_crimes,
     forecast.intensity,

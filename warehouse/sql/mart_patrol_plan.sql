@@ -11,6 +11,7 @@ summed AS (
         forecast_month,
         time_of_day,
         sum(expected_crimes ORDER BY hour) AS expected_daily_crimes,
+        sum(expected_reported_crimes ORDER BY hour) AS expected_reported_daily_crimes,
         sum(weight * patrol_share_foot ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_foot,
         sum(weight * patrol_share_bicycle ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_bicycle,
         sum(weight * patrol_share_motorcycle ORDER BY hour) / sum(weight ORDER BY hour) AS patrol_share_motorcycle,
@@ -38,6 +39,7 @@ SELECT
     forecast_month,
     time_of_day,
     expected_daily_crimes,
+    expected_reported_daily_crimes,
     suggested_patrol,
     CASE suggested_patrol
         WHEN 'Foot Patrol' THEN patrol_share_foot
