@@ -24,6 +24,7 @@ from models.metrics import (
     DEVIANCE_RATIO,
     PATROL_LOG_LOSS,
     PREDICTED_TO_ACTUAL,
+    WEIGHTED_COVERAGE,
 )
 from models.model_card import render_card
 from warehouse import settings
@@ -39,6 +40,7 @@ SHOWN = [
         PREDICTED_TO_ACTUAL,
         CAPTURE[5],
         COVERAGE[INTERVAL_LEVELS[0]],
+        WEIGHTED_COVERAGE[INTERVAL_LEVELS[0]],
         PATROL_LOG_LOSS,
     )
 ]

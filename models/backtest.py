@@ -236,7 +236,7 @@ def list_interval_samples(forecast: OriginForecast) -> Iterator[tuple[str, Inter
         yield (
             grain,
             IntervalSample(
-                counts, {level: predict(means, variance, level) for level in INTERVAL_LEVELS}
+                counts, means, {level: predict(means, variance, level) for level in INTERVAL_LEVELS}
             ),
         )
     day = np.searchsorted(future.month_numbers, future.day_months)
@@ -246,6 +246,7 @@ def list_interval_samples(forecast: OriginForecast) -> Iterator[tuple[str, Inter
         DAY_GRAIN,
         IntervalSample(
             future.day_counts.astype(np.float64),
+            daily[:, day],
             {level: Interval(found.lower[:, day], found.upper[:, day]) for level, found in ends.items()},
         ),
     )

@@ -74,9 +74,10 @@ class CountSample:
 
 @dataclass(frozen=True)
 class IntervalSample:
-    """Observed counts, and by level in percent the lower and upper ends, all of the same shape."""
+    """Observed and expected counts, and by level in percent the interval's ends, all of one shape."""
 
     observed: Floats
+    expected: Floats
     ends: Mapping[int, tuple[Floats, Floats]]
 
 
@@ -157,9 +158,17 @@ def resample_ratio(
     return float(lower), float(upper)
 
 
-def coverage_share(observed: Floats, lower: Floats, upper: Floats) -> float:
-    """Return the empirical coverage: the share of counts within their interval, ends included."""
-    return float(((observed >= lower) & (observed <= upper)).mean())
+def coverage_share(
+    observed: Floats, lower: Floats, upper: Floats, weights: Floats | None = None
+) -> float:
+    """Return the empirical coverage: the share of counts within their interval, ends included.
+
+    With `weights`, of the shape of the counts, the share of the weights; NaN where all are 0.
+    """
+    covered = (observed >= lower) & (observed <= upper)
+    if weights is None:
+        return float(covered.mean())
+    return float((covered * weights).sum() / weights.sum()) if weights.sum() else float("nan")
 
 
 def pinball_loss(observed: Floats, lower: Floats, upper: Floats, coverage: float) -> float:
@@ -178,6 +187,14 @@ def pinball_loss(observed: Floats, lower: Floats, upper: Floats, coverage: float
 def score_coverage(sample: IntervalSample, level: int) -> float:
     """Return the empirical coverage of the intervals of one level."""
     return coverage_share(sample.observed, *sample.ends[level])
+
+
+def weigh_coverage(sample: IntervalSample, level: int) -> float:
+    """Return the empirical coverage of one level, each count weighted by its expected count.
+
+    Most places expect little; this says whether the intervals cover where crime is.
+    """
+    return coverage_share(sample.observed, *sample.ends[level], weights=sample.expected)
 
 
 def score_pinball(sample: IntervalSample, level: int) -> float:
@@ -285,6 +302,15 @@ COVERAGE = {
     )
     for level in INTERVAL_LEVELS
 }  # fmt: skip
+WEIGHTED_COVERAGE = {
+    level: Metric[IntervalSample](
+        f"coverage_by_volume_{level}", "coverage_by_volume",
+        f"Share of counts inside the {level} % interval, weighted by expected crimes",
+        partial(weigh_coverage, level=level),
+        grains=MONTH_GRAINS, level=level, target_value=level / 100, reference=None,
+    )
+    for level in INTERVAL_LEVELS
+}  # fmt: skip
 PINBALL = tuple(
     Metric[IntervalSample](
         f"pinball_{level}", "pinball", f"Width and misses of the {level} % interval (pinball loss)",
@@ -294,7 +320,7 @@ PINBALL = tuple(
     )
     for level in INTERVAL_LEVELS
 )  # fmt: skip
-INTERVAL_METRICS = (*COVERAGE.values(), *PINBALL)
+INTERVAL_METRICS = (*COVERAGE.values(), *WEIGHTED_COVERAGE.values(), *PINBALL)
 
 PATROL_LOG_LOSS = Metric[ShareSample](
     "patrol_log_loss", "patrol_log_loss",

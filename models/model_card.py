@@ -19,6 +19,7 @@ from models.metrics import (
     MONTH_GRAIN,
     PATROL_LOG_LOSS,
     PREDICTED_TO_ACTUAL,
+    WEIGHTED_COVERAGE,
 )
 from models.model_names import BASE, PUBLISHED, REFERENCE
 from warehouse.build import Build
@@ -40,11 +41,14 @@ shares blend the base rates and a random forest classifier. `suggested_patrol` i
 of the cell, divided by the root of its share of the city, is largest, among those with at least
 {suggested:.0%} of the cell or the most."""
 
-SHOWN_METRICS = (DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[INTERVAL_LEVELS[0]])
+SHOWN_METRICS = (
+    DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[INTERVAL_LEVELS[0]],
+    WEIGHTED_COVERAGE[INTERVAL_LEVELS[0]],
+)  # fmt: skip
 """Columns of the table of scores, in this order."""
 HEADINGS = (
     "deviance / reference", "predicted / actual", f"in top {CAPTURE[5].level} % of cells",
-    f"{INTERVAL_LEVELS[0]} % coverage",
+    f"{INTERVAL_LEVELS[0]} % coverage", "by volume",
 )  # fmt: skip
 
 SCORES_SELECT = """
@@ -156,7 +160,7 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
         f"{horizon} months ahead, means over past origins: {longest['origins'].max()}, from "
         f"{longest['first_origin'].min():%Y-%m} to {longest['last_origin'].max():%Y-%m}. Deviance below "
         f"1 is better than `{REFERENCE.name}`; the coverage of {level} % intervals should be near "
-        f"{COVERAGE[level].target_value:.2f}.",
+        f"{COVERAGE[level].target_value:.2f}, by volume (weighted by expected crimes) too.",
         "",
         *render_table(table.dropna(subset=DEVIANCE_RATIO.name)),
         "",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from models.metrics import (
     METRICS,
     CountSample,
+    IntervalSample,
     capture_share,
     coverage_share,
     list_metrics,
@@ -18,6 +19,8 @@ from models.metrics import (
     poisson_deviance,
     predicted_to_actual,
     resample_ratio,
+    score_coverage,
+    weigh_coverage,
 )
 from models.metrics_shares import accuracy, brier_score, log_loss, macro_f1
 
@@ -56,6 +59,16 @@ def test_capture_counts_incidents_in_the_highest_cells() -> None:
     assert capture_share(observed, expected, 0.25) == pytest.approx(0.6)
     assert capture_share(observed, expected, 0.5) == pytest.approx(0.7)
     assert capture_share(observed, expected, 1.0) == pytest.approx(1.0)
+
+
+def test_coverage_by_volume_weighs_each_count_by_its_expected_crimes() -> None:
+    observed, ends = np.array([[0.0, 9.0], [2.0, 3.0]]), np.array([[1.0, 4.0], [5.0, 5.0]])
+    expected = np.array([[0.5, 6.0], [1.5, 2.0]])
+    sample = IntervalSample(observed, expected, {80: (np.zeros((2, 2)), ends)})
+    assert score_coverage(sample, 80) == 0.75
+    assert weigh_coverage(sample, 80) == pytest.approx((0.5 + 1.5 + 2.0) / 10.0)
+    nothing = IntervalSample(observed, np.zeros((2, 2)), {80: (np.zeros((2, 2)), ends)})
+    assert np.isnan(weigh_coverage(nothing, 80))
 
 
 def test_coverage_counts_ends_as_inside() -> None:
