@@ -24,8 +24,10 @@ from warehouse.months import MONTHS, number_month, start_month
 
 MODERATE_QUANTILE = 0.50
 HIGH_QUANTILE = 0.90
-"""Intensity is moderate above the median cell of city and year, high above nine cells in ten. The
-same two thresholds hold for every neighborhood, month and hour, and are stored in refresh_run."""
+INTENSITY_QUANTILES = (MODERATE_QUANTILE, HIGH_QUANTILE)
+"""Intensity is moderate from the median cell of city and year on, high from nine cells in ten on. The
+same two thresholds hold for every neighborhood, month and hour, and are stored in refresh_run. Local
+intensity is the same by the neighborhood's own cells of the year: months and hours."""
 
 WEEKDAYS = 7
 
@@ -121,7 +123,7 @@ def make_forecast(panel: Panel, cutoff: dt.date, zone: ZoneInfo) -> tuple[Foreca
         intervals=fit_intervals(past_origins),
         city_variance=base.city_variance,
     )
-    moderate, high = np.quantile(expected, [MODERATE_QUANTILE, HIGH_QUANTILE])
+    moderate, high = np.quantile(expected, INTENSITY_QUANTILES)
     return forecast, Decisions(
         intensity_moderate_from=float(moderate),
         intensity_high_from=float(high),

@@ -10,10 +10,11 @@ import datetime as dt
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from models.arrays import Floats, Integers
-from models.forecast import WEEKDAYS, Days, Decisions, Forecast
+from models.forecast import INTENSITY_QUANTILES, WEEKDAYS, Days, Decisions, Forecast
 from models.interval import Interval
 from models.panel import HOURS, Panel
 from models.patrol_forest import rank_patrols
@@ -56,8 +57,8 @@ def fill_hourly(build: Build, forecast: Forecast, decisions: Decisions, panel: P
         support, days[None, :, None], out=np.full_like(support, np.nan),
         where=days[None, :, None] > 0,
     )  # fmt: skip
-    thresholds = [decisions.intensity_moderate_from, decisions.intensity_high_from]
-    steps = np.searchsorted(thresholds, forecast.expected.ravel(), side="right")
+    thresholds = np.array([decisions.intensity_moderate_from, decisions.intensity_high_from])
+    local = np.quantile(forecast.expected, INTENSITY_QUANTILES, axis=(1, 2))
     suggested, runner_up = (index.ravel() for index in rank_patrols(forecast.shares, forecast.expected))
     shares = forecast.shares.reshape(-1, len(PATROL_TYPES))
     cells = np.arange(len(shares))
@@ -68,7 +69,8 @@ def fill_hourly(build: Build, forecast: Forecast, decisions: Decisions, panel: P
         "expected_reported_crimes": forecast.reported.ravel(),
         "baseline_crimes": forecast.baseline.ravel(),
         "observed_crimes": observed.ravel(),
-        "intensity": np.array(INTENSITIES)[steps],
+        "intensity": find_intensity(forecast.expected, thresholds).ravel(),
+        "intensity_local": find_intensity(forecast.expected, local[:, :, None, None]).ravel(),
         "suggested_patrol": np.array(PATROL_TYPES)[suggested],
         "suggested_patrol_share": shares[cells, suggested],
         "runner_up_patrol": np.array(PATROL_TYPES)[runner_up],
@@ -77,6 +79,14 @@ def fill_hourly(build: Build, forecast: Forecast, decisions: Decisions, panel: P
         "support_incidents": support.ravel().astype(np.int64),
     }
     build.insert_frame(FORECAST_HOURLY_TABLE, pd.DataFrame(rows))
+
+
+def find_intensity(expected: Floats, thresholds: Floats) -> npt.NDArray[np.str_]:
+    """Return the intensity of each cell: the thresholds (2, …) are those of moderate and of high."""
+    moderate, high = thresholds
+    steps = (expected >= moderate).astype(np.int64) + (expected >= high)
+    found: npt.NDArray[np.str_] = np.array(INTENSITIES)[steps]
+    return found
 
 
 def fill_weekday(build: Build, forecast: Forecast, panel: Panel) -> None:

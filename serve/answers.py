@@ -33,23 +33,35 @@ class UnknownNeighborhoodError(LookupError):
 
 @dataclass(frozen=True)
 class HourlySeries:
-    """What a chart shows: 24 values each, expected crimes per hour and their intensity."""
+    """What a chart shows: 24 values each, expected crimes per hour and their local intensity.
+
+    `city_mean` is the mean of all neighborhoods and hours of the month; `rank` is the neighborhood's by
+    expected crimes in the month among all `neighborhood_count`, 1 the most.
+    """
 
     neighborhood: str
     forecast_month: dt.date
     expected_crimes: tuple[float, ...]
-    intensity: tuple[str, ...]
+    intensity_local: tuple[str, ...]
+    city_mean: float
+    rank: int
+    neighborhood_count: int
     data_source: str
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers by neighborhood and month (1-12); `names` are the neighborhoods by folded spelling."""
+    """Answers by neighborhood and month (1-12); `names` are the neighborhoods by folded spelling.
+
+    `city_means` are by month, `ranks` by neighborhood and month, as a `HourlySeries` has them.
+    """
 
     hourly: dict[Key, bytes]
     daily: dict[Key, bytes]
     forecast_months: dict[int, dt.date]
     names: dict[str, str]
+    city_means: dict[int, float]
+    ranks: dict[Key, int]
 
     def find_neighborhood(self, name: str) -> str:
         """Return the neighborhood's own spelling; case and outer spaces do not matter.
@@ -72,7 +84,10 @@ class Answers:
             neighborhood=neighborhood,
             forecast_month=self.forecast_months[month],
             expected_crimes=tuple(hour["predicted_crimes"] for hour in hours),
-            intensity=tuple(hour["intensity"] for hour in hours),
+            intensity_local=tuple(hour["intensity_local"] for hour in hours),
+            city_mean=self.city_means[month],
+            rank=self.ranks[neighborhood, month],
+            neighborhood_count=len(self.names),
             data_source=hours[0]["data_source"],
         )
 
@@ -85,12 +100,16 @@ def prepare_answers(connection: sa.Connection) -> Answers:
     )
     months = dict(connection.execute(select_months()).tuples().all())
     names = {name.casefold(): name for name, _ in hourly}
-    return Answers(hourly, daily, months, names)
+    means = dict(connection.execute(select_city_means()).tuples().all())
+    ranks = {(name, month): rank for name, month, rank in connection.execute(select_ranks())}
+    return Answers(hourly, daily, months, names, means, ranks)
 
 
 def try_selects(connection: sa.Connection) -> None:
     """Run every query for answers without rows: it fails where a table or a column is not there."""
-    for select in (select_hourly(), select_daily(), select_months()):
+    for select in (
+        select_hourly(), select_daily(), select_months(), select_city_means(), select_ranks()
+    ):  # fmt: skip
         connection.execute(select.limit(0))
 
 
@@ -98,6 +117,19 @@ def select_months() -> sa.Select[tuple[int, dt.date]]:
     """Return the query for the month that is forecast per calendar month."""
     mart = CORE_TABLES["mart_forecast_hourly"].c
     return sa.select(mart.month, mart.forecast_month).distinct()
+
+
+def select_city_means() -> sa.Select[tuple[int, float]]:
+    """Return the query for the mean of expected crimes per hour over all neighborhoods, by month."""
+    mart = CORE_TABLES["mart_forecast_hourly"].c
+    return sa.select(mart.month, sa.func.avg(mart.expected_crimes)).group_by(mart.month)
+
+
+def select_ranks() -> sa.Select[tuple[str, int, int]]:
+    """Return the query for each neighborhood's rank by expected crimes in the month, 1 the most."""
+    daily = CORE_TABLES["average_daily"].c
+    rank = sa.func.rank().over(partition_by=daily.month, order_by=daily.expected_month_crimes.desc())
+    return sa.select(daily.neighborhood, daily.month, rank)
 
 
 def select_hourly() -> sa.Select[Any]:
@@ -111,6 +143,7 @@ def select_hourly() -> sa.Select[Any]:
         "predicted_crimes", mart.expected_crimes,
         "suggested_patrol", mart.suggested_patrol,
         "intensity", mart.intensity,
+        "intensity_local", mart.intensity_local,
         "expected_reported_crimes", mart.expected_reported_crimes,
         "data_source", mart.data_source,
     )  # fmt: skip

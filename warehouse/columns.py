@@ -124,6 +124,12 @@ INTENSITY = Column(
     "Expected crimes against thresholds that hold for the whole city and year (see refresh_run).",
     "Intensity", allowed=INTENSITIES,
 )
+INTENSITY_LOCAL = Column(
+    "intensity_local", "VARCHAR",
+    "Expected crimes against the neighborhood's own months and hours: moderate from their median on,"
+    " high from nine in ten of them on.",
+    "Local intensity", allowed=INTENSITIES,
+)
 SUGGESTED_PATROL = Column(
     "suggested_patrol", "VARCHAR",
     "Patrol type whose share of the expected crimes, divided by the root of its share of the city's, is"

@@ -159,6 +159,21 @@ def test_intensity_follows_the_stored_thresholds(published: Path) -> None:
     assert shares == {name: pytest.approx(share, abs=one_cell) for name, share in wanted.items()}
 
 
+def test_local_intensity_is_by_the_neighborhoods_own_year(published: Path) -> None:
+    assert fetch(published, """
+        SELECT count(*) FROM forecast_hourly JOIN (
+            SELECT neighborhood, quantile_cont(expected_crimes, 0.5) AS moderate_from,
+                   quantile_cont(expected_crimes, 0.9) AS high_from
+            FROM forecast_hourly GROUP BY ALL) USING (neighborhood)
+        WHERE intensity_local <> CASE WHEN expected_crimes >= high_from THEN 'high'
+            WHEN expected_crimes >= moderate_from THEN 'moderate' ELSE 'low' END
+    """) == [(0,)]  # fmt: skip
+    assert fetch(published, """
+        SELECT DISTINCT count(*) FILTER (intensity_local = 'high'),
+               count(*) FILTER (intensity_local = 'low')
+        FROM forecast_hourly GROUP BY neighborhood""") == [(29, 144)]  # fmt: skip
+
+
 def test_suggested_patrol_follows_its_rule_and_shows_its_margin(published: Path) -> None:
     rows = fetch(published, """
         WITH share AS (

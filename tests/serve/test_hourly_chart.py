@@ -2,8 +2,10 @@
 
 import datetime as dt
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
+import duckdb
 import numpy as np
 import pytest
 from flask import Flask
@@ -21,7 +23,10 @@ SERIES = HourlySeries(
     neighborhood="Cascade Avenue/Road",
     forecast_month=dt.date(2026, 7, 1),
     expected_crimes=tuple(0.01 * hour for hour in range(24)),
-    intensity=("low",) * 10 + ("moderate",) * 10 + ("high",) * 4,
+    intensity_local=("low",) * 10 + ("moderate",) * 10 + ("high",) * 4,
+    city_mean=0.05,
+    rank=7,
+    neighborhood_count=243,
     data_source="Atlanta Police Department open data",
 )
 SLASHED = "Cascade Avenue/Road"
@@ -32,19 +37,19 @@ def test_bars_are_the_hours_colored_by_intensity() -> None:
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     assert [bar.get_height() for bar in bars] == list(SERIES.expected_crimes)
     assert [round(bar.get_x() + bar.get_width() / 2) for bar in bars] == list(range(24))
-    colors = [INTENSITY_COLORS[intensity] for intensity in SERIES.intensity]
+    colors = [INTENSITY_COLORS[intensity] for intensity in SERIES.intensity_local]
     assert [to_hex(bar.get_facecolor()) for bar in bars] == colors
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0])
 def test_bars_stand_apart_and_fill_the_axes(scale: float) -> None:
     crimes = tuple(scale * value for value in SERIES.expected_crimes)
-    axes = make_figure(replace(SERIES, expected_crimes=crimes)).axes[0]
+    axes = make_figure(replace(SERIES, expected_crimes=crimes, city_mean=scale * 0.05)).axes[0]
     bars = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     left, right = axes.get_xlim()
     edges = [left, *(bar.get_x() + side for bar in bars for side in (0, bar.get_width())), right]
     assert all(0 < step < 1 for step in np.diff(edges))
-    assert 0.75 < max(crimes) / axes.get_ylim()[1] < 0.9
+    assert 0.9 < max(crimes) / axes.get_ylim()[1] < 1
     assert axes.get_ylim()[0] == 0
 
 
@@ -59,12 +64,62 @@ def test_every_other_hour_is_named() -> None:
 def test_title_axes_and_legend_say_what_is_shown() -> None:
     figure = make_figure(SERIES)
     axes = figure.axes[0]
-    assert axes.get_title() == "Cascade Avenue/Road, July 2026: expected crimes by hour"
+    assert figure.get_suptitle() == "Cascade Avenue/Road, July 2026: expected crimes by hour"
+    assert axes.get_title() == "Rank 7 of 243 by expected crimes in the month"
     assert axes.get_ylabel() == "Expected crimes per hour"
-    legend = axes.get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["low", "moderate", "high"]
+    assert list_legend(figure) == ["low", "moderate", "high", "mean neighborhood"]
     assert list_slanted(figure) == []
+
+
+def list_legend(figure: Figure) -> list[str]:
+    """Return the labels of the legend."""
+    (legend,) = figure.legends
+    return [text.get_text() for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize(("mean", "is_drawn"), [(0.1, True), (0.9, True), (1.0, False)])
+def test_mean_neighborhood_is_a_line_or_words_where_it_would_flatten_the_bars(
+    mean: float, is_drawn: bool
+) -> None:
+    figure = make_figure(replace(SERIES, city_mean=mean))
+    axes = figure.axes[0]
+    assert [np.array(line.get_ydata()).tolist() for line in axes.get_lines()] == [[mean] * 2] * is_drawn
+    assert ("mean neighborhood" in list_legend(figure)) is is_drawn
+    assert axes.get_title().endswith("mean neighborhood: 1 per hour, above this axis") is not is_drawn
+    assert bool(axes.get_ylim()[1] > mean) is is_drawn
+
+
+@pytest.mark.parametrize("name", ["Downtown", "Place " * 12])
+@pytest.mark.parametrize("mean", [0.05, 9.0])
+def test_nothing_that_is_written_overlaps_or_leaves_the_picture(name: str, mean: float) -> None:
+    figure = make_figure(replace(SERIES, neighborhood=name, city_mean=mean))
+    figure.draw_without_rendering()
+    axes, (legend,) = figure.axes[0], figure.legends
+    outer = [text for text in figure.texts if text.get_text()]
+    written = [axes.title, axes.xaxis.label, legend, *outer]
+    boxes = [axes.get_window_extent(), *(part.get_window_extent() for part in written)]
+    assert len(boxes) == 6
+    for number, box in enumerate(boxes):
+        assert box.x0 >= 0
+        assert box.y0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[number + 1 :])
+
+
+def test_rank_and_mean_are_those_of_the_tables(app: Flask, published: Path) -> None:
+    answers = app.extensions["current_build"].get().answers
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        names = connection.execute(
+            "SELECT neighborhood FROM average_daily WHERE month = 7 ORDER BY expected_month_crimes DESC"
+        ).fetchall()
+        mean = connection.execute(
+            "SELECT sum(expected_daily_crimes) / 24 / count(*) FROM average_daily WHERE month = 7"
+        ).fetchall()[0][0]
+    for place in (0, 5, len(names) - 1):
+        series = answers.make_series(names[place][0], 7)
+        assert (series.rank, series.neighborhood_count) == (place + 1, len(names))
+        assert series.city_mean == pytest.approx(mean)
 
 
 def list_slanted(figure: Figure) -> list[str]:

@@ -31,10 +31,11 @@ def test_hourly_lookup_has_24_hours_with_the_table_s_numbers(
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         rows = connection.execute(
             "SELECT printf('%02d:00', hour), expected_crimes, suggested_patrol, "
-            "expected_reported_crimes FROM forecast_hourly "
+            "expected_reported_crimes, intensity, intensity_local FROM forecast_hourly "
             "WHERE neighborhood = ? AND month = 7 ORDER BY hour", [place],
         ).fetchall()  # fmt: skip
-    names = ("hour", "predicted_crimes", "suggested_patrol", "expected_reported_crimes")
+    names = ("hour", "predicted_crimes", "suggested_patrol", "expected_reported_crimes",
+             "intensity", "intensity_local")  # fmt: skip
     assert [tuple(hour[name] for name in names) for hour in answer] == rows
     assert len(answer) == 24
     assert {hour["data_source"] for hour in answer} == {"simulated data"}
@@ -97,12 +98,13 @@ def test_unknown_neighborhood_offers_close_names(client: FlaskClient, path: str,
 
 @pytest.mark.parametrize("name", ["Große Straße", "GROSSE STRASSE", " große straße\n"])
 def test_name_is_found_by_its_folded_case(name: str) -> None:
-    answers = Answers({}, {}, {}, {"grosse strasse": "Große Straße"})
+    answers = Answers({}, {}, {}, {"grosse strasse": "Große Straße"}, {}, {})
     assert answers.find_neighborhood(name) == "Große Straße"
 
 
 def test_five_close_names_are_offered_in_their_own_spelling() -> None:
-    answers = Answers({}, {}, {}, {f"home park {number}": f"Home Park {number}" for number in range(9)})
+    names = {f"home park {number}": f"Home Park {number}" for number in range(9)}
+    answers = Answers({}, {}, {}, names, {}, {})
     with pytest.raises(UnknownNeighborhoodError, match=r"^Home Bark$") as caught:
         answers.find_neighborhood("Home Bark")
     assert len(caught.value.close_names) == 5

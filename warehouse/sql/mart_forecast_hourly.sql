@@ -15,6 +15,7 @@ SELECT
     forecast.baseline_crimes,
     forecast.observed_crimes,
     forecast.intensity,
+    forecast.intensity_local,
     forecast.suggested_patrol,
     forecast.suggested_patrol_share,
     forecast.runner_up_patrol,
