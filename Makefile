@@ -1,7 +1,7 @@
 # Every command is one line of `python -m …`; the virtual environment comes by itself.
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
-VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY BOUNDARIES BUILD A B HOST PORT OUT \
+VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES BUILD A B HOST PORT OUT \
 	BACKTEST_OUT ORIGINS
 SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
 ON := 1 yes true on
@@ -39,7 +39,7 @@ RAW_FILES = $(foreach file,$(value RAW),$(foreach found,$(or $(wildcard $(file))
 REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),--raw $(RAW_FILES)) \
 	$(call option,sample-incidents,SAMPLE_INCIDENTS) $(call option,first,FIRST) $(call option,last,LAST) \
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
-	$(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
+	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
 
 .PHONY: refresh fetch profile serve test test-all check bench backtest card export rollback shell docs lock clean
 

@@ -35,7 +35,7 @@ from models.model_card import fill_card
 from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
-from warehouse.columns import SOURCE_KINDS
+from warehouse.columns import CLEANINGS, SOURCE_KINDS
 from warehouse.command import (
     CommandParser,
     count_between,
@@ -96,6 +96,7 @@ class Request:
     first: dt.date | None = None
     last: dt.date | None = None
     city: str = DEFAULT_CITY
+    cleaning: str = CLEANINGS[0]
     boundaries: Path | None = None
     full: bool = False
     with_backtest: bool = True
@@ -133,6 +134,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
     parser.add_argument("--first", type=parse_day, help="first day, YYYY-MM-DD")
     parser.add_argument("--last", type=parse_day, help="last day, YYYY-MM-DD")
     parser.add_argument("--city", type=parse_name, default=DEFAULT_CITY, help="a file in data/cities")
+    parser.add_argument("--cleaning", choices=CLEANINGS, default=CLEANINGS[0], help="rows that count")
     parser.add_argument("--boundaries", type=parse_path, help="GeoJSON of neighborhood polygons")
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
@@ -147,6 +149,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         first=options.first,
         last=options.last,
         city=options.city,
+        cleaning=options.cleaning,
         boundaries=options.boundaries,
         full=options.full,
         with_backtest=not options.no_backtest,
@@ -206,7 +209,9 @@ def write_tables(
     """Run the stages in order, compare with the last build and audit what was written."""
     with watch.time_stage("etl"):
         raw = find_raw_input(request, city)
-        summary = clean_files(build, raw.files, city, request.first, request.last, raw.boundaries)
+        summary = clean_files(
+            build, raw.files, city, request.first, request.last, raw.boundaries, request.cleaning
+        )
         say_cleaned(build, summary)
         refuse_failed_checks(request, summary)
     with watch.time_stage("training"):
@@ -216,9 +221,15 @@ def write_tables(
     with watch.time_stage("backtest"):
         build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         if request.with_backtest:
-            tqdm.write(fill_ledger(build, panel, request.builds, city.name, request.source_kind))
+            tqdm.write(
+                fill_ledger(
+                    build, panel, request.builds, city.name, request.source_kind, request.cleaning
+                )
+            )
     with watch.time_stage("compare"):
-        comparison = compare_with_last(build, request.builds, city.name, request.source_kind)
+        comparison = compare_with_last(
+            build, request.builds, city.name, request.source_kind, request.cleaning
+        )
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
@@ -289,6 +300,7 @@ def fill_lineage(
         "created_at": created_at.replace(tzinfo=None),
         "city": city.name,
         "source_kind": request.source_kind,
+        "cleaning": request.cleaning,
         "is_synthetic": summary.is_synthetic,
         "cutoff": summary.cutoff,
         "rows_in": summary.rows_in,

@@ -10,10 +10,15 @@ import duckdb
 import holidays
 from pydantic import AfterValidator, Field, StrictFloat, model_validator
 
-from etl.settings_file import Settings, ask_engine, find_settings, first_line, read_settings
+from etl.settings_file import Settings, ask_engine, find_settings, first_line, read_settings, suggest
 from warehouse import settings
 
 DEFAULT_CITY = "atlanta"
+
+MAY_LACK = (
+    "reported", "zone", "beat", "npu", "latitude", "longitude", "location_type", "firearm_involved",
+)  # fmt: skip
+"""Fields without which a row counts, unless the city calls them critical and cleaning is strict."""
 
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Longitude = Annotated[StrictFloat, Field(ge=-180, le=180)]
@@ -59,6 +64,15 @@ def check_publisher(name: str) -> str:
             f"found {name!r}, expected who publishes the data: these words mark simulations"
         )
     return name
+
+
+def check_critical(field: str) -> str:
+    """Return a field that a row may lack; raises `ValueError` with the nearest one for another."""
+    if field not in MAY_LACK:
+        raise ValueError(
+            f"found {field!r}, expected one of {', '.join(MAY_LACK)}{suggest(field, MAY_LACK)}"
+        )
+    return field
 
 
 class BoundingBox(Settings):
@@ -128,7 +142,8 @@ class City(Settings):
 
     `beat_pattern` is a regular expression for the city's beats whose group is the zone; None for a
     city without beats. `boundary_name` is the property of its polygons that holds the neighborhood.
-    Without `holidays` no day counts as a holiday.
+    Without `holidays` no day counts as a holiday. `critical_fields` are those without which strict
+    cleaning rejects a row.
     """
 
     name: Text
@@ -139,6 +154,7 @@ class City(Settings):
     beat_pattern: Annotated[str, AfterValidator(check_pattern)] | None = None
     boundary_name: Text = "name"
     neighborhood_aliases: dict[str, Text] = {}
+    critical_fields: tuple[Annotated[str, AfterValidator(check_critical)], ...] = ()
     portal: Portal | None = None
     holidays: Holidays | None = None
     districts: Districts = Districts()

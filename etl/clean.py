@@ -25,10 +25,11 @@ from etl.ledger import fill_ledger
 from etl.neighborhoods import fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
 from etl.repairs import create_repaired
-from etl.rules import apply_rules, list_rules
+from etl.rules import Rule, apply_rules, list_rules
 from etl.staging import stage_files
 from warehouse import settings
 from warehouse.build import Build
+from warehouse.columns import CLEANINGS, STRICT
 from warehouse.errors import ShieldError
 from warehouse.table import quote_text
 from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, OFFENSE_TABLE
@@ -81,13 +82,19 @@ def clean_files(
     first: dt.date | None = None,
     last: dt.date | None = None,
     boundaries: Path | None = None,
+    cleaning: str = CLEANINGS[0],
 ) -> CleanSummary:
     """Fill the clean tables of `build` from raw files.
 
     `first` and `last` (inclusive, local days) narrow the coverage of the files; `boundaries` is a
-    GeoJSON file of neighborhood polygons. Raises `ShieldError` naming the file for one that cannot
-    be used, and when no incident is left.
+    GeoJSON file of neighborhood polygons; `cleaning` (`CLEANINGS`) says which rows count. Raises
+    `ShieldError` naming the file for one that cannot be used, when no incident is left, and for
+    strict cleaning in a city without critical fields.
     """
+    if cleaning == STRICT and not city.critical_fields:
+        raise ShieldError(
+            f"strict cleaning: expected critical_fields in the file of {city.name}, found none"
+        )
     connection = build.connection
     files = inspect_files(paths, city)
     check_districts(files, city)
@@ -96,13 +103,13 @@ def clean_files(
     stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.clean.csv"))
     name_neighborhoods(connection, city, polygons)
     find_covered_days(connection, files, first, last)
-    rules = list_rules(city)
+    rules = list_rules(city, cleaning)
     apply_rules(connection, files, rules, city)
     is_synthetic = any(file.layout.is_synthetic for file in files)
     build.data_source = settings.SIMULATED if is_synthetic else city.publisher
     cutoff: dt.date = build.fetch_value("SELECT max(calendar_date) FROM covered_day")
     create_repaired(connection, files, city, cutoff.isoformat())
-    failed_checks = run_checks(connection, files, city, first, last)
+    failed_checks = run_checks(connection, files, city, rules, first, last)
     refuse_empty(build, files, failed_checks)
     fill_ledger(build, files, rules)
     build.insert(CALENDAR_TABLE, CALENDAR_SELECT.replace("$zone", quote_text(city.time_zone.key)))
@@ -132,7 +139,7 @@ def fill_offenses(build: Build) -> None:
 
 
 def run_checks(
-    connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City,
+    connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City, rules: list[Rule],
     first: dt.date | None, last: dt.date | None,
 ) -> tuple[str, ...]:  # fmt: skip
     """Return a sentence per quality check that fails: every reason not to publish."""
@@ -141,7 +148,7 @@ def run_checks(
         for file in files
         for finding in check_clock(connection, file, city)
     )
-    return (*clocks, *check_input(connection, files, city, first, last))
+    return (*clocks, *check_input(connection, files, city, rules, first, last))
 
 
 def refuse_empty(build: Build, files: list[RawFile], failed_checks: tuple[str, ...]) -> None:

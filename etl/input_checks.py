@@ -13,7 +13,7 @@ import duckdb
 from etl.city import BoundingBox, City
 from etl.dirty_csv import MAX_EXAMPLES
 from etl.raw_file import RawFile
-from etl.rules import DUPLICATE, MALFORMED, list_rules
+from etl.rules import DUPLICATE, MALFORMED, Rule, list_gaps
 from etl.staging import read_texts
 from warehouse import settings
 from warehouse.table import quote_text
@@ -32,6 +32,7 @@ RULE_FIELDS = {
         "occurred_hour",
         "occurred_minute",
     ),
+    "missing_zone": ("beat", "zone"),
     "missing_coordinates": ("latitude", "longitude"),
     "unknown_offense": ("nibrs_code", "offense_literal"),
     "outside_city": ("latitude", "longitude"),
@@ -44,6 +45,7 @@ CAUSES = {
     MALFORMED: "another separator, another encoding, or a damaged file",
     "missing_report_number": "another column holds the number",
     "missing_date": "datetime_formats of the layout do not fit",
+    "missing_zone": "another column, or another city's",
     "missing_coordinates": "a decimal comma, or another column",
     "unknown_offense": "literals that offense_codes of the layout lacks",
     "outside_city": "another coordinate system, another city, or longitude and latitude exchanged",
@@ -53,14 +55,14 @@ CAUSES = {
 
 
 def check_input(
-    connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City,
+    connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City, rules: list[Rule],
     first: dt.date | None, last: dt.date | None,
 ) -> Iterator[str]:  # fmt: skip
     """Yield a sentence per limit that a file, or all of them together, do not meet.
 
     Rows outside the days that were asked for (`first` to `last`) are neither kept nor lost.
     """
-    limits = {rule.name: rule.max_share for rule in list_rules(city)}
+    limits = {rule.name: rule.max_share for rule in rules}
     for file in files:
         lost, kept = count_lost(connection, file, first, last)
         rows = sum(lost.values()) + kept
@@ -70,6 +72,7 @@ def check_input(
                     f"{file.path.name}: {count:,} of {rows:,} rows fall to rule {rule}, more than"
                     f" {limits[rule]:.0%}{describe_cause(connection, file, city, rule)}"
                 )
+        yield from check_gaps(connection, file, city, rows)
         if kept < settings.MIN_KEPT_SHARE * rows:
             yield (
                 f"{file.path.name}: {kept:,} of {rows:,} rows are kept, less than"
@@ -122,6 +125,26 @@ def count_lost(
         {"number": file.number, "first": first, "last": last},
     ).fetchall()[0][0])  # fmt: skip
     return {**lost, DUPLICATE: kept - passed}, passed
+
+
+def check_gaps(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, rows: int
+) -> Iterator[str]:
+    """Yield a sentence per gap that more of a file's `rows` have than it may.
+
+    Rows that are kept count, and their duplicates.
+    """
+    for gap in list_gaps(city):
+        condition = f"coalesce(rule, '{DUPLICATE}') = '{DUPLICATE}' AND ({gap.condition})"
+        count = int(connection.execute(
+            f"""SELECT count(*) FROM staged LEFT JOIN rejected USING (row_id)
+            WHERE file_number = $number AND {condition}""", {"number": file.number},
+        ).fetchall()[0][0])  # fmt: skip
+        if gap.applies_to(file) and count > gap.max_share * rows:
+            yield (
+                f"{file.path.name}: {count:,} of {rows:,} rows have the gap {gap.name}, more than"
+                f" {gap.max_share:.0%}{describe_cause(connection, file, city, gap.name, condition)}"
+            )
 
 
 def check_numbers(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Iterator[str]:
@@ -231,14 +254,20 @@ def check_overlap(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -
             )
 
 
-def describe_cause(connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, rule: str) -> str:
-    """Return examples of what the file says in rows that a rule rejected, and the likely cause."""
+def describe_cause(
+    connection: duckdb.DuckDBPyConnection, file: RawFile, city: City, rule: str, condition: str = ""
+) -> str:
+    """Return examples of what the file says in rows that a rule rejected, and the likely cause.
+
+    A `condition` says which rows are meant instead.
+    """
     rows = [
         int(row)
         for (row,) in connection.execute(
-            """SELECT row_number FROM staged JOIN rejected USING (row_id)
-            WHERE file_number = $number AND rule = $rule ORDER BY row_number LIMIT $examples""",
-            {"number": file.number, "rule": rule, "examples": MAX_EXAMPLES},
+            f"""SELECT row_number FROM staged LEFT JOIN rejected USING (row_id)
+            WHERE file_number = $number AND {condition or f"rule = {quote_text(rule)}"}
+            ORDER BY row_number LIMIT $examples""",
+            {"number": file.number, "examples": MAX_EXAMPLES},
         ).fetchall()
     ]
     fields = [field for field in RULE_FIELDS.get(rule, ()) if file.has(field)]

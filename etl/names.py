@@ -59,7 +59,10 @@ def choose_names(
 
 
 def unify_names(connection: duckdb.DuckDBPyConnection, city: City, polygon_names: Iterable[str]) -> None:
-    """Give every neighborhood, NPU, zone and beat of `staged` one spelling; NULL stays NULL."""
+    """Give every neighborhood, NPU, zone and beat of `staged` one spelling; NULL stays NULL.
+
+    What the city's pattern does not take for a beat becomes NULL.
+    """
     connection.execute("ALTER TABLE staged ADD COLUMN raw_neighborhood VARCHAR")
     connection.execute("ALTER TABLE staged ADD COLUMN is_district_renamed BOOLEAN DEFAULT false")
     neighborhoods = count_values(connection, "neighborhood")
@@ -68,6 +71,10 @@ def unify_names(connection: duckdb.DuckDBPyConnection, city: City, polygon_names
     for column in ("beat", "zone", "npu"):  # a beat first: the zone may follow from it
         names = choose_names(count_values(connection, column))
         rename(connection, column, names, "is_district_renamed = true", *assign_zone(city, column))
+    if city.beat_pattern:
+        connection.execute(
+            f"UPDATE staged SET beat = NULL WHERE NOT regexp_matches(beat, {quote_pattern(city)})"
+        )
 
 
 def count_values(connection: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
@@ -94,5 +101,9 @@ def assign_zone(city: City, column: str) -> list[str]:
     """Return the assignment of the zone that follows from a renamed beat; none did from the raw one."""
     if column != "beat" or not city.beat_pattern:
         return []
-    pattern = quote_text(f"^(?:{city.beat_pattern})$")
-    return [f"zone = coalesce(nullif(regexp_extract(name, {pattern}, 1), ''), zone)"]
+    return [f"zone = coalesce(nullif(regexp_extract(name, {quote_pattern(city)}, 1), ''), zone)"]
+
+
+def quote_pattern(city: City) -> str:
+    """Return the pattern that a whole beat of the city fits, as SQL."""
+    return quote_text(f"^(?:{city.beat_pattern})$")

@@ -6,10 +6,12 @@ text; no detail of any person or place but names of neighborhoods and places of 
 
 from collections.abc import Iterator
 
+from etl.city import MAY_LACK
 from etl.neighborhoods import RECENT_DAYS
 from etl.rules import list_unmapped
 from warehouse.build import Build
 from warehouse.settings import MAX_MISSING_SHARE
+from warehouse.tables_clean import INCIDENT_TABLE
 
 MAX_NAMED_OFFENSES = 5
 MIN_OTHER_ZONE_SHARE = 0.25
@@ -26,6 +28,7 @@ def describe_cleaning(build: Build) -> Iterator[str]:
     yield from describe_rejections(build)
     yield from describe_unmapped(build)
     yield from describe_repairs(build)
+    yield from describe_gaps(build)
     yield from describe_names(build)
     yield from describe_columns(build)
     yield from describe_polygons(build)
@@ -59,6 +62,17 @@ def describe_repairs(build: Build) -> Iterator[str]:
         GROUP BY repair HAVING sum(row_count) > 0 ORDER BY repair""").fetchall()
     for repair, rows in repairs:
         yield f"  repaired {rows:>9,}  {repair}"
+
+
+def describe_gaps(build: Build) -> Iterator[str]:
+    """Yield one line per field that incidents lack, in files that tell it of others."""
+    for field in (field for field in MAY_LACK if field in INCIDENT_TABLE.column_names):
+        lacking = build.fetch_value(f"""
+            SELECT coalesce(sum(lacking), 0) FROM (
+                SELECT count(*) - count({field}) AS lacking FROM incident
+                GROUP BY raw_file HAVING count({field}) > 0)""")
+        if lacking:
+            yield f"  missing  {lacking:>9,}  {field} (NULL; the incident counts)"
 
 
 def describe_names(build: Build) -> Iterator[str]:

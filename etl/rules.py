@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 import duckdb
 
-from etl.city import BoundingBox, City
+from etl.city import MAY_LACK, BoundingBox, City
 from etl.layout import COORDINATES
 from etl.raw_file import RawFile
+from warehouse.columns import CLEANINGS, STRICT
 from warehouse.table import quote_text
+
+MAX_CRITICAL_SHARE = 0.2
+"""The department's files lack a location type in up to 14 % of the rows, other fields in 1 %."""
 
 MALFORMED = "malformed_row"
 DUPLICATE = "duplicate"
@@ -31,6 +35,7 @@ class Rule:
     """One rule. `condition` is true for rows it rejects; empty where another step finds them.
 
     A file of whose rows it rejects more than `max_share` fails the quality checks (`etl.input_checks`).
+    A gap is written as a rule too: its rows are kept, and counted against the same limit.
     A rule with `fields` applies only to files that have one of them, one that `is_for_left_out` only to
     files of a layout that leaves offenses out.
     """
@@ -49,38 +54,28 @@ class Rule:
         return not self.fields or any(file.has(field) for field in self.fields)
 
 
-def list_rules(city: City) -> list[Rule]:
-    """Return the rules in the order in which they are tried.
+def list_rules(city: City, cleaning: str = CLEANINGS[0]) -> list[Rule]:
+    """Return the rules of a `cleaning` (`CLEANINGS`) in the order in which they are tried.
 
-    In the department's files missing names take 12 % of the rows, missing types of place 14 % and each
-    other rule under 1 %: the largest share that is believed of a rule lies well above.
+    In the department's files missing names take 12 % of the rows and each other rule under 1 %: the
+    largest share that is believed of a rule lies well above.
     """
+    critical = city.critical_fields if cleaning == STRICT else ()
     return [
         Rule(MALFORMED, 0.1, "Line with the wrong number of fields, broken quotes or damaged text.", ""),
         Rule("missing_report_number", 0.1, "No report number.", "report_number IS NULL"),
-        Rule(
-            "missing_beat",
-            0.1,
-            "No police beat or zone, or none of the city's.",
-            "zone IS NULL",
-            fields=("beat", "zone") if city.beat_pattern else ("zone",),
-        ),
-        Rule(
-            "missing_location_type",
-            0.2,
-            "No location type, in a file that tells it for most rows.",
-            "location_type IS NULL",
-            fields=("location_type",),
+        *(
+            Rule(
+                f"missing_{field}",
+                MAX_CRITICAL_SHARE,
+                f"No {field} that can be read, which the city's file calls critical.",
+                f"{field} IS NULL",
+                fields=list_sources(city, field),
+            )
+            for field in critical
         ),
         Rule(
             "missing_date", 0.1, "No date and time of occurrence that can be read.", "occurred IS NULL"
-        ),
-        Rule(
-            "missing_coordinates",
-            0.2,
-            "No coordinates, or zeros in their place.",
-            "latitude IS NULL OR longitude IS NULL",
-            fields=COORDINATES,
         ),
         Rule(
             "missing_neighborhood",
@@ -118,6 +113,34 @@ def list_rules(city: City) -> list[Rule]:
     ]
 
 
+def list_gaps(city: City) -> list[Rule]:
+    """Return what a row may lack and still count, with the share of a file's rows that may lack it.
+
+    Beyond it the column is not read right, and zones or the map would tell of a part of the crimes.
+    """
+    return [
+        Rule(
+            "missing_zone",
+            0.1,
+            "No police beat or zone, or none of the city's.",
+            "zone IS NULL",
+            fields=list_sources(city, "zone"),
+        ),
+        Rule(
+            "missing_coordinates",
+            0.2,
+            "No coordinates, or zeros in their place.",
+            "latitude IS NULL",
+            fields=COORDINATES,
+        ),
+    ]
+
+
+def list_sources(city: City, field: str) -> tuple[str, ...]:
+    """Return the fields of a layout that can tell `field`: a zone may follow from the beat."""
+    return ("beat", "zone") if field == "zone" and city.beat_pattern else (field,)
+
+
 def render_outside(box: BoundingBox) -> str:
     """Return the condition that a point lies outside `box`."""
     return (
@@ -144,24 +167,27 @@ def apply_rules(
 
 
 def reject_duplicates(connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City) -> None:
-    """Add to `rejected` all but the most trusted row of each report number and NIBRS code.
+    """Add to `rejected` all but the best row of each report number and NIBRS code.
 
     Duplicates are looked for among the rows that pass everything else, so that a damaged copy never
-    costs a good row. NIBRS allows an offense code once per incident, so report number and code
+    costs a good row; of those that stay, one that lacks less of what may be missing is kept, in the
+    most trusted layout. NIBRS allows an offense code once per incident, so report number and code
     identify an offense (FBI NIBRS User Manual, data element 6). Hashes that occur once settle most
     rows without sorting them.
     """
+    gaps = " + ".join(f"({field} IS NULL)::INTEGER" for field in MAY_LACK)
     ranks = " ".join(f"WHEN {file.number} THEN {city.layouts.index(file.layout.name)}" for file in files)
     connection.execute(f"""
         INSERT INTO rejected
         WITH passed AS (
-            SELECT row_id, file_number, report_number, nibrs_code, hash(report_number, nibrs_code) AS h
+            SELECT row_id, file_number, report_number, nibrs_code, hash(report_number, nibrs_code) AS h,
+                   {gaps} AS gaps
             FROM staged ANTI JOIN rejected USING (row_id)
         ), repeated AS (SELECT h FROM passed GROUP BY h HAVING count(*) > 1)
         SELECT row_id, '{DUPLICATE}' FROM passed SEMI JOIN repeated USING (h)
         QUALIFY row_number() OVER (
             PARTITION BY report_number, nibrs_code
-            ORDER BY CASE file_number {ranks} END, row_id) > 1""")
+            ORDER BY CASE file_number {ranks} END, gaps, row_id) > 1""")
 
 
 def list_numbers(rule: Rule, files: list[RawFile]) -> str:

@@ -202,11 +202,17 @@ def read_texts(
 
 
 def blank_unreadable(connection: duckdb.DuckDBPyConnection) -> None:
-    """Set to NULL what could be read and cannot be meant: years of two digits, endless coordinates."""
+    """Set to NULL what could be read and cannot be meant: years of two digits, endless coordinates.
+
+    So is one coordinate without the other: half a place is none.
+    """
     for column in ("reported", "occurred", "occurred_until"):
         connection.execute(f"UPDATE staged SET {column} = NULL WHERE {column} < {MIN_TIMESTAMP}")
     for column in COORDINATES:
         connection.execute(f"UPDATE staged SET {column} = NULL WHERE NOT isfinite({column})")
+    connection.execute("""
+        UPDATE staged SET latitude = NULL, longitude = NULL
+        WHERE (latitude IS NULL) <> (longitude IS NULL)""")
 
 
 def leave_out_sparse_fields(connection: duckdb.DuckDBPyConnection, file: RawFile) -> tuple[str, ...]:

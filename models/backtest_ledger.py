@@ -20,7 +20,9 @@ LEDGER_ORIGINS = 6
 """Past origins in every build: a year and a half of quarters."""
 
 
-def fill_ledger(build: Build, panel: Panel, builds: Path, city: str, source_kind: str) -> str:
+def fill_ledger(
+    build: Build, panel: Panel, builds: Path, city: str, source_kind: str, cleaning: str
+) -> str:
     """Fill `backtest_origin` and `backtest_score`; return one line on what was done.
 
     Scores come from the last published build of the same feed where everything that they follow from
@@ -36,7 +38,9 @@ def fill_ledger(build: Build, panel: Panel, builds: Path, city: str, source_kind
     )
     if wanted.empty:
         return "backtest left out: the data holds too few months"
-    past = find_past_scores(build, builds, city, source_kind, wanted.astype({"origin": "datetime64[s]"}))
+    past = find_past_scores(
+        build, builds, city, source_kind, cleaning, wanted.astype({"origin": "datetime64[s]"})
+    )
     found = dict(zip(past.origins["origin"].dt.date, past.origins["computed_build_id"], strict=True))
     rest = [number_month(day) for day in wanted["origin"] if day not in found]
     wanted["computed_build_id"] = wanted["origin"].map(found).astype("object")

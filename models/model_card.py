@@ -111,7 +111,7 @@ def describe_data(connection: duckdb.DuckDBPyConnection, districts: Mapping[str,
     warning = "**This is simulated data; it says nothing about real places.** "
     text = (
         f"{warning if run.is_synthetic else ''}{run.data_source}, {run.city}: {run.rows_kept:,} of "
-        f"{run.rows_in:,} rows kept, up to {run.cutoff:%Y-%m-%d}. ATLShield "
+        f"{run.rows_in:,} rows kept (`{run.cleaning}` cleaning), up to {run.cutoff:%Y-%m-%d}. ATLShield "
         f"{run.atlshield_version}, seed {run.seed}. {run.newest_month_completeness:.1%} of the newest "
         f"month is expected to be reported. Blend weights: volume forest "
         f"{tell_weight(run.volume_blend_weight)}, patrol forest {tell_weight(run.patrol_blend_weight)}."

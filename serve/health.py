@@ -27,5 +27,6 @@ def readyz() -> Response:
         cutoff=published.cutoff,
         source=published.source,
         is_synthetic=published.is_synthetic,
+        cleaning=published.cleaning,
         reload_error=current.reload_error,
     )

@@ -98,9 +98,10 @@ def test_words_reach_their_command() -> None:
         "models", "backtest", "--origins=7", "--out=o"
     ]  # fmt: skip
     assert show("refresh", "SOURCE=files", "RAW=a.csv b.csv", "CITY=c", "BOUNDARIES=p",
-                "FIRST=2021-01-01", "LAST=2021-12-31", "SAMPLE_INCIDENTS=9") == [
+                "CLEANING=strict", "FIRST=2021-01-01", "LAST=2021-12-31", "SAMPLE_INCIDENTS=9") == [
         "refresh", "--source=files", "--raw", "a.csv", "b.csv", "--sample-incidents=9",
-        "--first=2021-01-01", "--last=2021-12-31", "--city=c", "--boundaries=p",
+        "--first=2021-01-01", "--last=2021-12-31", "--city=c", "--cleaning=strict",
+        "--boundaries=p",
     ]  # fmt: skip
 
 

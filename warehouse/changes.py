@@ -36,7 +36,7 @@ FROM {name}.backtest_score GROUP BY ALL
 
 SAME_FEED_SELECT = f"""
 SELECT count(*) FROM {BEFORE}.refresh_run
-WHERE city = $city AND source_kind = $source_kind
+WHERE city = $city AND source_kind = $source_kind AND cleaning = $cleaning
   AND (source_kind = 'portal' OR EXISTS (FROM raw_file JOIN {BEFORE}.raw_file AS old USING (raw_file)))
 """
 
@@ -55,16 +55,16 @@ def render_changes(before: str, after: str) -> str:
 
 
 def find_last_build(
-    build: Build, builds: Path, city: str, source_kind: str
+    build: Build, builds: Path, city: str, source_kind: str, cleaning: str
 ) -> tuple[Path | None, list[str]]:
     """Return the last published build of the same feed, None for a first one, and warnings.
 
-    The same feed is the same city, the same kind of source and, but for the portal whose snapshots are
-    named by their time, at least one raw file of the same name. The kind alone would not do: `files` may
-    be any files, a simulated sample has any size. Nor would all names: a forgotten file would then pass
-    for another feed. Whoever names each month's file anew is compared with nothing. Builds newer than
-    the current one were rolled back from and do not count; neither does one that is damaged or does not
-    tell its feed, which is a warning. `build` must hold its `raw_file`.
+    The same feed is the same city, the same kind of source, the same cleaning and, but for the portal
+    whose snapshots are named by their time, at least one raw file of the same name. The kind alone would
+    not do: `files` may be any files, a simulated sample has any size. Nor would all names: a forgotten
+    file would then pass for another feed. Whoever names each month's file anew is compared with nothing.
+    Builds newer than the current one were rolled back from and do not count; neither does one that is
+    damaged or does not tell its feed, which is a warning. `build` must hold its `raw_file`.
     """
     current = find_pointer(builds)
     if current is None:
@@ -75,7 +75,7 @@ def find_last_build(
             continue
         try:
             check_hash(path)
-            is_same = is_same_feed(build, path, city, source_kind)
+            is_same = is_same_feed(build, path, city, source_kind, cleaning)
         except ShieldError as error:
             warnings.append(f"not compared with a build: {error}")
             continue
@@ -83,19 +83,21 @@ def find_last_build(
             return path, warnings
     if not warnings:
         warnings.append(
-            f"the published build {current.build_id}, cutoff {current.cutoff}, is of other files: this"
-            " one takes its place and is compared with nothing"
+            f"the published build {current.build_id}, cutoff {current.cutoff}, is of other files, or was"
+            " cleaned otherwise: this one takes its place and is compared with nothing"
         )
     return None, warnings
 
 
-def is_same_feed(build: Build, path: Path, city: str, source_kind: str) -> bool:
+def is_same_feed(build: Build, path: Path, city: str, source_kind: str, cleaning: str) -> bool:
     """Return whether a finished build is of the feed of `build`, which must hold its `raw_file`.
 
     Raises `NoBuildError` for a build that does not tell: another version made it.
     """
     with name_build_file(path), attach_build(build.connection, path, BEFORE):
-        same = build.connection.execute(SAME_FEED_SELECT, {"city": city, "source_kind": source_kind})
+        same = build.connection.execute(
+            SAME_FEED_SELECT, {"city": city, "source_kind": source_kind, "cleaning": cleaning}
+        )
         return same.fetchone() != (0,)
 
 

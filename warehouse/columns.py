@@ -19,6 +19,10 @@ ALL_INCIDENTS = "all"
 """In `feed_health`, beside the values of `crime_against`: whatever the offense."""
 INTENSITIES = ("low", "moderate", "high")
 SOURCE_KINDS = ("simulated", "files", "portal")
+STRICT = "strict"
+CLEANINGS = ("default", STRICT)
+"""Which rows count: all with a time, a place, an offense and a number, or of these only those that also
+have every critical field of the city's file."""
 DISTRICT_KINDS = ("npu", "zone", "beat")
 """A city has some of these districts, or none, and its own names for them. The texts of declarations use
 these words only, in the singular: the dictionary of a build puts the city's in their place."""

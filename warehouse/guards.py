@@ -123,13 +123,15 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compare_with_last(build: Build, builds: Path, city: str, source_kind: str) -> Comparison:
+def compare_with_last(
+    build: Build, builds: Path, city: str, source_kind: str, cleaning: str
+) -> Comparison:
     """Fill `build_change` and ask every guard; for the first build of a feed, the one on its own year.
 
     `build` must hold its clean tables, its forecasts and its scores. A build of another version, which
     lacks what is compared, is a warning: to refuse would be to keep it for ever.
     """
-    last, warnings = find_last_build(build, builds, city, source_kind)
+    last, warnings = find_last_build(build, builds, city, source_kind, cleaning)
     sentence, factor = compare_with_year(build.connection)
     fired = [sentence] if factor > settings.GUARD_YEAR_FACTOR else []
     if settings.WARN_YEAR_FACTOR < factor <= settings.GUARD_YEAR_FACTOR:

@@ -35,14 +35,14 @@ class PastScores(NamedTuple):
 
 
 def find_past_scores(
-    build: Build, builds: Path, city: str, source_kind: str, wanted: pd.DataFrame
+    build: Build, builds: Path, city: str, source_kind: str, cleaning: str, wanted: pd.DataFrame
 ) -> PastScores:
     """Return what the last published build of the same feed holds of wanted origins.
 
     `wanted` has the columns `origin` and `input_hash`. `build` must hold its `raw_file`. A build whose
     SHA-256 is not that of its record is passed over; one of another version holds nothing.
     """
-    last, warnings = find_last_build(build, builds, city, source_kind)
+    last, warnings = find_last_build(build, builds, city, source_kind, cleaning)
     nothing = wanted[:0].assign(computed_build_id="")
     if last is None:
         return PastScores(nothing, pd.DataFrame(), "; ".join(warnings))

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
+from warehouse.columns import CLEANINGS
 from warehouse.errors import NoBuildError
 from warehouse.files import PARTIAL, replace_text, sync
 
@@ -21,7 +22,8 @@ LINK = "current.duckdb"
 class PublishedBuild:
     """What the pointer says of the published build; times are UTC, `cutoff` is a local day.
 
-    `source` is the kind of source (`warehouse.columns.SOURCE_KINDS`).
+    `source` is the kind of source (`warehouse.columns.SOURCE_KINDS`), `cleaning` says which rows count
+    (`CLEANINGS`); records of builds from before there was a choice lack it.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
@@ -33,6 +35,7 @@ class PublishedBuild:
     cutoff: str
     source: str
     is_synthetic: bool
+    cleaning: str = CLEANINGS[0]
 
 
 POINTER_FACTS = TypeAdapter(PublishedBuild)

@@ -65,8 +65,9 @@ def describe_build(path: Path, file: str) -> PublishedBuild:
         with connect_build(path) as connection:
             for (name,) in connection.execute(TABLES_SELECT).fetchall():
                 connection.execute(f"SELECT bit_xor(hash({name})) FROM {name}").fetchall()
-            [(build_id, created_at, cutoff, source_kind, is_synthetic)] = connection.execute(
-                "SELECT build_id, created_at, cutoff, source_kind, is_synthetic FROM refresh_run"
+            [(build_id, created_at, cutoff, source_kind, is_synthetic, cleaning)] = connection.execute(
+                "SELECT build_id, created_at, cutoff, source_kind, is_synthetic, cleaning"
+                " FROM refresh_run"
             ).fetchall()
     except OtherVersionError:
         raise
@@ -74,5 +75,5 @@ def describe_build(path: Path, file: str) -> PublishedBuild:
         raise ShieldError(f"{path.name} cannot be read back: {error.__cause__ or error}") from error
     return PublishedBuild(
         build_id, file, hash_file(path), f"{created_at.isoformat(timespec='seconds')}Z",
-        cutoff.isoformat(), source_kind, is_synthetic,
+        cutoff.isoformat(), source_kind, is_synthetic, cleaning,
     )  # fmt: skip

@@ -4,6 +4,7 @@ Input: nothing. Output: declarations, listed in `warehouse.schema`.
 """
 
 from warehouse.columns import (
+    CLEANINGS,
     DATA_SOURCE,
     SOURCE_KINDS,
 )
@@ -56,6 +57,11 @@ REFRESH_RUN_TABLE = Table(
         Column(
             "source_kind", "VARCHAR", "Kind of source that the raw rows came from.", "Kind of source",
             allowed=SOURCE_KINDS,
+        ),
+        Column(
+            "cleaning", "VARCHAR",
+            "Which rows count: default, all with a time, a place, an offense and a number; strict, of"
+            " these only those with every critical field of the city.", "Cleaning", allowed=CLEANINGS,
         ),
         Column("is_synthetic", "BOOLEAN", "Whether any raw row was simulated.", "Synthetic"),
         Column("cutoff", "DATE", "Last observed day; nothing after it is known.", "Cutoff"),

@@ -266,8 +266,7 @@ def test_polygons_without_a_row_inside_are_refused_with_the_counts(tmp_path: Pat
 
 def test_rows_without_coordinates_say_nothing_against_polygons(tmp_path: Path, city: City) -> None:
     polygons = write_polygons(tmp_path / "p.geojson", West=WEST)
-    with pytest.raises(ShieldError, match="most rows fall to rule missing_coordinates"):
-        clean_with(tmp_path, city, [{"Longitude": "", "Latitude": ""}], polygons)
+    assert clean_with(tmp_path, city, [{"Longitude": "", "Latitude": ""}], polygons) == [("Downtown", 1)]
 
 
 def test_polygons_spelling_wins_and_a_name_may_have_several(tmp_path: Path, city: City) -> None:

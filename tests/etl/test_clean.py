@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from etl.city import City
+from etl.city import MAY_LACK, City
 from etl.clean import clean_files
 from etl.report import describe_cleaning
-from etl.rules import list_rules, list_unmapped
+from etl.rules import list_rules, list_sources, list_unmapped
 from tests.conftest import CleanFiles
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
@@ -67,14 +67,7 @@ def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None
     ("change", "rule"),
     [
         ({"IncidentNumber": ""}, "missing_report_number"),
-        ({"BEAT_Text": ""}, "missing_beat"),
-        ({"BEAT_Text": "902"}, "missing_beat"),
-        ({"BEAT_Text": "Out of Jurisdiction"}, "missing_beat"),
         ({"OccurredFromDate": "yesterday"}, "missing_date"),
-        ({"Latitude": "", "Longitude": ""}, "missing_coordinates"),
-        ({"Latitude": ""}, "missing_coordinates"),
-        ({"Longitude": ""}, "missing_coordinates"),
-        ({"Latitude": "0", "Longitude": "0"}, "missing_coordinates"),
         ({"NhoodName": " "}, "missing_neighborhood"),
         ({"NhoodName": "NULL"}, "missing_neighborhood"),
         ({"NibrsUcrCode": "99X"}, "unknown_offense"),
@@ -86,7 +79,7 @@ def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None
         ({"OccurredFromDate": "6/1/1924 16:30"}, "outside_window"),
         ({"OccurredFromDate": "6/3/2021 16:30"}, "outside_window"),
         ({"IncidentNumber": "210010001"}, "duplicate"),
-        ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_beat"),
+        ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_neighborhood"),
     ],
 )
 def test_each_rule_rejects_its_row_once(
@@ -96,6 +89,64 @@ def test_each_rule_rejects_its_row_once(
     assert rejections(build) == {rule: 1}
     assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [(2, 1, 1)]
     assert fetch(build, "SELECT example_rows FROM rejected_incident WHERE row_count > 0") == [("2",)]
+
+
+LACKS = (
+    ({"BEAT_Text": ""}, {"zone", "beat"}),
+    ({"BEAT_Text": "902"}, {"zone", "beat"}),
+    ({"BEAT_Text": "Out of Jurisdiction"}, {"zone", "beat"}),
+    ({"LocationType": ""}, {"location_type"}),
+    ({"Latitude": "", "Longitude": ""}, {"latitude", "longitude"}),
+    ({"Latitude": ""}, {"latitude", "longitude"}),
+    ({"Longitude": ""}, {"latitude", "longitude"}),
+    ({"Latitude": "0", "Longitude": "0"}, {"latitude", "longitude"}),
+    ({"NPU": ""}, {"npu"}),
+)
+WITHOUT_GAPS = [{"IncidentNumber": str(number)} for number in range(3)]
+
+
+@pytest.mark.parametrize(("change", "lacking"), LACKS)
+def test_what_a_row_may_lack_is_null_and_the_row_counts(
+    clean: CleanFiles, tmp_path: Path, change: Mapping[str, str], lacking: set[str]
+) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [*WITHOUT_GAPS, {**NEXT, **change}])])
+    assert rejections(build) == {}
+    (row,) = fetch(
+        build,
+        f"SELECT {', '.join(MAY_LACK[1:])} FROM incident WHERE report_number = '210010002'",
+    )
+    assert {field for field, value in zip(MAY_LACK[1:], row, strict=True) if value is None} == lacking
+    told = {line.split()[2] for line in describe_cleaning(build) if "  missing " in line}
+    assert told == lacking
+
+
+@pytest.mark.parametrize(("change", "lacking"), [*LACKS, ({"ReportDate": "soon"}, {"reported"})])
+def test_strict_cleaning_rejects_a_row_without_a_critical_field(
+    tmp_path: Path, city: City, change: Mapping[str, str], lacking: set[str]
+) -> None:
+    raw = write_raw(tmp_path / "raw.csv", [*WITHOUT_GAPS, {**NEXT, **change}])
+    with open_build("test", tmp_path / "strict.duckdb") as build:
+        clean_files(build, [raw], city, cleaning="strict")
+        critical = [f"missing_{field}" for field in city.critical_fields if field in lacking]
+        assert rejections(build) == dict.fromkeys(critical[:1], 1)
+        entered = fetch(build, "SELECT rule FROM rejected_incident")
+    assert {(f"missing_{field}",) for field in city.critical_fields} <= set(entered)
+
+
+def test_strict_cleaning_needs_critical_fields(tmp_path: Path, city: City) -> None:
+    lax = city.model_copy(update={"critical_fields": ()})
+    raw = write_raw(tmp_path / "raw.csv", [{}])
+    with (
+        open_build("test", tmp_path / "strict.duckdb") as build,
+        pytest.raises(ShieldError, match="expected critical_fields in the file of Atlanta, found none"),
+    ):
+        clean_files(build, [raw], lax, cleaning="strict")
+
+
+def test_of_two_copies_the_one_without_gaps_stays(clean: CleanFiles, tmp_path: Path) -> None:
+    build = clean([write_raw(tmp_path / "raw.csv", [{"BEAT_Text": ""}, {}])])
+    assert rejections(build) == {"duplicate": 1}
+    assert fetch(build, "SELECT zone FROM incident") == [("5",)]
 
 
 def test_points_on_the_edge_of_the_rectangle_are_kept(
@@ -124,13 +175,13 @@ def test_rule_without_hits_stands_in_the_ledger_with_zero(clean: CleanFiles, tmp
     assert [rule for rule, _ in rules][:3] == [
         "malformed_row",
         "missing_report_number",
-        "missing_beat",
+        "missing_date",
     ]
     assert {rows for _, rows in rules} == {0}
 
 
-def test_missing_location_type_rejects_only_where_most_rows_tell_it(
-    clean: CleanFiles, tmp_path: Path
+def test_missing_location_type_is_critical_only_where_most_rows_tell_it(
+    tmp_path: Path, city: City
 ) -> None:
     rows = [{"IncidentNumber": f"21001{number:04}"} for number in range(10)]
     thick = write_raw(tmp_path / "thick.csv", [{"LocationType": ""}, *rows[1:]])
@@ -138,15 +189,15 @@ def test_missing_location_type_rejects_only_where_most_rows_tell_it(
         {**row, "LocationType": "", "IncidentNumber": "9" + row["IncidentNumber"]} for row in rows
     ]
     thin = write_raw(tmp_path / "thin.csv", [*thin_rows, {"IncidentNumber": "77"}])
-    build = clean([thick, thin])
-    assert rejections(build) == {"missing_location_type": 1}
-    assert fetch(build, "SELECT raw_file, columns_left_out FROM raw_file ORDER BY raw_file") == [
-        ("thick.csv", ""),
-        ("thin.csv", "LocationType"),
-    ]
-    assert fetch(build, "SELECT DISTINCT location_type FROM incident WHERE raw_file = 'thin.csv'") == [
-        (None,)
-    ]
+    with open_build("test", tmp_path / "strict.duckdb") as build:
+        clean_files(build, [thick, thin], city, cleaning="strict")
+        assert rejections(build) == {"missing_location_type": 1}
+        assert fetch(build, "SELECT raw_file, columns_left_out FROM raw_file ORDER BY raw_file") == [
+            ("thick.csv", ""),
+            ("thin.csv", "LocationType"),
+        ]
+        kinds = fetch(build, "SELECT DISTINCT location_type FROM incident WHERE raw_file = 'thin.csv'")
+        assert kinds == [(None,)]
 
 
 @pytest.mark.parametrize(
@@ -346,13 +397,13 @@ def test_report_at_midnight_is_one_without_a_clock(clean: CleanFiles, tmp_path: 
     assert fetch(build, "SELECT reported_at::VARCHAR FROM incident") == [("2021-06-01 13:00:00",)]
 
 
-def test_beat_of_a_city_that_tells_no_zone_by_it_may_lack(city: City) -> None:
-    rules = {
-        rule.name: rule.fields for rule in list_rules(city.model_copy(update={"beat_pattern": None}))
-    }
-    assert rules["missing_beat"] == ("zone",)
+@pytest.mark.parametrize(("pattern", "fields"), [(None, ("zone",)), ("([1-7])..", ("beat", "zone"))])
+def test_beat_stands_for_a_zone_only_where_it_tells_one(
+    city: City, pattern: str | None, fields: tuple[str, ...]
+) -> None:
+    assert list_sources(city.model_copy(update={"beat_pattern": pattern}), "zone") == fields
 
 
 def test_every_rule_has_its_own_name(city: City) -> None:
-    names = [rule.name for rule in list_rules(city)]
+    names = [rule.name for rule in list_rules(city, "strict")]
     assert len(set(names)) == len(names)

@@ -109,7 +109,7 @@ def test_spellings_of_a_neighborhood_are_one_counted_and_reported(
 ) -> None:
     spellings = ["Midtown"] * 4 + ["MIDTOWN", "Mid\u00a0town", "Mid town", "MIDTOWN", "Downtown"]
     rows = [{"IncidentNumber": str(n), "NhoodName": name} for n, name in enumerate(spellings)]
-    rejected = {"IncidentNumber": "99", "NhoodName": "MIDTOWN", "BEAT_Text": "902"}
+    rejected = {"IncidentNumber": "99", "NhoodName": "MIDTOWN", "NibrsUcrCode": ""}
     build = clean([write_raw(tmp_path / "raw.csv", [*rows, rejected])])
     assert fetch(build, "SELECT neighborhood, incident_count FROM neighborhood ORDER BY 1") == [
         ("Downtown", 1), ("Mid town", 2), ("Midtown", 6),
@@ -144,13 +144,9 @@ def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) ->
         {"IncidentNumber": "4", "BEAT_Text": "902.0"},
     ]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
-    assert fetch(build, "SELECT beat, zone, npu, count(*) FROM incident GROUP BY ALL") == [
-        ("509", "5", "M", 3)
-    ]
-    assert repairs(build) == {"district_renamed": 1}
-    assert fetch(build, "SELECT rule, example_rows FROM rejected_incident WHERE row_count > 0") == [
-        ("missing_beat", "4")
-    ]
+    found = fetch(build, "SELECT beat, zone, npu, count(*) FROM incident GROUP BY ALL ORDER BY 4")
+    assert found == [(None, None, "M", 1), ("509", "5", "M", 3)]
+    assert repairs(build) == {"district_renamed": 2}
 
 
 def test_name_of_white_space_only_is_missing(clean: CleanFiles, tmp_path: Path) -> None:

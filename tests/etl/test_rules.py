@@ -23,14 +23,14 @@ def test_only_files_with_coordinates_are_asked_for_them(tmp_path: Path, city: Ci
         inspect_file(tmp_path / f"{layout.name}.csv", number, [layout], city)
         for number, layout in enumerate((bare, placed))
     ]
-    rules = [rule for rule in list_rules(city) if rule.name == "missing_coordinates"]
+    rules = [rule for rule in list_rules(city, "strict") if rule.name == "missing_latitude"]
     with duckdb.connect() as connection:
         stage_files(connection, files, city, tmp_path / "scratch")
         apply_rules(connection, files, rules, city.model_copy(update={"layouts": ("bare", "placed")}))
         rejected = connection.execute(
             "SELECT report_number, rule FROM rejected JOIN staged USING (row_id)"
         ).fetchall()
-    assert rejected == [("2", "missing_coordinates")]
+    assert rejected == [("2", "missing_latitude")]
 
 
 @pytest.mark.parametrize(
@@ -38,22 +38,22 @@ def test_only_files_with_coordinates_are_asked_for_them(tmp_path: Path, city: Ci
     [
         (
             {}, {},
-            ["missing_beat", "missing_location_type", "missing_coordinates", "left_out_offense",
-             "outside_city"],
+            ["missing_zone", "missing_beat", "missing_location_type", "missing_reported",
+             "missing_latitude", "missing_longitude", "left_out_offense", "outside_city"],
         ),
-        ({"beat": "a", "location_type": "b", "longitude": "c", "latitude": "d"},
+        ({"beat": "a", "location_type": "b", "longitude": "c", "latitude": "d", "reported": "e"},
          {"left_out_offenses": ["LOST DOG"]}, []),
         ({"zone": "a", "location_type": "b", "longitude": "c", "latitude": "d"}, {},
-         ["left_out_offense"]),
+         ["missing_beat", "missing_reported", "left_out_offense"]),
     ],
 )  # fmt: skip
 def test_rules_do_not_apply_to_a_file_without_what_they_need(
     tmp_path: Path, city: City, columns: dict[str, str], facts: dict[str, object], lacking: list[str]
 ) -> None:
-    header = "id,day,code,ward,a,b,c,d"
-    (tmp_path / "raw.csv").write_text(f"{header}\n1,2021-06-01,240,A,1,1,-84.4,33.7\n")
+    header = "id,day,code,ward,a,b,c,d,e"
+    (tmp_path / "raw.csv").write_text(f"{header}\n1,2021-06-01,240,A,1,1,-84.4,33.7,2021-06-01\n")
     file = inspect_file(tmp_path / "raw.csv", 0, [make_layout(header, columns, **facts)], city)
-    assert [rule.name for rule in list_rules(city) if not rule.applies_to(file)] == lacking
+    assert [rule.name for rule in list_rules(city, "strict") if not rule.applies_to(file)] == lacking
 
 
 def test_offenses_without_a_code_come_by_frequency_then_name_and_those_left_out_do_not() -> None:

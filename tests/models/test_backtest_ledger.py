@@ -153,7 +153,7 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[dt.date]:
 
 def fill(build: Build, panel: Panel, builds: Path) -> str:
     """Fill the ledger of a build of the published feed."""
-    return fill_ledger(build, panel, builds, "Atlanta", "simulated")
+    return fill_ledger(build, panel, builds, "Atlanta", "simulated", "default")
 
 
 def test_unchanged_origins_are_taken_over_as_they_are(

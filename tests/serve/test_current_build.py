@@ -57,6 +57,7 @@ def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
         "cutoff": "2025-12-31",
         "source": "simulated",
         "is_synthetic": True,
+        "cleaning": "default",
         "reload_error": None,
     }
 

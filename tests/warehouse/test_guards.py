@@ -308,6 +308,19 @@ def test_other_files_are_another_feed(daily_builds: Path) -> None:
     assert read_run(daily_builds)["compared_build_id"] == first
 
 
+def test_builds_that_were_cleaned_otherwise_are_not_compared(daily_builds: Path) -> None:
+    first = read_pointer(daily_builds).build_id
+    assert run_daily(daily_builds, 60, "--cleaning", "strict") == 0
+    strict = read_run(daily_builds)
+    assert read_pointer(daily_builds).cleaning == strict["cleaning"] == "strict"
+    assert strict["compared_build_id"] is None
+    assert "or was cleaned otherwise: this one takes its place" in str(strict["warnings"])
+    (told,) = list_fetched(daily_builds, "SELECT text FROM model_card WHERE section = 'Data'")[0]
+    assert "(`strict` cleaning)" in str(told)
+    assert run_daily(daily_builds, 100) == 0
+    assert read_run(daily_builds)["compared_build_id"] == first
+
+
 def test_build_that_was_rolled_back_from_is_not_compared_with(daily_builds: Path) -> None:
     good = read_pointer(daily_builds).build_id
     assert run_daily(daily_builds, 140) == 0

@@ -44,7 +44,7 @@ def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> No
     assert not (daily_builds / pointer.file).stat().st_mode & 0o222
     facts = json.loads((daily_builds / "current.json").read_text())
     assert list(facts) == [
-        "build_id", "file", "sha256", "created_at", "cutoff", "source", "is_synthetic",
+        "build_id", "file", "sha256", "created_at", "cutoff", "source", "is_synthetic", "cleaning",
     ]  # fmt: skip
     assert facts["is_synthetic"] is False
     assert facts["cutoff"] == "2021-04-16"
