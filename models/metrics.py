@@ -289,9 +289,13 @@ OBSERVED = Metric[CountSample](
     "observed_crimes", "observed_crimes", "Mean of the crimes that happened",
     lambda sample: float(sample.observed.mean()), grains=(DECILE_GRAIN,), unit="crimes", reference=None,
 )  # fmt: skip
+CELLS = Metric[CountSample](
+    "scored_cells", "scored_cells", "Cells scored: hours of places and months",
+    lambda sample: float(sample.observed.size), grains=(DECILE_GRAIN,), unit="cells", reference=None,
+)  # fmt: skip
 COUNT_METRICS = (
     POISSON_DEVIANCE, DEVIANCE_RATIO, *RATIO_ENDS, PREDICTED_TO_ACTUAL, MEAN_ABSOLUTE_ERROR,
-    *CAPTURE.values(), *ACCURACY_INDEX, *EFFICIENCY_INDEX, EXPECTED, OBSERVED,
+    *CAPTURE.values(), *ACCURACY_INDEX, *EFFICIENCY_INDEX, EXPECTED, OBSERVED, CELLS,
 )  # fmt: skip
 
 COVERAGE = {

@@ -4,6 +4,7 @@ Input: a matplotlib figure and the `data_source` of what it shows. Output: the s
 Matplotlib itself is imported by those who draw: lookups need not wait for it.
 """
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Literal
 
 from warehouse import settings
@@ -22,6 +23,8 @@ MUTED_COLOR, LINE_COLOR, GRID_COLOR = "#555555", "#999999", "#dddddd"
 GAP_COLOR, EDGE_COLOR = "#cccccc", "white"
 """Of notes, of reference lines, of the grid, of gaps in a series, of edges and text on a color."""
 
+NOTE_LETTERS_PER_INCH = 12
+"""Letters of a note's line for an inch of the figure's width."""
 WATERMARK_POINTS_PER_INCH = 7.6
 """Font size of the mark for an inch of the figure's height: it spans charts of any size."""
 
@@ -34,9 +37,15 @@ def finish_axes(axes: "Axes", grid: Literal["x", "y", "both"] | None = None) -> 
         axes.grid(visible=True, axis=grid, color=GRID_COLOR, linewidth=0.8)
 
 
-def note_source(figure: "Figure", data_source: str) -> None:
-    """Write the source below the figure; across it too, where the data is simulated."""
-    figure.supxlabel(f"Source: {data_source}", fontsize="small", color=MUTED_COLOR, x=0.99, ha="right")
+def note_source(figure: "Figure", data_source: str, *notes: str) -> None:
+    """Write notes and the source below the figure; across it too, where the data is simulated.
+
+    The layout keeps room for them as a label of the whole figure: they never lie on axes.
+    """
+    width = int(NOTE_LETTERS_PER_INCH * figure.get_figwidth())
+    lines = [line for note in (*notes, f"Source: {data_source}") for line in wrap(note, width)]
+    figure.supxlabel("\n".join(lines), fontsize="small", color=MUTED_COLOR, x=0.99, ha="right",
+                     multialignment="right")  # fmt: skip
     if data_source == settings.SIMULATED:
         figure.text(
             0.5, 0.5, settings.SIMULATED.upper(), ha="center", va="center", color=LINE_COLOR, alpha=0.35,

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from etl.simulate import YEARS
 from serve.feed_chart import COLORS, MAX_BARS, MAX_BREAKS, main, make_figure, place_day
 from serve.feed_profile import FeedProfile, FileShare, LevelBreak, MonthlyRate, load_profile
+from tests.charts import find_overlaps
 from tests.serve.builds import copy_builds, list_open_builds
 from warehouse.pointer import read_pointer
 
@@ -319,3 +320,13 @@ def test_build_of_an_earlier_version_is_told_to_refresh(
         )
     assert main(["--builds", str(old)]) == 1
     assert "holds no feed health: run `make refresh` first" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("breaks", [0, 1, MAX_BREAKS, MAX_BREAKS + 2])
+def test_nothing_written_lies_on_axes_or_on_another_text(breaks: int) -> None:
+    found = tuple(
+        LevelBreak(dt.date(2021, 1 + n % 2, 1), "Society", 3.0 + n, 1.5) for n in range(breaks)
+    )
+    subjects = [subject for subject in COLORS if subject not in ("Society", "all")]
+    rates = [*RATES, *(RATES[0]._replace(subject=subject) for subject in subjects)]
+    assert find_overlaps(make_figure(replace(PROFILE, rates=tuple(rates), breaks=found))) == []
