@@ -9,7 +9,7 @@ import datetime as dt
 import difflib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -31,6 +31,13 @@ class UnknownNeighborhoodError(LookupError):
         self.close_names = close_names
 
 
+class BlendWeights(NamedTuple):
+    """How much of each forest the forecast applies, 0 to 1; 0 where it was not seen to help."""
+
+    volume: float
+    patrol: float
+
+
 @dataclass(frozen=True)
 class HourlySeries:
     """What a chart shows: 24 values each, expected crimes per hour and their local intensity.
@@ -46,6 +53,7 @@ class HourlySeries:
     city_mean: float
     rank: int
     neighborhood_count: int
+    blend_weights: BlendWeights
     data_source: str
 
 
@@ -62,6 +70,7 @@ class Answers:
     names: dict[str, str]
     city_means: dict[int, float]
     ranks: dict[Key, int]
+    blend_weights: BlendWeights
 
     def find_neighborhood(self, name: str) -> str:
         """Return the neighborhood's own spelling; case and outer spaces do not matter.
@@ -88,6 +97,7 @@ class Answers:
             city_mean=self.city_means[month],
             rank=self.ranks[neighborhood, month],
             neighborhood_count=len(self.names),
+            blend_weights=self.blend_weights,
             data_source=hours[0]["data_source"],
         )
 
@@ -102,13 +112,15 @@ def prepare_answers(connection: sa.Connection) -> Answers:
     names = {name.casefold(): name for name, _ in hourly}
     means = dict(connection.execute(select_city_means()).tuples().all())
     ranks = {(name, month): rank for name, month, rank in connection.execute(select_ranks())}
-    return Answers(hourly, daily, months, names, means, ranks)
+    weights = BlendWeights(*connection.execute(select_blend_weights()).one())
+    return Answers(hourly, daily, months, names, means, ranks, weights)
 
 
 def try_selects(connection: sa.Connection) -> None:
     """Run every query for answers without rows: it fails where a table or a column is not there."""
     for select in (
-        select_hourly(), select_daily(), select_months(), select_city_means(), select_ranks()
+        select_hourly(), select_daily(), select_months(), select_city_means(), select_ranks(),
+        select_blend_weights(),
     ):  # fmt: skip
         connection.execute(select.limit(0))
 
@@ -117,6 +129,12 @@ def select_months() -> sa.Select[tuple[int, dt.date]]:
     """Return the query for the month that is forecast per calendar month."""
     mart = CORE_TABLES["mart_forecast_hourly"].c
     return sa.select(mart.month, mart.forecast_month).distinct()
+
+
+def select_blend_weights() -> sa.Select[tuple[float, float]]:
+    """Return the query for the weights of the volume and the patrol forest, one row."""
+    run = CORE_TABLES["refresh_run"].c
+    return sa.select(run.volume_blend_weight, run.patrol_blend_weight)
 
 
 def select_city_means() -> sa.Select[tuple[int, float]]:

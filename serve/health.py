@@ -18,15 +18,21 @@ def livez() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Answer which build is served; a newer one that cannot be loaded is named."""
+    """Answer which build is served; a newer one that cannot be loaded is named.
+
+    A blend weight of 0 says that the forest is silent: it was not seen to help.
+    """
     current = find_current_build()
-    published = current.get().published
+    served = current.get()
+    published, weights = served.published, served.answers.blend_weights
     return jsonify(
         status="ok" if current.reload_error is None else "stale",
         build_id=published.build_id,
         cutoff=published.cutoff,
         source=published.source,
         is_synthetic=published.is_synthetic,
+        volume_blend_weight=weights.volume,
+        patrol_blend_weight=weights.patrol,
         cleaning=published.cleaning,
         reload_error=current.reload_error,
     )

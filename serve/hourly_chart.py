@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from serve.answers import HourlySeries
+from serve.answers import BlendWeights, HourlySeries
 from warehouse.chart_style import INTENSITY_COLORS, MUTED_COLOR, finish_axes, note_source
 
 SIZE_INCHES = (9, 4.5)
@@ -58,8 +58,17 @@ def make_figure(series: HourlySeries) -> Figure:
         frameon=False, fontsize="small", title_fontsize="small", alignment="left",
     )  # fmt: skip
     finish_axes(axes, "y")
-    note_source(figure, series.data_source)
+    note_source(figure, series.data_source, describe_forests(series.blend_weights))
     return figure
+
+
+def describe_forests(weights: BlendWeights) -> str:
+    """Return how much of each forest is in the forecast; one of weight 0 is silent."""
+    told = (
+        f"{name} forest {f'{weight:.0%}' if weight else 'silent (not seen to help)'}"
+        for name, weight in zip(weights._fields, weights, strict=True)
+    )
+    return f"Blend weights: {', '.join(told)}"
 
 
 def describe_place(series: HourlySeries, *, has_line: bool) -> str:

@@ -50,6 +50,11 @@ def replace_pointer(builds: Path, content: str) -> None:
 
 def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
     pointer = read_pointer(published)
+    with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
+        weights = connection.execute(
+            "SELECT volume_blend_weight, patrol_blend_weight FROM refresh_run"
+        ).fetchone()
+    assert weights is not None
     assert client.get("/livez").get_json() == {"status": "ok"}
     assert client.get("/readyz").get_json() == {
         "status": "ok",
@@ -58,6 +63,8 @@ def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
         "source": "simulated",
         "is_synthetic": True,
         "cleaning": "default",
+        "volume_blend_weight": weights[0],
+        "patrol_blend_weight": weights[1],
         "reload_error": None,
     }
 

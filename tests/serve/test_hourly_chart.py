@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from serve.answers import HourlySeries
-from serve.hourly_chart import make_figure
+from serve.answers import BlendWeights, HourlySeries
+from serve.hourly_chart import describe_forests, make_figure
+from tests.charts import find_overlaps
 from warehouse.chart_style import INTENSITY_COLORS
 
 SERIES = HourlySeries(
@@ -27,6 +28,7 @@ SERIES = HourlySeries(
     city_mean=0.05,
     rank=7,
     neighborhood_count=243,
+    blend_weights=BlendWeights(0.0, 0.2),
     data_source="Atlanta Police Department open data",
 )
 SLASHED = "Cascade Avenue/Road"
@@ -168,3 +170,17 @@ def test_bad_chart_requests_are_told_what_was_expected(
     answer = client.get(f"/charts/hourly/{path}")
     assert answer.status_code == code
     assert message in answer.get_json()["error"]
+
+
+@pytest.mark.parametrize("highest", [0.23, 0.001])
+def test_chart_says_which_forest_is_silent_and_nothing_lies_on_the_bars(highest: float) -> None:
+    """Also where the mean neighborhood lies above the axis, which is then told in words."""
+    crimes = tuple(highest / 23 * hour for hour in range(24))
+    figure = make_figure(replace(SERIES, expected_crimes=crimes))
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    note = "Blend weights: volume forest silent (not seen to help), patrol forest 20%"
+    assert f"{note}\nSource: {SERIES.data_source}" in texts
+    assert find_overlaps(figure) == []
+    assert describe_forests(BlendWeights(1.0, 0.0)).startswith(
+        "Blend weights: volume forest 100%, patrol"
+    )
