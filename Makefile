@@ -41,7 +41,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
 
-.PHONY: refresh fetch profile serve test test-all check bench backtest card export rollback shell docs lock clean
+.PHONY: refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -75,6 +75,9 @@ backtest: .venv/dev
 
 card: .venv/runtime
 	@$(RUN) models card $(FROM_BUILDS)
+
+track: .venv/runtime
+	$(RUN) models track $(FROM_BUILDS)
 
 export: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,out,OUT)

@@ -32,6 +32,7 @@ from models.forecast_tables import fill_forecasts
 from models.load_panel import load_panel
 from models.metrics import list_metrics
 from models.model_card import fill_card
+from models.track_record import leave_track, score_track
 from warehouse import settings
 from warehouse.audit import audit_build
 from warehouse.build import Build, open_build
@@ -218,6 +219,7 @@ def write_tables(
         panel = load_panel(build.connection)
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
         fill_forecasts(build, forecast, decisions, panel)
+        leave_track(build, forecast, panel, summary.cutoff)
     with watch.time_stage("backtest"):
         build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         if request.with_backtest:
@@ -230,6 +232,9 @@ def write_tables(
         comparison = compare_with_last(
             build, request.builds, city.name, request.source_kind, request.cleaning
         )
+        feed = {"city": city.name, "source_kind": request.source_kind, "cleaning": request.cleaning}
+        broken = score_track(build, panel, request.builds, feed)
+        comparison = replace(comparison, warnings=(*comparison.warnings, *broken))
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)

@@ -1,4 +1,4 @@
-"""Commands on forecasts of the published build: `python -m models backtest | card`.
+"""Commands on forecasts of the published build: `python -m models backtest | card | track`.
 
 Input: a command line and the published build. Output: printed tables, and files of a backtest.
 """
@@ -27,11 +27,14 @@ from models.metrics import (
     WEIGHTED_COVERAGE,
 )
 from models.model_card import render_card
+from models.track_chart import draw_track
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, run_command
+from warehouse.errors import ShieldError
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
+from warehouse.track import WHOLE, describe_left, list_left
 
 SHOWN = [
     metric.name
@@ -44,6 +47,19 @@ SHOWN = [
         PATROL_LOG_LOSS,
     )
 ]
+TRACK_SUMMARY = """
+SELECT grain, {name}, count(*) AS months, sum(expected_month_crimes) / sum(observed_crimes)
+           AS predicted_to_actual,
+       sum(poisson_deviance) FILTER (grain <> 'city_month') / sum(reference_deviance)
+           AS deviance_to_reference, avg(coverage_80) AS coverage_80, avg(coverage_95) AS coverage_95
+FROM mart_track_record GROUP BY ALL ORDER BY ALL
+"""
+TRACK_CITY = """
+SELECT cutoff, target_month AS month, observed_crimes AS observed, expected_month_crimes AS forecast,
+       reference_month_crimes AS reference, 100 * (forecast / observed - 1) AS error_percent,
+       100 * (reference / observed - 1) AS reference_error_percent, month_lower_80, month_upper_80
+FROM mart_track_record WHERE grain = 'city_month' ORDER BY cutoff, forecast_build_id, month
+"""
 MAX_ORIGINS = 400
 """A century of quarters."""
 
@@ -51,14 +67,14 @@ MAX_ORIGINS = 400
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m models", description=__doc__)
-    parser.add_argument("command", choices=["backtest", "card"])
+    parser.add_argument("command", choices=["backtest", "card", "track"])
     parser.add_argument(
         "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
     )
     parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins, a quarter apart")  # fmt: skip
     parser.add_argument(
-        "--out", type=parse_path, default=Path("backtest"), help="folder of table and charts"
+        "--out", type=parse_path, help="folder of a backtest's table and charts, or the track's PNG"
     )
     options = parser.parse_args(arguments)
     return run_command(lambda: answer(options))
@@ -68,7 +84,9 @@ def answer(options: Namespace) -> None:
     """Run the command on the published build."""
     with connect_published(options.builds) as (published, connection):
         if options.command == "backtest":
-            make_backtest(connection, published, options.origins, options.out)
+            make_backtest(connection, published, options.origins, options.out or Path("backtest"))
+        elif options.command == "track":
+            show_track(connection, options.builds, options.out or Path("track.png"))
         else:
             select = "SELECT section, text FROM model_card ORDER BY section_number"
             print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
@@ -105,6 +123,37 @@ def print_scores(scores: pd.DataFrame) -> None:
         means = rest.pivot_table(index="model", columns="metric", values="value", sort=False)
         print(f"\n{horizon} months ahead: means over origins")
         print(means.to_string(float_format="{:,.4f}".format, na_rep=""))
+
+
+def show_track(connection: duckdb.DuckDBPyConnection, builds: Path, out: Path) -> None:
+    """Print how earlier published forecasts came out and draw them.
+
+    Forecasts whose file is changed or missing now are named, whatever the feed. Raises `ShieldError`
+    where none has met a complete month yet, or the chart cannot be written.
+    """
+    for left in list_left(builds):
+        if left.state != WHOLE:
+            print(f"warning: {describe_left(left)}")
+    source = str(connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0])
+    if source == settings.SIMULATED:
+        print(settings.SIMULATED)
+    tracks = connection.execute("SELECT * EXCLUDE (data_source) FROM track_build ORDER BY 1").df()
+    if len(tracks):
+        print(tracks.to_string(index=False))
+    record = connection.execute("FROM mart_track_record").df()
+    if record.empty:
+        raise ShieldError("no published forecast has met a complete month yet")
+    for name in ("cutoff", "age_months"):
+        print(f"\nall months by grain and {name}")
+        table = connection.execute(TRACK_SUMMARY.format(name=name)).df()
+        print(table.to_string(index=False, float_format="{:,.3f}".format))
+    print("\nthe city's months")
+    print(connection.execute(TRACK_CITY).df().to_string(index=False, float_format="{:,.0f}".format))
+    try:
+        draw_track(record, source, out)
+    except OSError as error:
+        raise ShieldError(f"cannot write the chart to {out}: {error.strerror}") from error
+    print(f"drawn: {out}")
 
 
 if __name__ == "__main__":

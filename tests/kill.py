@@ -28,7 +28,7 @@ from tests.raw import write_daily
 from warehouse import settings
 from warehouse.build import Build
 from warehouse.errors import ShieldError
-from warehouse.files import REFRESH, hold_lock, name_lock
+from warehouse.files import PARTIAL, REFRESH, hold_lock, name_lock
 from warehouse.guards import Comparison
 from warehouse.history import check_hash, verify_build
 from warehouse.pointer import LINK, POINTER, read_pointer
@@ -36,6 +36,7 @@ from warehouse.read import attach_build
 from warehouse.records import list_builds
 from warehouse.schema import TABLES
 from warehouse.sweep import sweep_leftovers
+from warehouse.track import TRACK, WHOLE, list_left
 
 CALLS = ("fsync", "rename", "replace", "unlink", "symlink", "chmod")
 """The functions of `os` by which a refresh changes its folder."""
@@ -99,10 +100,25 @@ def list_damage(builds: Path) -> list[str]:
     return [] if (builds / LINK).exists() else ["the link leads nowhere"]
 
 
+def lacks_forecast(builds: Path) -> bool:
+    """Return whether the forecast of the published build is not on disk, by whatever name."""
+    current = read_pointer(builds).build_id
+    drafts = [(builds / TRACK / f"{current}.{end}") for end in ("parquet", "json")]
+    return not all(path.exists() or Path(f"{path}{PARTIAL}").exists() for path in drafts)
+
+
+def list_track_faults(builds: Path, published: set[str]) -> list[str]:
+    """Return what differs between the forecasts that lie there and those of the published builds."""
+    found = {path.name for path in (builds / TRACK).iterdir()}
+    wanted = {f"{build_id}.{end}" for build_id in published for end in ("parquet", "json")}
+    broken = [left.path.name for left in list_left(builds) if left.state != WHOLE]
+    return [*sorted(found ^ wanted), *broken]
+
+
 def list_left_over(builds: Path) -> list[str]:
     """Return the names in a folder that belong to no kept build."""
     kept = list_builds(builds)
-    known = {name_lock(REFRESH), POINTER, LINK}
+    known = {name_lock(REFRESH), POINTER, LINK, TRACK}
     known |= {path.name for path in kept} | {path.with_suffix(".json").name for path in kept}
     return sorted({path.name for path in builds.iterdir()} - known)
 
@@ -136,6 +152,7 @@ class Killer:
         self.publish(lambda: refresh.main(["--source", "files", "--raw", raw, *self.options]))
         self.good = folder / "good.duckdb"
         self.good.hardlink_to(self.builds / read_pointer(self.builds).file)
+        self.published = {read_pointer(self.builds).build_id}
 
     @property
     def options(self) -> list[str]:
@@ -196,6 +213,9 @@ class Killer:
         yield
         self.tally.kills += 1
         self.tally.bad += list_damage(self.builds)
+        if lacks_forecast(self.builds):
+            self.tally.lost.append("the forecast of the published build")
+        self.published.add(read_pointer(self.builds).build_id)
         now, still = read_pointer(self.builds), {path.name for path in list_builds(self.builds)}
         self.tally.moved += now != before
         gone = kept - still
@@ -203,6 +223,8 @@ class Killer:
         if now.build_id < before.build_id or (gone and not is_old):
             self.tally.lost += sorted(gone) or [before.file]
         self.publish(tidy)
+        self.published.add(read_pointer(self.builds).build_id)
+        self.tally.bad += list_track_faults(self.builds, self.published)
         self.tally.left_over += list_left_over(self.builds)
 
 

@@ -81,8 +81,8 @@ def test_word_that_makes_no_sense_is_refused(word: str, message: str) -> None:
 
 def test_environment_changes_nothing() -> None:
     environment = dict.fromkeys([*VALUES, *SWITCHES], "1")
-    for target in ("refresh", "fetch", "profile", "serve", "bench", "backtest", "card", "export",
-                   "rollback", "diff", "list", "shell", "lock"):  # fmt: skip
+    for target in ("refresh", "fetch", "profile", "serve", "bench", "backtest", "card", "track",
+                   "export", "rollback", "diff", "list", "shell", "lock"):  # fmt: skip
         plain, disturbed = run_make(target), run_make(target, environment=environment)
         assert (plain.returncode, disturbed.stdout) == (0, plain.stdout), target
 
@@ -94,6 +94,7 @@ def test_words_reach_their_command() -> None:
     assert show("export", "OUT=o") == ["warehouse", "export", "--out=o"]
     assert show("diff", "A=x", "B=y") == ["warehouse", "diff", "x", "y"]
     assert show("rollback", "BUILD=x") == ["warehouse", "rollback", "x"]
+    assert show("track", "BUILDS=b") == ["models", "track", "--builds=b"]
     assert show("backtest", "ORIGINS=7", "BACKTEST_OUT=o") == [
         "models", "backtest", "--origins=7", "--out=o"
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from warehouse.pointer import PublishedBuild, move_pointer, render_pointer
 from warehouse.read import connect_build
 from warehouse.records import REFUSED, list_refused, name_build, name_record
 from warehouse.sweep import sweep_leftovers
+from warehouse.track import leave_forecast
 
 TABLES_SELECT = "SELECT table_name FROM information_schema.tables"
 """What the file itself holds: a build of another version can be read back too."""
@@ -29,6 +30,8 @@ def publish_build(builds: Path, build_id: str, partial: Path) -> PublishedBuild:
     if partial.with_name(partial.name + ".wal").exists():
         raise ShieldError(f"{partial.name} has a write-ahead log left: it did not close cleanly")
     published = describe_build(partial, file=name_build(build_id))
+    with connect_build(partial) as connection:
+        leave_forecast(connection, builds, published)
     partial.chmod(stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH)
     sync(partial)
     record = builds / f"{name_record(build_id)}{PARTIAL}"

@@ -11,6 +11,7 @@ from warehouse import settings
 from warehouse.files import PARTIAL
 from warehouse.pointer import PublishedBuild, find_pointer, move_link
 from warehouse.records import list_builds, name_record
+from warehouse.track import sweep_track
 
 
 def sweep_leftovers(builds: Path) -> None:
@@ -18,10 +19,11 @@ def sweep_leftovers(builds: Path) -> None:
 
     Call with the lock held; it may be called at any time and any number of times. A build whose record
     is still partial was published if the pointer names it and goes otherwise; the link follows the
-    pointer; builds beyond `KEPT_BUILDS` go, never the published one. Raises `OSError` where the folder
-    cannot be written.
+    pointer; builds beyond `KEPT_BUILDS` go, never the published one; forecasts of published builds
+    stay. Raises `OSError` where the folder cannot be written.
     """
     current = find_pointer(builds)
+    sweep_track(builds, current)
     for partial in builds.glob(name_record("*") + PARTIAL):
         record = partial.with_suffix("")
         build = record.with_suffix(".duckdb")

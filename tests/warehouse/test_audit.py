@@ -195,6 +195,10 @@ DAMAGES = [
     ("DELETE FROM backtest_score", "backtest_origin has an origin without scores"),
     ("UPDATE backtest_origin SET is_reused = NOT is_reused", "is_reused contradicts computed_build_id"),
     ("DELETE FROM backtest_origin", "backtest_score.origin: not found in backtest_origin.origin"),
+    (
+        "DELETE FROM track_forecast WHERE place = 'all'",
+        "track_forecast is not the forecast of the build",
+    ),
     ("DELETE FROM refresh_run", "refresh_run is not one row"),
     ("DROP TABLE holiday", "the build lacks holiday: another version"),
     ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),

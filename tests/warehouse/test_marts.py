@@ -29,6 +29,7 @@ from warehouse.tables_mart import (
     MART_YEARLY_TREND_TABLE,
     MART_ZONE_DISTRIBUTION_TABLE,
 )
+from warehouse.tables_track import MART_TRACK_RECORD_TABLE, TRACK_RECORD_TABLE
 from warehouse.time_of_day import describe_spans
 
 MARTS = [table for table in TABLES if table.is_mart]
@@ -69,6 +70,24 @@ base_and_forest            month  all     coverage_80            0.85
 base_and_forest            cell   all     capture_top_5_percent  0.22
 base_and_forest            cell   all     patrol_macro_f1        0.4
 """
+TRACK = """
+grain               metric               value  reference_value
+city_month          observed_crimes      40     -
+city_month          expected_crimes      50     60
+city_month          predicted_to_actual  1.25   1.5
+city_month          poisson_deviance     2      4
+city_month          coverage_80          0      -
+city_month          coverage_95          1      -
+city_month          month_lower_80       42     -
+city_month          month_upper_80       58     -
+city_month          month_lower_95       38     -
+city_month          month_upper_95       62     -
+neighborhood_month  observed_crimes      40     -
+neighborhood_month  expected_crimes      50     60
+neighborhood_month  poisson_deviance     9      12
+neighborhood_month  coverage_80          0.5    -
+neighborhood_month  coverage_95          0.75   -
+"""
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +108,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
             SET suggested_patrol = if(hour = 18, 'Vehicle Patrol', 'Foot Patrol')""")
         opened.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         fill(opened, BACKTEST_SCORE_TABLE, SCORE)
+        fill(opened, TRACK_RECORD_TABLE, TRACK)
         for mart in MARTS:
             opened.insert_mart(mart)
         yield opened
@@ -204,6 +224,18 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
             ],
         ),
         (
+            """SELECT grain, observed_crimes, expected_month_crimes, reference_month_crimes,
+            predicted_to_actual, poisson_deviance, reference_deviance, deviance_to_reference,
+            coverage_80, coverage_95, month_lower_80, month_upper_80, month_lower_95, month_upper_95,
+            forecast_build_id, age_months FROM mart_track_record""",
+            [
+                ("city_month", 40.0, 50.0, 60.0, 1.25, 2.0, 4.0, None, 0.0, 1.0, 42.0, 58.0, 38.0, 62.0,
+                 "x", 1),
+                ("neighborhood_month", 40.0, 50.0, 60.0, None, 9.0, 12.0, 0.75, 0.5, 0.75,
+                 None, None, None, None, "x", 1),
+            ],
+        ),
+        (
             """SELECT metric_label FROM mart_model_quality
             WHERE metric IN ('coverage_80', 'patrol_macro_f1')""",
             [
@@ -231,6 +263,7 @@ def test_given_rows_give_the_expected_rows(
         (MART_FORECAST_HOURLY_TABLE, 3),
         (MART_PATROL_PLAN_TABLE, 2),
         (MART_MODEL_QUALITY_TABLE, 5),
+        (MART_TRACK_RECORD_TABLE, 2),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else "",
 )

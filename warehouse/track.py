@@ -1,0 +1,124 @@
+"""What published builds leave for good: their forecasts of months, in the folder `track/`.
+
+Input: a folder of builds, its lock held, and a finished build. Output: `track/<build id>.parquet`, the
+rows of `track_forecast`, and `<build id>.json` that vouches for it. Builds go with time, these stay.
+While their names end in `.partial`, the pointer has not moved to their build: a sweep keeps or removes
+them as it does the build.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import duckdb
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from warehouse.files import PARTIAL, hash_file, sync
+from warehouse.pointer import PublishedBuild
+from warehouse.table import quote_text
+
+TRACK = "track"
+FEED = ("city", "source_kind", "cleaning")
+"""Columns of `refresh_run` that say which forecasts are of one feed."""
+WHOLE, CHANGED, MISSING = "whole", "changed", "missing"
+"""How the file of a forecast is: as it was published, other than that, or not there."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What vouches for a forecast: `earlier` are the builds whose forecasts lay beside it already."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+    build_id: str
+    cutoff: str
+    feed: dict[str, str]
+    sha256: str
+    earlier: list[str]
+
+
+@dataclass(frozen=True)
+class LeftForecast:
+    """The forecast that a build left; without `manifest` nothing but its id is known."""
+
+    build_id: str
+    path: Path
+    state: str
+    manifest: Manifest | None
+
+
+MANIFEST_FACTS = TypeAdapter(Manifest)
+
+
+def leave_forecast(
+    connection: duckdb.DuckDBPyConnection, builds: Path, published: PublishedBuild
+) -> None:
+    """Write the forecast of a build that is about to be published, and wait for the disk.
+
+    `connection` reads the finished build. Raises `OSError` or `duckdb.Error` where that fails.
+    """
+    folder = builds / TRACK
+    folder.mkdir(exist_ok=True)
+    draft = folder / f"{published.build_id}.parquet{PARTIAL}"
+    connection.execute(
+        "COPY (SELECT * EXCLUDE (data_source) FROM track_forecast ORDER BY grain, place, forecast_month)"
+        f" TO {quote_text(str(draft))} (FORMAT parquet)"
+    )
+    select = f"SELECT {', '.join(FEED)} FROM refresh_run"
+    feed = dict(zip(FEED, connection.execute(select).fetchall()[0], strict=True))
+    earlier = sorted(left.build_id for left in list_left(builds))
+    facts = Manifest(published.build_id, published.cutoff, feed, hash_file(draft), earlier)
+    manifest = folder / f"{published.build_id}.json{PARTIAL}"
+    manifest.write_text(json.dumps(asdict(facts), indent=2) + "\n")
+    for path in (draft, manifest, folder, builds):
+        sync(path)
+
+
+def sweep_track(builds: Path, current: PublishedBuild | None) -> None:
+    """Give the forecast of the published build its name, and remove that of one that never was.
+
+    Raises `OSError` where the folder cannot be written.
+    """
+    for draft in (builds / TRACK).glob(f"*{PARTIAL}"):
+        if current and draft.name.split(".")[0] == current.build_id:
+            draft.replace(draft.with_suffix(""))
+        else:
+            draft.unlink()
+
+
+def list_left(builds: Path) -> list[LeftForecast]:
+    """Return what published builds left, oldest first, those that others only tell of among them.
+
+    Raises `OSError` for a file that is there and cannot be read.
+    """
+    folder = builds / TRACK
+    found = {path.stem: read_manifest(path) for path in folder.glob("*.json")}
+    told = {name for manifest in found.values() if manifest for name in manifest.earlier}
+    names = found.keys() | told | {path.stem for path in folder.glob("*.parquet")}
+    return [check_left(folder, name, found.get(name)) for name in sorted(names)]
+
+
+def check_left(folder: Path, build_id: str, manifest: Manifest | None) -> LeftForecast:
+    """Return the forecast of one build, having compared its file with what vouches for it."""
+    path = folder / f"{build_id}.parquet"
+    if not path.exists():
+        state = MISSING
+    else:
+        state = WHOLE if manifest and hash_file(path) == manifest.sha256 else CHANGED
+    return LeftForecast(build_id, path, state, manifest)
+
+
+def read_manifest(path: Path) -> Manifest | None:
+    """Return what vouches for a forecast, None where the file is not that."""
+    try:
+        manifest = MANIFEST_FACTS.validate_json(path.read_bytes())
+    except ValidationError:
+        return None
+    return manifest if manifest.build_id == path.stem else None
+
+
+def describe_left(left: LeftForecast) -> str:
+    """Return one sentence on a forecast that is not whole."""
+    what = "is missing" if left.state == MISSING else "is not what was published"
+    return f"the forecast that build {left.build_id} left {what} ({left.path.name}): it is not scored"
