@@ -22,7 +22,6 @@ from warehouse.build import Build
 from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import MONTHS
-from warehouse.settings import MAX_CATEGORY_RANK
 from warehouse.tables_category import FORECAST_CATEGORY_TABLE
 from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
@@ -31,6 +30,10 @@ from warehouse.tables_forecast import (
     FORECAST_HOURLY_WEEKDAY_TABLE,
     FORECAST_ZONE_TABLE,
 )
+
+CATEGORY_PLACES = 40
+"""Neighborhoods whose categories are written at a time."""
+SHARE_DECIMALS = 6
 
 
 def fill_forecasts(build: Build, forecast: Forecast, decisions: Decisions, panel: Panel) -> None:
@@ -63,7 +66,7 @@ def fill_hourly(build: Build, forecast: Forecast, decisions: Decisions, panel: P
     shares = forecast.shares.reshape(-1, len(PATROL_TYPES))
     cells = np.arange(len(shares))
     rows = {
-        **list_cells(forecast, panel, HOURS),
+        **list_cells(forecast, panel.neighborhoods, HOURS),
         "hour": np.tile(np.arange(HOURS), len(shares) // HOURS),
         "expected_crimes": forecast.expected.ravel(),
         "expected_reported_crimes": forecast.reported.ravel(),
@@ -93,7 +96,7 @@ def fill_weekday(build: Build, forecast: Forecast, panel: Panel) -> None:
     """Fill `forecast_hourly_weekday` from the arrays."""
     count = len(panel.neighborhoods)
     rows = {
-        **list_cells(forecast, panel, WEEKDAYS * HOURS),
+        **list_cells(forecast, panel.neighborhoods, WEEKDAYS * HOURS),
         "iso_weekday": np.tile(np.repeat(np.arange(1, WEEKDAYS + 1), HOURS), count * MONTHS),
         "hour": np.tile(np.arange(HOURS), count * MONTHS * WEEKDAYS),
         "exposure_days": np.tile(np.repeat(forecast.days.counts.astype(np.int64).ravel(), HOURS), count),
@@ -104,21 +107,33 @@ def fill_weekday(build: Build, forecast: Forecast, panel: Panel) -> None:
 
 
 def fill_category(build: Build, forecast: Forecast, panel: Panel) -> None:
-    """Fill `forecast_category` with the categories of the largest share in every cell."""
-    names = np.array(forecast.category_names, dtype=object)
-    top = min(MAX_CATEGORY_RANK, len(names))
-    shares = forecast.categories.reshape(-1, len(names))
-    order = np.argsort(-shares, axis=1, kind="stable")[:, :top]
-    chosen = np.take_along_axis(shares, order, axis=1)
-    rows = {
-        **list_cells(forecast, panel, HOURS * top),
-        "hour": np.tile(np.repeat(np.arange(HOURS), top), len(shares) // HOURS),
-        "category_rank": np.tile(np.arange(1, top + 1), len(shares)),
-        "offense_category": names[order.ravel()],
-        "expected_crimes": (chosen * forecast.expected.reshape(-1, 1)).ravel(),
-        "category_share": chosen.ravel(),
-    }
-    build.insert_frame(FORECAST_CATEGORY_TABLE, pd.DataFrame(rows))
+    """Fill `forecast_category`, some neighborhoods at a time: all at once would be the peak memory."""
+    names = pd.Index(forecast.category_names)
+    for first in range(0, len(panel.neighborhoods), CATEGORY_PLACES):
+        part = slice(first, first + CATEGORY_PLACES)
+        shares, order = rank_categories(forecast.categories[part].reshape(-1, len(names)))
+        rows = {
+            **list_cells(forecast, panel.neighborhoods[part], HOURS * len(names)),
+            "hour": np.tile(np.repeat(np.arange(HOURS), len(names)), len(shares) // HOURS),
+            "category_rank": np.tile(np.arange(1, len(names) + 1), len(shares)),
+            "offense_category": names.take(order.ravel()).astype("category"),
+            "expected_crimes": (shares * forecast.expected[part].reshape(-1, 1)).ravel(),
+            "category_share": shares.ravel(),
+        }
+        build.insert_frame(FORECAST_CATEGORY_TABLE, pd.DataFrame(rows))
+
+
+def rank_categories(shares: Floats) -> tuple[Floats, Integers]:
+    """Return shares (cell, rank), the largest first, and the number of the category of each rank.
+
+    They are rounded to `SHARE_DECIMALS`, the largest so that they add up to 1 again: DuckDB stores
+    decimals in a third of the bytes of arbitrary doubles.
+    """
+    rounded = shares.round(SHARE_DECIMALS)
+    rounded[np.arange(len(shares)), shares.argmax(axis=1)] += 1 - rounded.sum(axis=1)
+    rounded = rounded.round(SHARE_DECIMALS)
+    order = np.argsort(-rounded, axis=1, kind="stable")
+    return np.take_along_axis(rounded, order, axis=1), order
 
 
 def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
@@ -133,7 +148,7 @@ def fill_daily(build: Build, forecast: Forecast, panel: Panel) -> None:
         ("day", day_level): model.predict_day(daily, monthly, shock, day_level),
     }
     rows = {
-        **list_cells(forecast, panel, 1),
+        **list_cells(forecast, panel.neighborhoods, 1),
         "average_daily_crime_count": np.divide(
             observed, days, out=np.full_like(observed, np.nan), where=days > 0
         ).ravel(),
@@ -197,11 +212,11 @@ def count_days(first_day: dt.date) -> int:
     return calendar.monthrange(first_day.year, first_day.month)[1]
 
 
-def list_cells(forecast: Forecast, panel: Panel, repeats: int) -> dict[str, object]:
+def list_cells(forecast: Forecast, neighborhoods: tuple[str, ...], repeats: int) -> dict[str, object]:
     """Return the columns that name a cell: neighborhood, month, forecast month; `repeats` rows each."""
-    count = len(panel.neighborhoods)
+    count = len(neighborhoods)
     first_days = pd.DatetimeIndex(forecast.days.first_days)
-    names = pd.Index(panel.neighborhoods).repeat(MONTHS * repeats)
+    names = pd.Index(neighborhoods).repeat(MONTHS * repeats)
     return {
         "neighborhood": names.astype("category"),
         "month": np.tile(np.repeat(np.arange(1, MONTHS + 1), repeats), count),

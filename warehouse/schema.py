@@ -5,7 +5,7 @@ before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the t
 queries and the captions that people see.
 """
 
-from warehouse.tables_category import FORECAST_CATEGORY_TABLE
+from warehouse.tables_category import FORECAST_CATEGORY_TABLE, MART_FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import (
     CALENDAR_TABLE,
     FEED_HEALTH_TABLE,
@@ -77,6 +77,7 @@ TABLES = (
     REPORT_DELAY_TABLE,
     MART_FORECAST_HOURLY_TABLE,
     MART_PATROL_PLAN_TABLE,
+    MART_FORECAST_CATEGORY_TABLE,
     MART_YEARLY_TREND_TABLE,
     MART_NEIGHBORHOOD_DENSITY_TABLE,
     MART_ZONE_DISTRIBUTION_TABLE,

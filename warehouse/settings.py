@@ -58,9 +58,6 @@ polygon and 3 % in another zone; 0.1 % stand twice. The settings that begin with
 dates and offenses that cannot be read, and an offense of so many rows of which less than a share is
 kept. What one rule may reject stands with the rule, in `etl/rules.py`."""
 
-MAX_CATEGORY_RANK = 3
-"""Offense categories that are listed for a cell."""
-
 MIN_SUGGESTED_SHARE = 0.15
 """A patrol type with less of a cell's expected crimes than this is only suggested if it has the most."""
 

@@ -108,9 +108,10 @@ def test_weekdays_differ_and_not_by_much(published: Path) -> None:
     assert 0.8 < min(ratios) < 1 < max(ratios) < 1.25
 
 
-def test_top_categories_are_ranked_shares_of_the_cell(published: Path) -> None:
+def test_all_categories_are_ranked_shares_of_the_cell(published: Path) -> None:
     assert fetch(published, """
-        SELECT count(*) = 242 * 12 * 24 * 3, count(DISTINCT category_rank) = 3,
+        SELECT count(*) = 242 * 12 * 24 * (SELECT count(DISTINCT offense_category) FROM incident),
+               count(DISTINCT category_rank) = count(DISTINCT offense_category),
                max(abs(top.expected_crimes - category_share * hourly.expected_crimes)) < 1e-12
         FROM forecast_category AS top JOIN forecast_hourly AS hourly USING (neighborhood, month, hour)
     """) == [(True, True, True)]  # fmt: skip

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from etl.city import City
+from models import forecast_tables
 from models.forecast import make_forecast
-from models.forecast_tables import fill_forecasts
+from models.forecast_tables import fill_category, fill_forecasts
 from tests.models.panels import make_panel
 from warehouse.build import Build, open_build
 
@@ -49,6 +52,27 @@ def test_categories_are_their_shares_of_the_hour(build: Build) -> None:
             USING (neighborhood, month, hour)
         WHERE abs(part.expected_crimes - category_share * hourly.expected_crimes) > 1e-12"""
     assert count(build, off) == 0
+    assert count(build, "SELECT count(*) FROM forecast_category") == 2 * 12 * 24 * 4
+
+
+def test_categories_are_written_in_parts_as_at_once_rounded_and_1_together(
+    city: City, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = make_panel(places=5, months=8)
+    forecast, _ = make_forecast(panel, dt.date(2019, 8, 31), city.time_zone)
+    rows = []
+    for places in (2, 40):
+        monkeypatch.setattr(forecast_tables, "CATEGORY_PLACES", places)
+        with open_build("test", tmp_path / f"{places}.duckdb") as build:
+            build.data_source = "simulated data"
+            fill_category(build, forecast, panel)
+            rows.append(build.connection.execute("FROM forecast_category").df())
+    assert len(rows[0]) == 5 * 12 * 24 * 4
+    pd.testing.assert_frame_equal(rows[0], rows[1])
+    cells = rows[0].pivot_table("category_share", ["neighborhood", "month", "hour"], "offense_category")
+    np.testing.assert_allclose(cells, forecast.categories.reshape(-1, 4), rtol=0, atol=4e-6)
+    np.testing.assert_allclose(cells.sum(axis=1), 1, rtol=1e-15)
+    assert (rows[0]["category_share"] == rows[0]["category_share"].round(6)).all()
 
 
 def test_days_are_the_sum_of_their_hours_and_months_of_their_days(build: Build) -> None:
@@ -59,3 +83,12 @@ def test_days_are_the_sum_of_their_hours_and_months_of_their_days(build: Build) 
         WHERE abs(expected_daily_crimes / hours - 1) > 1e-12
            OR abs(expected_month_crimes / (hours * day(last_day(forecast_month))) - 1) > 1e-12"""
     assert count(build, off) == 0
+
+
+def test_ranks_follow_the_rounded_shares_where_two_are_nearly_alike() -> None:
+    shares = np.array([[0.3333336, 0.3333324, 0.333334], [0.2, 0.3, 0.5], [0.5, 0.5, 0.0]])
+    ranked, order = forecast_tables.rank_categories(shares)
+    assert (np.diff(ranked, axis=1) <= 0).all()
+    np.testing.assert_allclose(ranked.sum(axis=1), 1, rtol=1e-15)
+    assert order[1:].tolist() == [[2, 1, 0], [0, 1, 2]]
+    np.testing.assert_allclose(np.take_along_axis(shares, order, axis=1), ranked, atol=2e-6)

@@ -45,10 +45,8 @@ def test_no_delays_at_all_is_no_finding_and_some_are(build: Build) -> None:
 def test_rounding_is_no_finding(build: Build) -> None:
     build.connection.execute("""
         UPDATE average_daily SET expected_daily_crimes = expected_daily_crimes * (1 + 1e-12);
-        UPDATE forecast_category AS c SET category_share = (category_rank = 1)::INTEGER,
-            expected_crimes = (category_rank = 1)::INTEGER * cell.expected_crimes * (1 + 1e-12)
-        FROM forecast_hourly AS cell
-        WHERE (c.neighborhood, c.month, c.hour) = (cell.neighborhood, cell.month, cell.hour)""")
+        UPDATE forecast_category SET category_share = category_share * (1 + 1e-12),
+            expected_crimes = expected_crimes * (1 - 1e-12)""")
     audit_build(build)
 
 
@@ -158,22 +156,39 @@ DAMAGES = [
     ),
     (
         "DELETE FROM forecast_category WHERE category_rank = 1 AND hour = 3",
-        "forecast_category has a cell without its first rank",
+        "lacks a category of incident",
     ),
-    ("DELETE FROM forecast_category WHERE hour = 3", "forecast_category has a cell without its first"),
     (
-        "UPDATE forecast_category SET expected_crimes = expected_crimes * 20",
-        "forecast_category has a cell without its first rank, or with more than its crimes",
+        "DELETE FROM forecast_category WHERE hour = 3",
+        "forecast_category does not add up to its cell in forecast_hourly",
     ),
-    (  # shares that agree with the crimes and together are more than all of them
-        "UPDATE forecast_category AS c SET category_share = 0.334,"
-        " expected_crimes = 0.334 * cell.expected_crimes FROM forecast_hourly AS cell"
-        " WHERE (c.neighborhood, c.month, c.hour) = (cell.neighborhood, cell.month, cell.hour)",
-        "forecast_category has a cell without its first rank, or with more than its crimes",
+    (
+        "UPDATE forecast_category SET expected_crimes = expected_crimes * 1.001",
+        "forecast_category does not add up to its cell in forecast_hourly",
+    ),
+    (  # shares that agree with the crimes of no other cell
+        "UPDATE forecast_category SET category_share = category_share / 2 WHERE category_rank = 2",
+        "forecast_category does not add up to its cell in forecast_hourly",
     ),
     (
         "UPDATE forecast_category SET expected_crimes = expected_crimes * 0.999 WHERE category_rank = 3",
         "forecast_category.expected_crimes is not its share of forecast_hourly",
+    ),
+    (
+        "UPDATE forecast_category SET category_rank = 3 - category_rank WHERE category_rank < 3",
+        "forecast_category.category_rank is not the order of its shares",
+    ),
+    (
+        "UPDATE forecast_category SET category_rank = 5 WHERE category_rank = 4",
+        "forecast_category.category_rank is not the order of its shares",
+    ),
+    (
+        "UPDATE mart_forecast_category SET expected_daily_crimes = expected_daily_crimes * 1.001",
+        "mart_forecast_category does not add up to mart_patrol_plan",
+    ),
+    (
+        "DELETE FROM mart_forecast_category WHERE time_of_day = 'Night' AND month = 3",
+        "mart_forecast_category does not add up to mart_patrol_plan",
     ),
     (
         "UPDATE average_daily SET expected_month_crimes = expected_month_crimes * 1.001",

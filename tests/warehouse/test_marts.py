@@ -13,6 +13,7 @@ from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
 from warehouse.schema import TABLES
 from warehouse.table import Table
+from warehouse.tables_category import FORECAST_CATEGORY_TABLE, MART_FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
 from warehouse.tables_forecast import (
     BACKTEST_SCORE_TABLE,
@@ -62,6 +63,14 @@ hour expected_crimes expected_reported_crimes patrol_share_foot patrol_share_bic
 18   1.5             1                        0.2               0.2                  0.5
 3    0               0                        0.3               0.3                  0.3
 """
+CATEGORY = """
+hour  offense_category  expected_crimes
+17    Larceny           0.3
+17    Assault           0.2
+18    Larceny           0.3
+18    Assault           1.2
+3     Larceny           0
+"""
 SCORE = """
 model                      grain  subset  metric                 value
 reference_empirical_bayes  cell   all     poisson_deviance       200
@@ -102,6 +111,10 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
         fill(
             opened, FORECAST_HOURLY_TABLE, FORECAST, neighborhood="Downtown", month=7,
             forecast_month=dt.date(2026, 7, 1), patrol_share_motorcycle=0.1,
+        )  # fmt: skip
+        fill(
+            opened, FORECAST_CATEGORY_TABLE, CATEGORY, neighborhood="Downtown", month=7,
+            forecast_month=dt.date(2026, 7, 1),
         )  # fmt: skip
         opened.connection.execute("""
             UPDATE forecast_hourly
@@ -209,6 +222,15 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
             ],
         ),
         (
+            """SELECT zone, month_name, time_of_day, offense_category, expected_daily_crimes,
+            category_share FROM mart_forecast_category""",
+            [
+                ("5", "July", "Evening", "Assault", 1.4, 0.7),
+                ("5", "July", "Evening", "Larceny", 0.6, 0.3),
+                ("5", "July", "Night", "Larceny", 0.0, None),
+            ],
+        ),
+        (
             """SELECT model, metric, value, is_lower_better, target_value,
             reference_model, reference_value FROM mart_model_quality""",
             [
@@ -262,6 +284,7 @@ def test_given_rows_give_the_expected_rows(
         (MART_TIME_OF_DAY_TABLE, 7 * 24),
         (MART_FORECAST_HOURLY_TABLE, 3),
         (MART_PATROL_PLAN_TABLE, 2),
+        (MART_FORECAST_CATEGORY_TABLE, 3),
         (MART_MODEL_QUALITY_TABLE, 5),
         (MART_TRACK_RECORD_TABLE, 2),
     ],
