@@ -27,6 +27,7 @@ from etl.report import describe_cleaning
 from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest_ledger import fill_ledger
+from models.break_note import describe_breaks
 from models.forecast import Decisions, make_forecast
 from models.forecast_tables import fill_forecasts
 from models.load_panel import load_panel
@@ -220,6 +221,10 @@ def write_tables(
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
         fill_forecasts(build, forecast, decisions, panel)
         leave_track(build, forecast, panel, summary.cutoff)
+        breaks = describe_breaks(build.connection, panel, summary.cutoff)
+        summary = replace(summary, warnings=(*summary.warnings, *breaks))
+        for sentence in breaks:
+            tqdm.write(f"  warning: {sentence}")
     with watch.time_stage("backtest"):
         build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         if request.with_backtest:
@@ -238,7 +243,7 @@ def write_tables(
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
-    fill_card(build, districts)
+    fill_card(build, districts, breaks)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)

@@ -36,7 +36,7 @@ MIN_SCORE = 3.8
 """Standard errors beyond `ORDINARY_RATIO` from which a change is a break.
 `tests/etl/test_level_breaks.py` measures it: under 2 % of five-year series without a break, with
 season, overdispersion and drift, have a false one in any window, at a file's edge or not."""
-BOUNDARY_ODDS = 12.0
+BOUNDARY_ODDS = 20.0
 """How much likelier a break is in a month in which another raw file begins, beside any other month.
 Half the square of a score is a log likelihood ratio: its threshold falls by the log of these odds."""
 

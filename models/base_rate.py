@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.arrays import Floats, Integers
-from models.city_level import forecast_level
+from models.city_level import Level, forecast_level
 from models.day_types import average_factors, count_day_types
 from models.hour_season import estimate_hour_seasons
 from models.panel import HOURS, Panel
@@ -38,6 +38,9 @@ SHAPE_TYPE_SHARE = 0.5
 """Weight of those beside the NPU in what a neighborhood's hours are shrunk toward."""
 HOUR_BANDWIDTH = 1.2
 """Standard deviation of the circular smoothing over the hours of a neighborhood, in hours."""
+
+MEMORY_STEP = 0.02
+"""Change of the newest months' counts, log scale, by which the memory of the level is measured."""
 
 REFERENCE_HALF_LIFE = 12.0
 REFERENCE_PRIOR_WEIGHT = 10.0
@@ -83,9 +86,7 @@ def estimate_base(past: Panel, origin: int, targets: Integers) -> Base:
     factors = past.day_type_factors
     shapes = estimate_shapes(past, origin)
     city_shape = shapes.mean(axis=0)
-    seen = np.einsum("ths,hs->ts", average_factors(factors, past.day_type_days), city_shape)
-    counts = past.stratum_counts.sum(axis=(0, 2), dtype=np.float64)
-    level = forecast_level(counts, past.days[:, None] * seen, past.month_numbers, targets)
+    level = estimate_level(past, city_shape, targets, np.ones(len(past.days)))
     by_month = level.rates[:, None, :] * average_factors(
         factors, count_day_types(targets, past.holidays)
     )
@@ -93,6 +94,29 @@ def estimate_base(past: Panel, origin: int, targets: Integers) -> Base:
     by_hour = seasons[:, :, None] / (seasons @ city_shape)[:, None, :]
     by_place = estimate_shares(past, origin)[:, None, :] * shapes
     return Base(by_place[:, None] * (by_month * by_hour)[None], level.city_variance)
+
+
+def estimate_level(past: Panel, city_shape: Floats, targets: Integers, scales: Floats) -> Level:
+    """Return the city's level in the target months, each past month's counts times `scales` (month)."""
+    factors = average_factors(past.day_type_factors, past.day_type_days)
+    seen = np.einsum("ths,hs->ts", factors, city_shape)
+    counts = past.stratum_counts.sum(axis=(0, 2), dtype=np.float64) * scales[:, None]
+    return forecast_level(counts, past.days[:, None] * seen, past.month_numbers, targets)
+
+
+def measure_memory(past: Panel, origin: int, targets: Integers, months: int) -> float:
+    """Return by how many percent the forecast of the city moves for 1 % more in its newest months.
+
+    An elasticity, by the central difference: 1 where only these `months` count, 0 where none does. How
+    fast the level moves is judged anew from the changed counts, as a refresh would.
+    """
+    city_shape = estimate_shapes(past, origin).mean(axis=0)
+    newest = past.month_numbers >= origin - months
+    more, less = (
+        estimate_level(past, city_shape, targets, np.where(newest, np.exp(step), 1.0)).rates.sum()
+        for step in (MEMORY_STEP, -MEMORY_STEP)
+    )
+    return float(np.log(more / less) / (2 * MEMORY_STEP))
 
 
 def estimate_shares(past: Panel, origin: int) -> Floats:

@@ -5,7 +5,7 @@ Input: a build with its forecasts, scores and lineage; the city's words for its 
 """
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import duckdb
 import pandas as pd
@@ -82,13 +82,14 @@ of neighborhoods by worth; measuring police performance; anything where a single
 as a fact about that hour."""
 
 
-def fill_card(build: Build, districts: Mapping[str, str]) -> None:
+def fill_card(build: Build, districts: Mapping[str, str], breaks: Sequence[str] = ()) -> None:
     """Fill `model_card` from the other tables of the build.
 
-    `districts` names each kind of district that the city has (`warehouse.columns.DISTRICT_KINDS`).
+    `districts` names each kind of district that the city has (`warehouse.columns.DISTRICT_KINDS`);
+    `breaks` are sentences on breaks of the newest year.
     """
     sections = {
-        "Data": describe_data(build.connection, districts),
+        "Data": "\n\n".join([describe_data(build.connection, districts), *map(tell_break, breaks)]),
         "Method": describe_method(build.connection, districts),
         "Scores": describe_scores(build.connection),
         "Limits": LIMITS,
@@ -118,6 +119,11 @@ def describe_data(connection: duckdb.DuckDBPyConnection, districts: Mapping[str,
     )
     named = ", ".join(f"{word} (`{kind}`)" for kind, word in districts.items())
     return wrap(f"{text} Districts: {named}." if named else text)
+
+
+def tell_break(sentence: str) -> str:
+    """Return a sentence on a break as a paragraph."""
+    return wrap(f"Of note: {sentence}.")
 
 
 def tell_weight(blend_weight: float) -> str:
