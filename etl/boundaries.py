@@ -15,7 +15,14 @@ import shapely
 from etl.city import City
 from etl.geojson import load_polygons
 from etl.names import choose_names, unify_names
+from etl.outside import place_outside
 from warehouse.errors import ShieldError
+
+NEAR_METERS = 100
+"""A row without a name belongs to the only polygon so near: places are rounded to about this."""
+
+METERS_PER_DEGREE = 111_195
+"""Of latitude, on a sphere of the Earth's mean radius of 6,371 km."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,24 @@ class Boundaries:
     file_name: str
     names: tuple[str, ...]
     tree: shapely.STRtree
+
+    def find_near(
+        self, longitudes: "pd.Series[float]", latitudes: "pd.Series[float]"
+    ) -> "pd.Series[str]":
+        """Return the only neighborhood within `NEAR_METERS` of each point, None where there is no such.
+
+        Degrees become meters by the length of a degree at the mean latitude of the polygons
+        (equirectangular): off by under 1 % of the distance within a city.
+        """
+        _, south, _, north = shapely.total_bounds(self.tree.geometries)
+        per_degree = METERS_PER_DEGREE * np.array([np.cos(np.radians((south + north) / 2)), 1.0])
+        scaled = shapely.transform(self.tree.geometries, lambda places: places * per_degree)
+        places = np.column_stack([longitudes.to_numpy(), latitudes.to_numpy()]) * per_degree
+        points = np.asarray(shapely.points(places), dtype=object)
+        found, polygons = shapely.STRtree(scaled).query(points, "dwithin", distance=NEAR_METERS)
+        near = pd.DataFrame({"point": found, "name": np.array(self.names, dtype=object)[polygons]})
+        single = near.groupby("point")["name"].agg(["nunique", "first"]).query("nunique == 1")["first"]
+        return single.reindex(range(len(points))).astype(object).set_axis(longitudes.index)
 
     def find(self, longitudes: "pd.Series[float]", latitudes: "pd.Series[float]") -> "pd.Series[str]":
         """Return the neighborhood of each point, None outside all; the first where polygons overlap.
@@ -59,7 +84,9 @@ def name_neighborhoods(
 ) -> None:
     """Merge spellings and rename by the city's aliases, then fill in missing names from the polygons.
 
-    A name that is given stays, whatever the polygon says; `polygon_neighborhood` keeps what it says.
+    A name that is given stays, whatever the polygon says; `polygon_neighborhood` keeps what it says. A
+    place outside all of them takes the name of the only one near. What then has no name lies outside
+    the neighborhoods (`etl.outside`).
     Raises `ShieldError` when rows have coordinates in the city but none lies in a polygon.
     """
     unify_names(connection, city, boundaries.names if boundaries else ())
@@ -67,6 +94,7 @@ def name_neighborhoods(
     connection.execute("ALTER TABLE staged ADD COLUMN polygon_neighborhood VARCHAR")
     if boundaries is not None:
         fill_from_polygons(connection, city, boundaries)
+    place_outside(connection, city, boundaries.names if boundaries else ())
 
 
 def fill_from_polygons(
@@ -90,10 +118,14 @@ def fill_from_polygons(
             f"{places['rows'].sum():,} rows with coordinates in the city in one of its "
             f"{len(boundaries.names):,} polygons"
         )
-    connection.register("place_rows", inside)
+    outside = places["found"].isna()
+    places["name"] = places["found"]
+    near = boundaries.find_near(places.loc[outside, "longitude"], places.loc[outside, "latitude"])
+    places.loc[outside, "name"] = near
+    connection.register("place_rows", places.dropna(subset="name"))
     connection.execute("""
         UPDATE staged SET polygon_neighborhood = found, is_recovered = neighborhood IS NULL,
-                          neighborhood = coalesce(neighborhood, found)
+                          neighborhood = coalesce(neighborhood, name)
         FROM place_rows
         WHERE staged.longitude = place_rows.longitude AND staged.latitude = place_rows.latitude""")
     connection.unregister("place_rows")

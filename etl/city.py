@@ -143,7 +143,8 @@ class City(Settings):
     `beat_pattern` is a regular expression for the city's beats whose group is the zone; None for a
     city without beats. `boundary_name` is the property of its polygons that holds the neighborhood.
     Without `holidays` no day counts as a holiday. `critical_fields` are those without which strict
-    cleaning rejects a row.
+    cleaning rejects a row. `outside_names` names the places outside neighborhoods, by zone (by NPU or
+    beat in a city without zones).
     """
 
     name: Text
@@ -154,6 +155,7 @@ class City(Settings):
     beat_pattern: Annotated[str, AfterValidator(check_pattern)] | None = None
     boundary_name: Text = "name"
     neighborhood_aliases: dict[str, Text] = {}
+    outside_names: dict[str, Text] = {}
     critical_fields: tuple[Annotated[str, AfterValidator(check_critical)], ...] = ()
     portal: Portal | None = None
     holidays: Holidays | None = None

@@ -26,12 +26,13 @@ STAGED_FIELDS = (
 )  # fmt: skip
 
 # A sparse column is already blanked in `staged`: what was missing before comes with the file. A name
-# that was recovered from a polygon was missing.
+# that was recovered from a polygon, or made up, was missing.
 MISSING_SHARE_SELECT = f"""
 WITH counted AS (
     SELECT file_number,
            {", ".join(f"1 - count({name}) / count(*) AS {name}" for name in STAGED_FIELDS)}
-    FROM (SELECT * REPLACE (CASE WHEN NOT is_recovered THEN neighborhood END AS neighborhood)
+    FROM (SELECT * REPLACE (
+              CASE WHEN NOT (is_recovered OR is_outside) THEN neighborhood END AS neighborhood)
           FROM staged)
     GROUP BY file_number
 ), share AS (

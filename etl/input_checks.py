@@ -33,6 +33,8 @@ RULE_FIELDS = {
         "occurred_minute",
     ),
     "missing_zone": ("beat", "zone"),
+    "missing_place": ("neighborhood", "latitude", "longitude"),
+    "missing_neighborhood": ("neighborhood",),
     "missing_coordinates": ("latitude", "longitude"),
     "unknown_offense": ("nibrs_code", "offense_literal"),
     "outside_city": ("latitude", "longitude"),
@@ -46,6 +48,7 @@ CAUSES = {
     "missing_report_number": "another column holds the number",
     "missing_date": "datetime_formats of the layout do not fit",
     "missing_zone": "another column, or another city's",
+    "missing_neighborhood": "another column holds the name, or polygons are needed (BOUNDARIES)",
     "missing_coordinates": "a decimal comma, or another column",
     "unknown_offense": "literals that offense_codes of the layout lacks",
     "outside_city": "another coordinate system, another city, or longitude and latitude exchanged",
@@ -211,7 +214,7 @@ def check_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) ->
         WITH vote AS (
             SELECT file_number, neighborhood, zone, count(*) AS rows,
                    count(*) FILTER (polygon_neighborhood <> neighborhood) AS elsewhere
-            FROM staged WHERE neighborhood IS NOT NULL GROUP BY ALL
+            FROM staged WHERE neighborhood IS NOT NULL AND NOT is_outside GROUP BY ALL
         ), place AS (
             SELECT file_number, sum(rows) AS rows, sum(elsewhere) AS elsewhere,
                    sum(rows) FILTER (zone IS NOT NULL) AS zoned,

@@ -28,13 +28,13 @@ def tidy_name(text: str) -> str:
 
 
 def fold_name(text: str) -> str:
-    """Return the key that spellings of the same name share: tidy, NFKC, without case.
+    """Return the key that spellings of the same name share: tidy, NFKC, without case, dashes as hyphens.
 
     Folding case can undo the normal form, so that it is taken before and after (The Unicode Standard,
     section 3.13, "Compatibility caseless match").
     """
     folded = tidy_name(unicodedata.normalize("NFKC", text)).casefold()
-    return unicodedata.normalize("NFKC", folded)
+    return re.sub("[\u2010-\u2015]", "-", unicodedata.normalize("NFKC", folded))
 
 
 def choose_names(

@@ -1,7 +1,8 @@
 """The neighborhoods of a build, and the vote of their incidents on each one's zone and NPU.
 
-Input: `incident`. Output: `neighborhood`, filled: one row per name, with the NPU and zone that most of
-its recent incidents have (then most of all, then the first by name).
+Input: `incident`, `staged`. Output: `neighborhood`, filled: one row per name, with the NPU and zone that
+most of its recent incidents have (then most of all, then the first by name). A place outside the named
+neighborhoods has the zone that it is named for, and no NPU: it lies in several.
 """
 
 import datetime as dt
@@ -39,9 +40,11 @@ WITH place AS (
            sum(recent) FILTER (vote.zone <> zone_vote.zone) / nullif(sum(recent), 0) AS share
     FROM vote JOIN zone_vote USING (neighborhood) WHERE vote.zone IS NOT NULL GROUP BY ALL
 )
-SELECT place.*, npu, zone, true AS is_named,
+SELECT place.*, if(is_named OR NOT EXISTS (FROM zone_vote), npu, NULL) AS npu, zone, is_named,
        CASE WHEN zone IS NOT NULL THEN coalesce(share, 0) END AS other_zone_share
-FROM place LEFT JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
+FROM place JOIN (SELECT DISTINCT neighborhood, NOT is_outside AS is_named
+                 FROM staged SEMI JOIN incident USING (neighborhood)) USING (neighborhood)
+     LEFT JOIN zone_vote USING (neighborhood) LEFT JOIN npu_vote USING (neighborhood)
      LEFT JOIN other_zone USING (neighborhood)
 ORDER BY neighborhood
 """

@@ -30,7 +30,14 @@ REPAIRS = (
         " white space, Unicode form or a final .0.",
     ),
     Repair("district_renamed", "An NPU, zone or beat whose spelling differs so, such as 3.0 for 3."),
-    Repair("neighborhood_recovered", "No neighborhood given; taken from the polygon of its place."),
+    Repair(
+        "neighborhood_recovered",
+        "No neighborhood given; taken from the polygon of its place, or the only one within 100 m.",
+    ),
+    Repair(
+        "placed_outside",
+        "No neighborhood given or near; counted for the place outside the neighborhoods of its zone.",
+    ),
     Repair("clock_moved", "A wall clock time that a clock change skipped, moved on by that hour."),
     Repair("window_end_replaced", "End of the occurrence missing or impossible; its start instead."),
     Repair("window_cut", f"A from-to window of over {MAX_WINDOW_DAYS} days, cut to that."),
@@ -75,9 +82,10 @@ def create_repaired(
                  WHEN report_has_clock THEN reported
                  WHEN until::DATE <= reported THEN greatest(reported, until)
                  ELSE reported + INTERVAL 1 DAY - INTERVAL 1 MINUTE END AS reported_at,
-            raw_neighborhood IS NOT NULL AND NOT is_recovered AS neighborhood_renamed,
+            raw_neighborhood IS NOT NULL AND NOT is_recovered AND NOT is_outside AS neighborhood_renamed,
             is_district_renamed AS district_renamed,
             is_recovered AS neighborhood_recovered,
+            is_outside AS placed_outside,
             is_clock_moved AS clock_moved,
             NOT has_end AS window_end_replaced,
             has_end AND until < occurred_until AS window_cut,

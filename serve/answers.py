@@ -8,6 +8,7 @@ later request is a dictionary look-up.
 import datetime as dt
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -43,7 +44,8 @@ class HourlySeries:
     """What a chart shows: 24 values each, expected crimes per hour and their local intensity.
 
     `city_mean` is the mean of all neighborhoods and hours of the month; `rank` is the neighborhood's by
-    expected crimes in the month among all `neighborhood_count`, 1 the most.
+    expected crimes in the month among all `neighborhood_count`, 1 the most; one that is not `is_named`
+    lies outside the named neighborhoods.
     """
 
     neighborhood: str
@@ -54,6 +56,7 @@ class HourlySeries:
     rank: int
     neighborhood_count: int
     blend_weights: BlendWeights
+    is_named: bool
     data_source: str
 
 
@@ -73,11 +76,11 @@ class Answers:
     blend_weights: BlendWeights
 
     def find_neighborhood(self, name: str) -> str:
-        """Return the neighborhood's own spelling; case and outer spaces do not matter.
+        """Return the neighborhood's own spelling; case, spaces and the kind of dash do not matter.
 
         Raises `UnknownNeighborhoodError` with close names.
         """
-        folded = name.strip().casefold()
+        folded = fold(name)
         if folded not in self.names:
             close = difflib.get_close_matches(folded, self.names, MAX_CLOSE_NAMES)
             raise UnknownNeighborhoodError(name, [self.names[match] for match in close])
@@ -98,8 +101,14 @@ class Answers:
             rank=self.ranks[neighborhood, month],
             neighborhood_count=len(self.names),
             blend_weights=self.blend_weights,
+            is_named=json.loads(self.daily[neighborhood, month])["is_named"],
             data_source=hours[0]["data_source"],
         )
+
+
+def fold(name: str) -> str:
+    """Return what spellings of a name share: lower case, single spaces, plain hyphens for dashes."""
+    return re.sub("[\u2010-\u2015]", "-", " ".join(name.split())).casefold()
 
 
 def prepare_answers(connection: sa.Connection) -> Answers:
@@ -109,7 +118,7 @@ def prepare_answers(connection: sa.Connection) -> Answers:
         for select in (select_hourly(), select_daily())
     )
     months = dict(connection.execute(select_months()).tuples().all())
-    names = {name.casefold(): name for name, _ in hourly}
+    names = {fold(name): name for name, _ in hourly}
     means = dict(connection.execute(select_city_means()).tuples().all())
     ranks = {(name, month): rank for name, month, rank in connection.execute(select_ranks())}
     weights = BlendWeights(*connection.execute(select_blend_weights()).one())
@@ -178,5 +187,9 @@ def select_daily() -> sa.Select[Any]:
         "neighborhood", "month", "average_daily_crime_count", "expected_daily_crimes",
         "expected_reported_daily_crimes", "data_source",
     )  # fmt: skip
-    pairs = (part for name in names for part in (name, daily[name]))
-    return sa.select(daily.neighborhood, daily.month, sa.cast(sa.func.json_object(*pairs), sa.String))
+    place = CORE_TABLES["neighborhood"].c
+    pairs = [part for name in names for part in (name, daily[name])]
+    answer = sa.func.json_object(*pairs, "is_named", place.is_named)
+    return sa.select(daily.neighborhood, daily.month, sa.cast(answer, sa.String)).where(
+        daily.neighborhood == place.neighborhood
+    )

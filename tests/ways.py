@@ -229,7 +229,7 @@ PLACES = [
         rename_place(("Café Row", unicodedata.normalize("NFD", "Café Row")))),
     Way("numbers for names, some with .0", repaired("neighborhood_renamed", 3, neighborhood="14"),
         rename_place(("14", "14.0"))),
-    Way("no neighborhood, in every spelling", rejected("missing_neighborhood", len(MISSING)),
+    Way("no neighborhood, in every spelling", repaired("placed_outside", len(MISSING)),
         write_each("neighborhood", [word.title() for word in MISSING])),
     Way("beats with .0", repaired("district_renamed", 9),
         write("beat", lambda text: f"{text}.0", 9, is_same=True)),

@@ -69,9 +69,9 @@ GUARDS = (
     FROM ({CUTOFFS}) WHERE after < before AND NOT is_correction""",
     f"""
     SELECT format('{{}} of {{}} neighborhoods vanished: {{}}', count(*),
-                  (SELECT count(*) FROM {BEFORE}.neighborhood),
+                  (SELECT count(*) FROM {BEFORE}.neighborhood WHERE is_named),
                   array_to_string(list(neighborhood ORDER BY neighborhood)[:{MAX_NAMED}], ', '))
-    FROM {BEFORE}.neighborhood ANTI JOIN neighborhood AS now USING (neighborhood)
+    FROM {BEFORE}.neighborhood ANTI JOIN neighborhood AS now USING (neighborhood) WHERE is_named
     HAVING count(*) > {settings.GUARD_VANISHED_NEIGHBORHOODS}""",
     f"""
     SELECT format('the city forecast went from {{:,.0f}} to {{:,.0f}} crimes a year, by more than a'

@@ -68,8 +68,9 @@ def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None
     [
         ({"IncidentNumber": ""}, "missing_report_number"),
         ({"OccurredFromDate": "yesterday"}, "missing_date"),
-        ({"NhoodName": " "}, "missing_neighborhood"),
-        ({"NhoodName": "NULL"}, "missing_neighborhood"),
+        ({"NhoodName": " ", "Latitude": ""}, "missing_place"),
+        ({"NhoodName": "NULL", "Latitude": "0"}, "missing_place"),
+        ({"NhoodName": "", "Longitude": "-84.61"}, "outside_city"),
         ({"NibrsUcrCode": "99X"}, "unknown_offense"),
         ({"NibrsUcrCode": ""}, "unknown_offense"),
         ({"Longitude": "-84.61"}, "outside_city"),
@@ -79,7 +80,7 @@ def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None
         ({"OccurredFromDate": "6/1/1924 16:30"}, "outside_window"),
         ({"OccurredFromDate": "6/3/2021 16:30"}, "outside_window"),
         ({"IncidentNumber": "210010001"}, "duplicate"),
-        ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_neighborhood"),
+        ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_place"),
     ],
 )
 def test_each_rule_rejects_its_row_once(
@@ -274,7 +275,8 @@ def test_truncated_name_is_aliased(clean: CleanFiles, tmp_path: Path) -> None:
 
 def test_spoilt_copy_does_not_cost_the_good_row(clean: CleanFiles, tmp_path: Path) -> None:
     build = clean([write_raw(tmp_path / "raw.csv", [{"NhoodName": ""}, {}])])
-    assert rejections(build) == {"missing_neighborhood": 1}
+    assert rejections(build) == {"duplicate": 1}
+    assert fetch(build, "SELECT neighborhood FROM incident") == [("Downtown",)]
 
 
 def test_same_offense_in_two_layouts_is_kept_from_the_more_trusted(
@@ -378,8 +380,8 @@ def test_file_of_a_header_only_is_named(clean: CleanFiles, tmp_path: Path) -> No
 
 
 def test_no_row_left_names_the_rule_that_hits_most(clean: CleanFiles, tmp_path: Path) -> None:
-    path = write_raw(tmp_path / "raw.csv", [{"NhoodName": ""}])
-    with pytest.raises(ShieldError, match=r"no incident is left of raw.csv: .*missing_neighborhood"):
+    path = write_raw(tmp_path / "raw.csv", [{"NhoodName": "", "Latitude": ""}])
+    with pytest.raises(ShieldError, match=r"no incident is left of raw.csv: .*missing_place"):
         clean([path])
 
 

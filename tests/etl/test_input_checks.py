@@ -60,7 +60,7 @@ def find_failures(
         ({"IncidentNumber": ""}, 40, "missing_report_number, more than 10% (row 1: no report_number;"),
         ({"OccurredFromDate": "soon"}, 40, "missing_date, more than 10% (row 1: occurred 'soon';"),
         ({"BEAT_Text": ""}, 40, "missing_zone, more than 10% (row 1: no beat; row 2"),
-        ({"NhoodName": ""}, 100, "missing_neighborhood, more than 25%"),
+        ({"NhoodName": ""}, 100, "missing_neighborhood, more than 25% (row 1: no neighborhood;"),
         ({"NibrsUcrCode": "XYZ"}, 40, "unknown_offense, more than 10% (row 1: nibrs_code 'XYZ';"),
         ({"Latitude": "33,7561"}, 80, "missing_coordinates, more than 20% (row 1: latitude '99,9999',"),
         ({"Latitude": "34.5"}, 80, "outside_city, more than 20% (row 1: latitude '99.9',"),
@@ -95,7 +95,12 @@ def test_format_that_reads_the_unreadable_dates_is_named(tmp_path: Path, city: C
 def test_file_of_which_half_is_lost_fails_the_check(tmp_path: Path, city: City) -> None:
     def write(beats: int) -> Path:
         far = {"Longitude": "-85.0"}
-        lost = [*[{"NhoodName": ""}] * 100, *[far] * 80, *[{"NibrsUcrCode": ""}] * beats]
+        lost = [
+            *[{"OccurredFromDate": "1/1/1999 4:00"}] * 80,
+            *[far] * 80,
+            *[{"OccurredFromDate": "soon"}] * 20,
+            *[{"NibrsUcrCode": ""}] * beats,
+        ]
         return write_rows(tmp_path / "raw.csv", lost)
 
     assert find_failures(tmp_path, city, write(20)) == []

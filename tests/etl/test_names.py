@@ -152,9 +152,7 @@ def test_zones_beats_and_npus_do_not_split(clean: CleanFiles, tmp_path: Path) ->
 def test_name_of_white_space_only_is_missing(clean: CleanFiles, tmp_path: Path) -> None:
     rows = [{}, {"IncidentNumber": "2", "NhoodName": "\t"}]
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
-    assert fetch(build, "SELECT rule FROM rejected_incident WHERE row_count > 0") == [
-        ("missing_neighborhood",)
-    ]
+    assert repairs(build) == {"placed_outside": 1}
 
 
 def test_files_of_several_layouts_share_their_names(clean: CleanFiles, tmp_path: Path) -> None:

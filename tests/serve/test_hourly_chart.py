@@ -29,6 +29,7 @@ SERIES = HourlySeries(
     rank=7,
     neighborhood_count=243,
     blend_weights=BlendWeights(0.0, 0.2),
+    is_named=True,
     data_source="Atlanta Police Department open data",
 )
 SLASHED = "Cascade Avenue/Road"

@@ -2,6 +2,7 @@ SELECT
     forecast.neighborhood,
     place.npu,
     place.zone,
+    place.is_named,
     place.latitude,
     place.longitude,
     forecast.month,

@@ -19,6 +19,7 @@ SELECT
     place.neighborhood,
     place.npu,
     place.zone,
+    place.is_named,
     place.latitude,
     place.longitude,
     year,

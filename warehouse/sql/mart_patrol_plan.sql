@@ -32,6 +32,7 @@ SELECT
     place.neighborhood,
     place.npu,
     place.zone,
+    place.is_named,
     place.latitude,
     place.longitude,
     month,
