@@ -14,12 +14,18 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from models.arrays import Floats
-from models.backtest_offenses import OffenseForecast, forecast_offenses, list_reported_samples
+from models.backtest_offenses import (
+    OffenseForecast,
+    forecast_offenses,
+    list_category_samples,
+    list_reported_samples,
+)
 from models.base_rate import estimate_base, estimate_reference
 from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_lightgbm, has_lightgbm
 from models.interval import Interval, IntervalModel, fit_intervals
 from models.metrics import (
     ALL,
+    CATEGORY_METRICS,
     CELL_GRAIN,
     CITY_MONTH_GRAIN,
     COUNT_METRICS,
@@ -180,7 +186,8 @@ def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = Fa
         PUBLISHED.name: patrol.predict(base_shares, targets),
     }
     intervals = fit_intervals(past_origins)
-    offenses = forecast_offenses(past, origin, base.rates * correction[..., None])
+    by_stratum = base.rates * correction[..., None]
+    offenses = forecast_offenses(past, origin, targets, by_stratum, with_slow_baselines)
     return OriginForecast(origin, future, by_model, shares, offenses, intervals, base.city_variance)
 
 
@@ -260,7 +267,9 @@ def score_patrol(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
 
 
 def score_offenses(forecast: OriginForecast, horizon: int) -> Iterator[Score]:
-    """Yield the scores of what the public reports, where it does not report all."""
+    """Yield the scores of offense categories, and of what the public reports where that is not all."""
+    for model, subset, shares in list_category_samples(forecast.offenses, forecast.future):
+        yield from list_scores(forecast, horizon, model, CELL_GRAIN, subset, CATEGORY_METRICS, shares)
     for model, sample in list_reported_samples(forecast.offenses, forecast.future):
         yield from list_scores(forecast, horizon, model, CELL_GRAIN, REPORTED, COUNT_METRICS, sample)
 

@@ -28,11 +28,12 @@ CITY_MONTH_GRAIN = "city_month"
 MONTH_GRAINS = (MONTH_GRAIN, ZONE_MONTH_GRAIN, CITY_MONTH_GRAIN)
 ZONE_GRAIN = "zone"
 DECILE_GRAIN = "decile"
-ALL, NAMED, REPORTED = "all", "named", "reported"
+ALL, NAMED, REPORTED, COMMON_FOUR = "all", "named", "reported", "common_4"
 """What is scored. Zones and deciles are parts of the cells, each a `subset` of its own: a zone's name,
 or the number of a tenth of the cells by expected count, 1 the lowest. Elsewhere the subset is `ALL`,
-`NAMED` for the cells of the named neighborhoods where there are other places, or `REPORTED` for the
-crimes that the public reports where there are others."""
+`NAMED` for the cells of the named neighborhoods where there are other places, `REPORTED` for the
+crimes that the public reports where there are others, or `COMMON_FOUR` for those of the four offense
+categories that were the commonest before the origin."""
 
 CAPTURE_LEVELS = (1, 5, 10)
 RATIO_LEVEL = 95
@@ -353,8 +354,21 @@ PATROL_METRICS = (
     ),
 )  # fmt: skip
 
+CATEGORY_METRICS = (
+    Metric[ShareSample](
+        "category_log_loss", "category_log_loss", "Surprise at a crime's offense category (log-loss)",
+        lambda sample: log_loss(sample.counts, sample.shares),
+        is_lower_better=True, target_value=0, reference=PLACE_SHARES,
+    ),
+    Metric[ShareSample](
+        "category_accuracy", "category_accuracy", "Share of crimes of the likeliest offense category",
+        lambda sample: accuracy(sample.counts, sample.shares),
+        is_lower_better=False, target_value=1, reference=PLACE_SHARES,
+    ),
+)  # fmt: skip
+
 METRICS: tuple[Metric[CountSample] | Metric[IntervalSample] | Metric[ShareSample], ...] = (
-    *COUNT_METRICS, *INTERVAL_METRICS, *PATROL_METRICS,
+    *COUNT_METRICS, *INTERVAL_METRICS, *PATROL_METRICS, *CATEGORY_METRICS,
 )  # fmt: skip
 
 

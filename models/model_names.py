@@ -25,10 +25,11 @@ POISSON_GLM = Model("poisson_glm", "Poisson main effects", "baseline")
 FIRST_VERSION = Model("first_version_published", "First version", "baseline")
 FIRST_VERSION_EXPOSURE = Model("first_version_with_exposure", "First version per day", "baseline")
 LIGHTGBM = Model("lightgbm_poisson", "LightGBM on the base rate", "baseline")
-CITY_SHARES = Model("city_shares", "Patrol shares of the city", "baseline")
-PLACE_SHARES = Model("neighborhood_hour_shares", "Patrol shares of place and hour", "reference")
+CITY_SHARES = Model("city_shares", "Shares of the city", "baseline")
+PLACE_SHARES = Model("neighborhood_hour_shares", "Shares of place and hour", "reference")
+BOOSTED = Model("boosted_identifiers", "Boosted trees on identifiers", "baseline")
 
 MODELS = (
     PUBLISHED, BASE, REFERENCE, CELL_MEAN, HOUR_MEAN, SEASONAL_NAIVE, POISSON_GLM, FIRST_VERSION,
-    FIRST_VERSION_EXPOSURE, LIGHTGBM, CITY_SHARES, PLACE_SHARES,
+    FIRST_VERSION_EXPOSURE, LIGHTGBM, CITY_SHARES, PLACE_SHARES, BOOSTED,
 )  # fmt: skip

@@ -51,13 +51,17 @@ REPRESENTED_POWER = 0.5
 
 
 def estimate_shares(panel: Panel) -> Floats:
-    """Return shrunken shares (neighborhood, hour, type): the baseline of the backtest.
+    """Return shrunken shares (neighborhood, hour, patrol type): the baseline of the backtest."""
+    return shrink_shares(panel.patrol_counts.sum(axis=1))
+
+
+def shrink_shares(counts: Floats) -> Floats:
+    """Return shares of counts, both (neighborhood, hour, type).
 
     A neighborhood's shares are shrunk toward the city's. Those of an hour are shrunk toward the product
     of the neighborhood's shares and the city's profile of that hour, normalised. Every share is above 0
     where the city has seen the type at all.
     """
-    counts = panel.patrol_counts.sum(axis=1)
     city = counts.sum(axis=(0, 1))
     city = city / max(city.sum(), 1.0)
     place = counts.sum(axis=1)

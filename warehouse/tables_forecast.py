@@ -359,7 +359,8 @@ BACKTEST_SCORE_TABLE = Table(
             "subset", "VARCHAR",
             "Part of the cells that was scored: 'all', 'named' for the named neighborhoods where there"
             " are other places, 'reported' for the crimes that the public reports where there are"
-            " others, the name of a district, or the tenth of the cells by expected crimes,"
+            " others, 'common_4' for those of the four offense categories that were the commonest before"
+            " the origin, the name of a district, or the tenth of the cells by expected crimes,"
             " from 1, the lowest.", "Subset",
         ),
         Column(

@@ -18,11 +18,13 @@ from models.backtest import (
     score_volume,
 )
 from models.backtest_charts import draw_scores
+from models.backtest_offenses import fit_boosted
 from models.base_rate import estimate_reference
 from models.baselines import SIMPLE_BASELINES, fit_first_version, fit_poisson_glm
 from models.load_panel import load_panel
 from models.metrics import METRICS, poisson_deviance
 from models.model_names import BASE, MODELS, PUBLISHED, REFERENCE
+from models.panel import Offense
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
 
 SLOW_BASELINES = {"first_version_published", "first_version_with_exposure", "lightgbm_poisson"}
@@ -75,7 +77,7 @@ def test_parts_are_scored_each_on_its_own_cells(scores: pd.DataFrame) -> None:
     tenths = {str(number) for number in range(1, 11)}
     assert subsets.pop("zone") == {"1", "2"}
     assert subsets.pop("decile") == tenths
-    assert subsets.pop("neighborhood_month_hour") == {"all", "reported"}
+    assert subsets.pop("neighborhood_month_hour") == {"all", "reported", "common_4"}
     assert set().union(*subsets.values()) == {"all"}
     means = newest[newest["metric"] == "expected_crimes"].set_index("subset")["value"]
     assert means.loc[[str(number) for number in range(1, 11)]].is_monotonic_increasing
@@ -197,6 +199,38 @@ def test_reported_crimes_are_scored_on_their_own_beside_their_own_reference() ->
     all_reported = tuple(replace(offense, is_reported=True) for offense in panel.offenses)
     forecast = forecast_origin(replace(panel, offenses=all_reported), origin)
     assert not [score for score in score_offenses(forecast, 12) if score.subset == "reported"]
+
+
+def test_categories_are_scored_given_that_a_crime_happened() -> None:
+    panel = make_panel(places=8, months=24, rate=0.2)
+    panel = replace(panel, offenses=(*panel.offenses, Offense("Never seen", 3, is_reported=True)))
+    forecast = forecast_origin(panel, list_origins(panel, 1)[0], with_slow_baselines=True)
+    found = {
+        (score.model, score.subset, score.metric): score.value
+        for score in score_offenses(forecast, 12) if score.metric.startswith("category")
+    }  # fmt: skip
+    counts = panel.stratum_counts.astype(np.float64)
+    past, seen = counts[:, :12].sum(axis=(0, 1, 2)), counts[:, 12:].sum(axis=(0, 1, 2))
+    losses = -(seen * np.log(past / past.sum())).sum() / seen.sum()
+    for subset in ("all", "common_4"):
+        assert found["city_shares", subset, "category_log_loss"] == pytest.approx(losses)
+        accuracy = seen[past.argmax()] / seen.sum()
+        assert found["city_shares", subset, "category_accuracy"] == pytest.approx(accuracy)
+        for model in (PUBLISHED.name, "neighborhood_hour_shares"):
+            assert found[model, subset, "category_log_loss"] == pytest.approx(losses, rel=0.02)
+        assert found["boosted_identifiers", subset, "category_log_loss"] > losses
+    for shares in forecast.offenses.categories.values():
+        np.testing.assert_allclose(shares.sum(axis=3), 1)
+
+
+def test_boosted_baseline_learns_places_that_differ() -> None:
+    panel = make_panel(places=4, months=12, rate=0.5)
+    cells = panel.offense_cells
+    category = cells["offense"].where(cells["place"] != 2, 1)
+    shares = fit_boosted(replace(panel, offense_cells=cells.assign(offense=category)), np.arange(3))
+    assert shares.shape == (4, 3, 24, 4)
+    assert shares[2, ..., 1].min() > 0.9
+    assert shares[0, ..., 1].mean() == pytest.approx(0.1, abs=0.03)
 
 
 def test_no_origins_give_no_scores() -> None:
