@@ -80,7 +80,7 @@ def sweep_track(builds: Path, current: PublishedBuild | None) -> None:
 
     Raises `OSError` where the folder cannot be written.
     """
-    for draft in (builds / TRACK).glob(f"*{PARTIAL}"):
+    for draft in sorted((builds / TRACK).glob(f"*{PARTIAL}"), reverse=True):  # the manifest last
         if current and draft.name.split(".")[0] == current.build_id:
             draft.replace(draft.with_suffix(""))
         else:

@@ -20,6 +20,7 @@ from warehouse.pointer import read_pointer
 from warehouse.publish import publish_build
 from warehouse.records import list_builds
 from warehouse.sweep import sweep_leftovers
+from warehouse.track import TRACK
 
 LOCK = name_lock(REFRESH)
 
@@ -38,7 +39,9 @@ def list_names(builds: Path) -> set[str]:
 def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> None:
     pointer = read_pointer(daily_builds)
     record = f"warehouse-{pointer.build_id}.json"
-    assert list_names(daily_builds) == {pointer.file, record, "current.json", "current.duckdb"}
+    assert list_names(daily_builds) == {
+        pointer.file, record, "current.json", "current.duckdb", TRACK
+    }  # fmt: skip
     assert (daily_builds / record).read_bytes() == (daily_builds / "current.json").read_bytes()
     assert (daily_builds / "current.duckdb").readlink() == Path(pointer.file)
     assert not (daily_builds / pointer.file).stat().st_mode & 0o222
@@ -63,7 +66,8 @@ def test_failing_anywhere_leaves_the_published_build_as_it_was(
     with pytest.raises(ShieldError, match="it broke here"):
         refresh(request_daily(tmp_path, daily_builds))
     assert (daily_builds / "current.json").read_bytes() == before
-    assert len(list_names(daily_builds)) == 4
+    assert len(list_names(daily_builds)) == 5
+    assert len(list((daily_builds / TRACK).iterdir())) == 2
 
 
 def list_calls(builds: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -74,7 +78,7 @@ def list_calls(builds: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def name_file(descriptor: int) -> str:
         found = os.fstat(descriptor)
         return next(
-            path.name for path in (builds, *builds.iterdir()) if os.path.samestat(path.stat(), found)
+            path.name for path in (builds, *builds.rglob("*")) if os.path.samestat(path.stat(), found)
         )
 
     def record_sync(descriptor: int) -> None:
@@ -100,10 +104,15 @@ def test_every_name_is_on_disk_before_what_points_at_it(
 ) -> None:
     folder = daily_builds.name
     partial = daily_builds / "warehouse-x.duckdb.partial"
+    build_id = read_pointer(daily_builds).build_id
     shutil.copy(daily_builds / read_pointer(daily_builds).file, partial)
     calls = list_calls(daily_builds, monkeypatch)
     publish_build(daily_builds, "x", partial)
     assert calls == [
+        f"fsync {build_id}.parquet.partial",
+        f"fsync {build_id}.json.partial",
+        f"fsync {TRACK}",
+        f"fsync {folder}",
         "fsync warehouse-x.duckdb.partial",
         "fsync warehouse-x.json.partial",
         f"fsync {folder}",
@@ -112,6 +121,8 @@ def test_every_name_is_on_disk_before_what_points_at_it(
         "fsync current.json.partial",
         "replace current.json",
         f"fsync {folder}",
+        f"replace {build_id}.parquet",
+        f"replace {build_id}.json",
         "replace warehouse-x.json",
         "replace current.duckdb",
     ]
