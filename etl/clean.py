@@ -22,7 +22,7 @@ from etl.feed_health import fill_health
 from etl.holiday import fill_holidays
 from etl.input_checks import check_input, list_lost_offenses, list_unread
 from etl.ledger import fill_ledger
-from etl.neighborhoods import fill_neighborhoods
+from etl.neighborhoods import create_centers, fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
 from etl.repairs import create_repaired
 from etl.rules import Rule, apply_rules, list_rules
@@ -45,9 +45,11 @@ SELECT
     offense, offense_category, offense_group, crime_against, location_type, firearm_involved,
     time_of_day(hour(occurred)) AS time_of_day,
     patrol_type,
-    round(latitude, 3) AS latitude, round(longitude, 3) AS longitude,
+    if(is_location_hidden, place_center.latitude, round(repaired.latitude, 3)) AS latitude,
+    if(is_location_hidden, place_center.longitude, round(repaired.longitude, 3)) AS longitude,
     raw_name.raw_file
 FROM repaired JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
+     LEFT JOIN place_center USING (neighborhood)
 """
 
 CALENDAR_SELECT = """
@@ -169,6 +171,7 @@ def fill_incidents(build: Build, files: list[RawFile]) -> int:
     names = pd.DataFrame({"file_number": [file.number for file in files],
                           "raw_file": [file.path.name for file in files]})  # fmt: skip
     build.connection.register("raw_name", names)
+    create_centers(build.connection)
     count = build.insert(INCIDENT_TABLE, INCIDENT_SELECT)
     build.connection.unregister("raw_name")
     return count

@@ -1,11 +1,13 @@
 """The neighborhoods of a build, and the vote of their incidents on each one's zone and NPU.
 
-Input: `incident`, `staged`. Output: `neighborhood`, filled: one row per name, with the NPU and zone that
-most of its recent incidents have (then most of all, then the first by name). A place outside the named
-neighborhoods has the zone that it is named for, and no NPU: it lies in several.
+Input: `incident`, `staged`, `repaired`. Output: `neighborhood`, filled: one row per name, with the NPU
+and zone that most of its recent incidents have (then most of all, then the first by name). A place outside
+the named neighborhoods has the zone that it is named for, and no NPU: it lies in several.
 """
 
 import datetime as dt
+
+import duckdb
 
 from warehouse.build import Build
 from warehouse.settings import RECENT_YEARS
@@ -14,15 +16,23 @@ from warehouse.tables_clean import NEIGHBORHOOD_TABLE
 RECENT_DAYS = 365 * RECENT_YEARS
 """Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
 
-# Averages over exact decimals: a sum of doubles would depend on the order of the threads.
+# Averages over exact decimals: a sum of doubles would depend on the order of the threads. Hidden places
+# are left out: where there are few incidents, the mean would tell them.
+CENTERS = """
+CREATE OR REPLACE TEMP TABLE place_center AS
+SELECT neighborhood, round(avg(round(latitude, 3)::DECIMAL(9, 3)), 3) AS latitude,
+       round(avg(round(longitude, 3)::DECIMAL(9, 3)), 3) AS longitude
+FROM repaired JOIN offense USING (nibrs_code)
+WHERE NOT is_location_hidden AND latitude IS NOT NULL GROUP BY neighborhood
+"""
+
 NEIGHBORHOOD_SELECT = f"""
 WITH place AS (
-    SELECT neighborhood,
-           round(avg(latitude::DECIMAL(9, 3)), 3) AS latitude,
-           round(avg(longitude::DECIMAL(9, 3)), 3) AS longitude,
+    SELECT neighborhood, any_value(place_center.latitude) AS latitude,
+           any_value(place_center.longitude) AS longitude,
            count(*) AS incident_count,
            min(occurred_at) AS first_occurred, max(occurred_at) AS last_occurred
-    FROM incident GROUP BY ALL
+    FROM incident LEFT JOIN place_center USING (neighborhood) GROUP BY neighborhood
 ), vote AS (
     SELECT neighborhood, npu, zone, count(*) AS incidents,
            count(*) FILTER (occurred_at::DATE > $cutoff::DATE - {RECENT_DAYS}) AS recent
@@ -48,6 +58,11 @@ FROM place JOIN (SELECT DISTINCT neighborhood, NOT is_outside AS is_named
      LEFT JOIN other_zone USING (neighborhood)
 ORDER BY neighborhood
 """
+
+
+def create_centers(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create `place_center`: the mean place of each neighborhood's incidents that are not hidden."""
+    connection.execute(CENTERS)
 
 
 def fill_neighborhoods(build: Build, cutoff: dt.date) -> None:

@@ -70,8 +70,10 @@ LONGITUDE = Column(
     unit="degrees", nullable=True, minimum=-180, maximum=180,
 )
 CENTER = (
-    replace(LATITUDE, description="Mean latitude of the neighborhood's incidents, 3 decimals."),
-    replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents, 3 decimals."),
+    replace(LATITUDE, description="Mean latitude of the neighborhood's incidents whose place is"
+            " known and not hidden, 3 decimals; NULL where there is none."),
+    replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents whose place is"
+            " known and not hidden, 3 decimals; NULL where there is none."),
 )
 NIBRS_CODE = Column(
     "nibrs_code", "VARCHAR", "NIBRS offense code of the FBI.", "NIBRS code",

@@ -6,6 +6,7 @@ Input: nothing. Output: declarations, listed in `warehouse.schema`.
 from dataclasses import replace
 
 from warehouse.columns import (
+    CENTER,
     CRIME_AGAINST,
     DATA_SOURCE,
     IS_NAMED,
@@ -46,6 +47,11 @@ OFFENSE_TABLE = Table(
             "is_discretionary", "BOOLEAN",
             "Whether the count follows police activity more than reports by the public.",
             "Discretionary",
+        ),
+        Column(
+            "is_location_hidden", "BOOLEAN",
+            "Whether an incident stands at its neighborhood's centre: sexual and family offenses.",
+            "Location hidden",
         ),
     ),
 )
@@ -172,8 +178,8 @@ NEIGHBORHOOD_TABLE = Table(
         NPU,
         ZONE,
         IS_NAMED,
-        replace(LATITUDE, description="Mean latitude of its incidents, 3 decimals."),
-        replace(LONGITUDE, description="Mean longitude of its incidents, 3 decimals."),
+        replace(LATITUDE, description=CENTER[0].description),
+        replace(LONGITUDE, description=CENTER[1].description),
         Column("incident_count", "BIGINT", "Incidents in the build.", "Incidents", minimum=1),
         Column("first_occurred", "TIMESTAMP", "First incident, local.", "First incident"),
         Column("last_occurred", "TIMESTAMP", "Last incident, local.", "Last incident"),
@@ -245,6 +251,12 @@ INCIDENT_TABLE = Table(
     reconciliations=(
         Reconciliation("incident does not have the rows that raw_file says were kept", """
             SELECT (SELECT sum(rows_kept) FROM raw_file) - (SELECT count(*) FROM incident)"""),
+        Reconciliation("an incident whose location is hidden is not at its neighborhood's centre", """
+            SELECT count(*) FROM incident JOIN offense USING (nibrs_code)
+                   JOIN neighborhood USING (neighborhood)
+            WHERE is_location_hidden
+              AND (incident.latitude, incident.longitude)
+                  IS DISTINCT FROM (neighborhood.latitude, neighborhood.longitude)"""),
         Reconciliation("an incident lies on a day that is not in calendar", """
             SELECT count(*) FROM incident ANTI JOIN calendar ON calendar_date = occurred_at::DATE"""),
     ),

@@ -48,3 +48,25 @@ def test_other_zone_share_is_that_of_recent_incidents_outside_the_zone(
     build = clean([write_raw(tmp_path / "raw.csv", rows)])
     found = build.connection.execute("SELECT zone, other_zone_share FROM neighborhood").fetchall()
     assert found == [(zone, share)]
+
+
+@pytest.mark.parametrize("code", ["11A", "36B", "90F"])
+def test_hidden_incident_stands_at_the_centre_of_the_others(
+    clean: CleanFiles, tmp_path: Path, code: str
+) -> None:
+    hidden = {"NibrsUcrCode": code, "Latitude": "33.7777", "Longitude": "-84.3333"}
+    rows = [
+        {**row(1, RECENT, "509"), "Latitude": "33.7561", "Longitude": "-84.3881"},
+        {**row(2, RECENT, "509"), "Latitude": "33.7581", "Longitude": "-84.3861"},
+        {**row(3, RECENT, "509"), **hidden},
+        {**row(4, RECENT, "509"), **hidden, "Latitude": ""},
+        {**row(5, RECENT, "509", name="Alone"), **hidden},
+    ]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    found = build.connection.execute(
+        "SELECT latitude, longitude FROM incident ORDER BY report_number"
+    ).fetchall()
+    center = (33.757, -84.387)
+    assert found == [(33.756, -84.388), (33.758, -84.386), center, center, (None, None)]
+    centers = "SELECT latitude, longitude FROM neighborhood ORDER BY neighborhood"
+    assert build.connection.execute(centers).fetchall() == [(None, None), center]

@@ -15,7 +15,7 @@ from warehouse.tables_forecast import AVERAGE_DAILY_TABLE, MODEL_CARD_TABLE
 
 OFFENSE = """SELECT '23F' AS nibrs_code, 'Theft' AS offense, 'A' AS offense_group,
     'Larceny' AS offense_category, 'Property' AS crime_against, 'Foot Patrol' AS patrol_type,
-    false AS is_discretionary"""
+    false AS is_discretionary, false AS is_location_hidden"""
 
 
 @pytest.fixture
