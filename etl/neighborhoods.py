@@ -1,8 +1,8 @@
 """The neighborhoods of a build, and the vote of their incidents on each one's zone and NPU.
 
 Input: `incident`, `staged`, `repaired`. Output: `neighborhood`, filled: one row per name, with the NPU
-and zone that most of its recent incidents have (then most of all, then the first by name). A place outside
-the named neighborhoods has the zone that it is named for, and no NPU: it lies in several.
+and zone that most of its recent incidents have (then most of all, then the first by name). A place
+outside the named neighborhoods has the zone that it is named for, and no NPU: it lies in several.
 """
 
 import datetime as dt
