@@ -126,7 +126,7 @@ def clean_files(
         warnings=(
             *describe_gaps(connection),
             *list_unread(connection, files, city),
-            *list_lost_offenses(connection),
+            *list_lost_offenses(connection, first, last),
             *fill_health(build, files),
         ),
         failed_checks=failed_checks,

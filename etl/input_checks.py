@@ -13,7 +13,7 @@ import duckdb
 from etl.city import BoundingBox, City
 from etl.dirty_csv import MAX_EXAMPLES
 from etl.raw_file import RawFile
-from etl.rules import DUPLICATE, MALFORMED, Rule, list_gaps
+from etl.rules import DUPLICATE, MALFORMED, MISSING_DATE, Rule, list_gaps
 from etl.staging import read_texts
 from warehouse import settings
 from warehouse.table import quote_text
@@ -23,7 +23,7 @@ PRIVATE_FIELDS = {"latitude", "longitude"}
 
 RULE_FIELDS = {
     "missing_report_number": ("report_number",),
-    "missing_date": (
+    MISSING_DATE: (
         "occurred",
         "occurred_year",
         "occurred_month",
@@ -46,7 +46,7 @@ RULE_FIELDS = {
 CAUSES = {
     MALFORMED: "another separator, another encoding, or a damaged file",
     "missing_report_number": "another column holds the number",
-    "missing_date": "datetime_formats of the layout do not fit",
+    MISSING_DATE: "datetime_formats of the layout do not fit",
     "missing_zone": "another column, or another city's",
     "missing_neighborhood": "another column holds the name, or polygons are needed (BOUNDARIES)",
     "missing_coordinates": "a decimal comma, or another column",
@@ -95,36 +95,43 @@ def check_input(
         )
 
 
+NOT_ASKED = """coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE
+    OR rule = 'outside_window' AND reported::DATE > $last::DATE, false)"""
+"""Whether a row's days are not those that were asked for; those of a row without a date may be."""
+
+
 def count_lost(
     connection: duckdb.DuckDBPyConnection, file: RawFile, first: dt.date | None, last: dt.date | None
 ) -> tuple[dict[str, int], int]:
     """Return a file's rows by the rule that rejected them, and how many are kept.
 
-    Rows of days that were not asked for are neither. A row that another file has too is kept: files may
-    overlap on purpose. Duplicates are counted where there are more than a few.
+    Rows of days that were not asked for are neither; nor is as large a part of the rows without a date.
+    A row that another file has too is kept: files may overlap on purpose. Duplicates are counted where
+    there are more than a few.
     """
     counts = connection.execute(
-        """
-        SELECT coalesce(rule, ''), count(*) FROM staged LEFT JOIN rejected USING (row_id)
-        WHERE file_number = $number
-          AND NOT coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE
-                           OR rule = 'outside_window' AND reported::DATE > $last::DATE, false)
-        GROUP BY ALL""",
+        f"""
+        SELECT coalesce(rule, ''), {NOT_ASKED} AS not_asked, count(*)
+        FROM staged LEFT JOIN rejected USING (row_id) WHERE file_number = $number GROUP BY ALL""",
         {"number": file.number, "first": first, "last": last},
     ).fetchall()
-    lost = {str(rule): int(count) for rule, count in counts}
+    lost = {str(rule): int(count) for rule, not_asked, count in counts if not not_asked}
+    undated = lost.pop(MISSING_DATE, 0)
+    asked, others = sum(lost.values()), sum(count for _, not_asked, count in counts if not_asked)
+    share = asked / (asked + others) if others else 1.0
     duplicates = lost.pop(DUPLICATE, 0)
     kept = lost.pop("", 0) + duplicates
-    lost[MALFORMED] = file.rows_malformed
+    lost[MISSING_DATE] = round(undated * share)
+    lost[MALFORMED] = round(file.rows_malformed * share)
     # So few fail no check, whichever file they repeat.
     if duplicates <= settings.MAX_REUSED_SHARE * kept:
         return lost, kept
     passed = int(connection.execute(
-        """
+        f"""
         SELECT count(DISTINCT hash(report_number, nibrs_code))
         FROM staged LEFT JOIN rejected USING (row_id)
         WHERE file_number = $number AND coalesce(rule, 'duplicate') = 'duplicate'
-          AND NOT coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last::DATE, false)""",
+          AND NOT {NOT_ASKED}""",
         {"number": file.number, "first": first, "last": last},
     ).fetchall()[0][0])  # fmt: skip
     return {**lost, DUPLICATE: kept - passed}, passed
@@ -167,20 +174,31 @@ def check_numbers(connection: duckdb.DuckDBPyConnection, file: RawFile) -> Itera
         )
 
 
-def list_lost_offenses(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return a sentence per offense of which hardly a row is kept: a class of crime that vanishes."""
+def list_lost_offenses(
+    connection: duckdb.DuckDBPyConnection, first: dt.date | None, last: dt.date | None
+) -> list[str]:
+    """Return a sentence per offense of which hardly a row is kept: a class of crime that vanishes.
+
+    Rows of days that were not asked for are neither kept nor lost.
+    """
     rows = connection.execute(
-        """
+        f"""
         WITH counted AS (
             SELECT offense, rule, count(*) AS rows
-            FROM staged JOIN offense USING (nibrs_code) LEFT JOIN rejected USING (row_id) GROUP BY ALL
+            FROM staged JOIN offense USING (nibrs_code) LEFT JOIN rejected USING (row_id)
+            WHERE NOT {NOT_ASKED} GROUP BY ALL
         )
         SELECT offense, sum(rows)::BIGINT AS total,
                coalesce(sum(rows) FILTER (rule IS NULL), 0)::BIGINT AS kept,
                first(rule ORDER BY rows DESC, rule) FILTER (rule IS NOT NULL)
         FROM counted GROUP BY offense HAVING total >= $least AND kept < $share * total
         ORDER BY total DESC, offense""",
-        {"least": settings.WARN_OFFENSE_ROWS, "share": settings.WARN_OFFENSE_SHARE},
+        {
+            "least": settings.WARN_OFFENSE_ROWS,
+            "share": settings.WARN_OFFENSE_SHARE,
+            "first": first,
+            "last": last,
+        },
     ).fetchall()
     return [
         f"of {offense} {kept:,} of {count:,} rows are kept; most fall to rule {rule}"
@@ -197,7 +215,7 @@ def list_unread(connection: duckdb.DuckDBPyConnection, files: list[RawFile], cit
             WHERE file_number = $number AND list_contains($rules, rule) GROUP BY rule
             HAVING count(*) > $share * (SELECT count(*) FROM staged WHERE file_number = $number)
             ORDER BY rule""",
-            {"number": file.number, "rules": ["missing_date", "unknown_offense"],
+            {"number": file.number, "rules": [MISSING_DATE, "unknown_offense"],
              "share": settings.WARN_UNREAD_SHARE},
         ).fetchall()  # fmt: skip
         sentences += [
@@ -298,7 +316,7 @@ def find_cause(
     """Return what explains most of a rule's rows, None where nothing is known to."""
     if rule == "outside_city" and count_exchanged(connection, file, city.bounding_box) > 0.5:
         return "longitude and latitude are exchanged in the layout"
-    if rule == "missing_date":
+    if rule == MISSING_DATE:
         return find_format(connection, file)
     return None
 

@@ -19,6 +19,7 @@ MAX_CRITICAL_SHARE = 0.2
 
 MALFORMED = "malformed_row"
 DUPLICATE = "duplicate"
+MISSING_DATE = "missing_date"
 
 
 # A report date after the day of reading cannot be meant: it is repaired, and the crime counts.
@@ -74,9 +75,7 @@ def list_rules(city: City, cleaning: str = CLEANINGS[0]) -> list[Rule]:
             )
             for field in critical
         ),
-        Rule(
-            "missing_date", 0.1, "No date and time of occurrence that can be read.", "occurred IS NULL"
-        ),
+        Rule(MISSING_DATE, 0.1, "No date and time of occurrence that can be read.", "occurred IS NULL"),
         Rule(
             "missing_place",
             0.2,

@@ -25,7 +25,7 @@ from warehouse.tables_track import (
     TRACK_FORECAST_TABLE,
     TRACK_RECORD_TABLE,
 )
-from warehouse.track import WHOLE, LeftForecast, describe_left, list_left
+from warehouse.track import WHOLE, LeftForecast, Manifest, describe_left, list_left
 
 COMPLETE_SHARE = 0.98
 """A month is complete when so much of it is expected to be reported (chain ladder): what is still to
@@ -159,7 +159,8 @@ def score_track(build: Build, panel: Panel, builds: Path, feed: Mapping[str, str
     `feed` has the values of `warehouse.track.FEED`. One whose manifest is gone or damaged tells of no
     feed: it is named whatever the feed. `build` must hold its clean tables.
     """
-    left = [one for one in list_left(builds) if not one.manifest or one.manifest.feed == feed]
+    files = {row[0] for row in build.connection.execute("SELECT raw_file FROM raw_file").fetchall()}
+    left = [one for one in list_left(builds) if is_of_feed(one.manifest, feed, files)]
     months = pd.DataFrame({"forecast_month": pd.to_datetime(list_complete_months(panel))})
     build.connection.register("complete_month", months.astype({"forecast_month": "datetime64[s]"}))
     parts = [score_left(build, one) for one in left if one.state == WHOLE]
@@ -171,6 +172,14 @@ def score_track(build: Build, panel: Panel, builds: Path, feed: Mapping[str, str
     if rows:
         build.insert_frame(TRACK_BUILD_TABLE, pd.DataFrame(rows))
     return [describe_left(one) for one in left if one.state != WHOLE]
+
+
+def is_of_feed(manifest: Manifest | None, feed: Mapping[str, str], files: set[str]) -> bool:
+    """Return whether a forecast may be of a feed with such `raw_file`s."""
+    if manifest is None:
+        return True
+    is_known = feed["source_kind"] == "portal" or bool(files & set(manifest.raw_files))
+    return manifest.feed == feed and is_known
 
 
 def score_left(build: Build, left: LeftForecast) -> pd.DataFrame:

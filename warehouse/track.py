@@ -20,7 +20,8 @@ from warehouse.table import quote_text
 
 TRACK = "track"
 FEED = ("city", "source_kind", "cleaning")
-"""Columns of `refresh_run` that say which forecasts are of one feed."""
+"""Columns of `refresh_run` that say which forecasts are of one feed; but for the portal, forecast and
+build also have a raw file of the same name (as in `warehouse.changes.find_last_build`)."""
 WHOLE, CHANGED, MISSING = "whole", "changed", "missing"
 """How the file of a forecast is: as it was published, other than that, or not there."""
 
@@ -34,6 +35,7 @@ class Manifest:
     build_id: str
     cutoff: str
     feed: dict[str, str]
+    raw_files: list[str]
     sha256: str
     earlier: list[str]
 
@@ -68,7 +70,10 @@ def leave_forecast(
     select = f"SELECT {', '.join(FEED)} FROM refresh_run"
     feed = dict(zip(FEED, connection.execute(select).fetchall()[0], strict=True))
     earlier = sorted(left.build_id for left in list_left(builds))
-    facts = Manifest(published.build_id, published.cutoff, feed, hash_file(draft), earlier)
+    files = [
+        row[0] for row in connection.execute("FROM raw_file SELECT raw_file ORDER BY ALL").fetchall()
+    ]
+    facts = Manifest(published.build_id, published.cutoff, feed, files, hash_file(draft), earlier)
     manifest = folder / f"{published.build_id}.json{PARTIAL}"
     manifest.write_text(json.dumps(asdict(facts), indent=2) + "\n")
     for path in (draft, manifest, folder, builds):

@@ -96,7 +96,7 @@ def test_file_of_which_half_is_lost_fails_the_check(tmp_path: Path, city: City) 
     def write(beats: int) -> Path:
         far = {"Longitude": "-85.0"}
         lost = [
-            *[{"OccurredFromDate": "1/1/1999 4:00"}] * 80,
+            *[{"OccurredFromDate": f"1/1/1999 {5 + number % 19}:30"} for number in range(80)],
             *[far] * 80,
             *[{"OccurredFromDate": "soon"}] * 20,
             *[{"NibrsUcrCode": ""}] * beats,
@@ -113,6 +113,21 @@ def test_rows_of_days_that_were_not_asked_for_are_not_lost(tmp_path: Path, city:
     raw = write_broken(tmp_path / "raw.csv", {"NhoodName": ""}, 90)
     first, last = dt.date(2021, 1, 24), dt.date(2021, 3, 1)
     assert find_failures(tmp_path, city, raw, first=first, last=last) == []
+
+
+def test_file_of_other_days_than_were_asked_for_is_not_judged_by_its_undated_rows(
+    tmp_path: Path, city: City
+) -> None:
+    """As where a past is rebuilt from all files: of the later ones only rows without a date are left."""
+    undated = [{"OccurredFromDate": "soon"}] * 30
+    early = write_rows(tmp_path / "early.csv", [])
+    later = [{"IncidentNumber": f"22{number:06}", "OccurredFromDate": "05/01/2021 12:00",
+              "OccurredToDate": "05/01/2021 12:00", "ReportDate": "05/01/2021 12:00"}
+             for number in range(100)]  # fmt: skip
+    late = write_rows(tmp_path / "late.csv", [*undated, *later], 130)
+    assert find_failures(tmp_path, city, early, late, last=dt.date(2021, 3, 31)) == []
+    broken = find_failures(tmp_path, city, late)
+    assert broken[0].startswith("late.csv: 30 of 130 rows fall to rule missing_date")
 
 
 def test_rows_reported_after_the_days_that_were_asked_for_are_not_lost(

@@ -67,6 +67,7 @@ def build(published: Path, tmp_path: Path) -> Iterator[Build]:
         with attach_build(build.connection, published / read_pointer(published).file, "good"):
             for table in (
                 "offense",
+                "raw_file",
                 "incident",
                 "neighborhood",
                 "calendar",
@@ -194,6 +195,19 @@ def test_forecast_of_another_feed_is_not_scored(
     assert score_track(build, panel, builds, {**FEED, **feed}) == []
     assert build.fetch_value("SELECT count(*) FROM track_build") == 0
     assert build.fetch_value("SELECT count(*) FROM track_record") == 0
+
+
+def test_forecast_from_files_of_other_names_is_of_another_feed_but_for_the_portal(
+    builds: Path, build: Build, panel: Panel
+) -> None:
+    """One portal has a file of another name every time; other files may count other offenses."""
+    change_manifest(builds, raw_files=["other.csv"])
+    score_track(build, panel, builds, FEED)
+    assert build.fetch_value("SELECT count(*) FROM track_build") == 0
+    portal = {**FEED, "source_kind": "portal"}
+    change_manifest(builds, feed=portal)
+    score_track(build, panel, builds, portal)
+    assert build.fetch_value("SELECT count(*) FROM track_build") == 1
 
 
 def test_changed_missing_and_unvouched_forecasts_are_named_and_not_scored(
