@@ -8,6 +8,7 @@ came in.
 """
 
 import datetime as dt
+import filecmp
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +45,10 @@ LATE_REPORTS = 0.209
 VERY_LATE_REPORTS = 0.042
 """Shares of dirt: those of the department's own export (2021-23), as far as they were measured."""
 
-KEPT_SHARE = (
-    (1 - MISSING_NEIGHBORHOOD)
-    * (1 - MISSING_BEAT)
-    * (1 - MISSING_COORDINATES)
-    * (1 - OUTSIDE_CITY)
-    * (1 - JUNK_OCCURRENCE_YEAR)
-)
-"""Share of the drawn offenses that cleaning keeps, late reports aside: the dirt is independent."""
+NAMED_SHARE = (1 - MISSING_NEIGHBORHOOD) * (1 - OUTSIDE_CITY) * (1 - JUNK_OCCURRENCE_YEAR)
+KEPT_SHARE = NAMED_SHARE * (1 - MISSING_NEIGHBORHOOD * MISSING_COORDINATES) / (1 - MISSING_NEIGHBORHOOD)
+"""Shares of the drawn offenses that cleaning keeps, late reports aside, in a named neighborhood and in
+all: the dirt is independent, and a place is known by its name or by its coordinates."""
 
 # Rough city-wide mix of the commoner offenses; the second figure weighs them up at night (20-5).
 OFFENSE_MIX = {
@@ -101,7 +98,11 @@ def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS, pa
     # Two refreshes may simulate the same file at once: each sees it whole or not at all.
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial{path.suffix}")
     write_rows(partial, offenses)
-    partial.replace(path)
+    # Another refresh may be reading the same sample: it would find that its file has changed.
+    if path.exists() and filecmp.cmp(partial, path, shallow=False):
+        partial.unlink()
+    else:
+        partial.replace(path)
     return Truth(tuple(places["neighborhood"]), rates, dt.date(YEARS[0], 1, 1),
                  dt.date(YEARS[-1], 12, 31))  # fmt: skip
 

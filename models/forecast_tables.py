@@ -22,7 +22,7 @@ from warehouse.build import Build
 from warehouse.columns import INTENSITIES, PATROL_SHARES, PATROL_TYPES
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import MONTHS
-from warehouse.tables_category import FORECAST_CATEGORY_TABLE
+from warehouse.tables_category import CRIMES_DECIMALS, FORECAST_CATEGORY_TABLE, SHARE_DECIMALS
 from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
     FORECAST_CITY_TABLE,
@@ -33,7 +33,6 @@ from warehouse.tables_forecast import (
 
 CATEGORY_PLACES = 40
 """Neighborhoods whose categories are written at a time."""
-SHARE_DECIMALS = 6
 
 
 def fill_forecasts(build: Build, forecast: Forecast, decisions: Decisions, panel: Panel) -> None:
@@ -117,7 +116,9 @@ def fill_category(build: Build, forecast: Forecast, panel: Panel) -> None:
             "hour": np.tile(np.repeat(np.arange(HOURS), len(names)), len(shares) // HOURS),
             "category_rank": np.tile(np.arange(1, len(names) + 1), len(shares)),
             "offense_category": names.take(order.ravel()).astype("category"),
-            "expected_crimes": (shares * forecast.expected[part].reshape(-1, 1)).ravel(),
+            "expected_crimes": (shares * forecast.expected[part].reshape(-1, 1))
+            .round(CRIMES_DECIMALS)
+            .ravel(),
             "category_share": shares.ravel(),
         }
         build.insert_frame(FORECAST_CATEGORY_TABLE, pd.DataFrame(rows))
@@ -126,8 +127,7 @@ def fill_category(build: Build, forecast: Forecast, panel: Panel) -> None:
 def rank_categories(shares: Floats) -> tuple[Floats, Integers]:
     """Return shares (cell, rank), the largest first, and the number of the category of each rank.
 
-    They are rounded to `SHARE_DECIMALS`, the largest so that they add up to 1 again: DuckDB stores
-    decimals in a third of the bytes of arbitrary doubles.
+    They are rounded to `SHARE_DECIMALS`, the largest so that they add up to 1 again.
     """
     rounded = shares.round(SHARE_DECIMALS)
     rounded[np.arange(len(shares)), shares.argmax(axis=1)] += 1 - rounded.sum(axis=1)

@@ -64,12 +64,12 @@ hour expected_crimes expected_reported_crimes patrol_share_foot patrol_share_bic
 3    0               0                        0.3               0.3                  0.3
 """
 CATEGORY = """
-hour  offense_category  expected_crimes
-17    Larceny           0.3
-17    Assault           0.2
-18    Larceny           0.3
-18    Assault           1.2
-3     Larceny           0
+hour  offense_category  category_share
+17    Larceny           0.6
+17    Assault           0.4
+18    Larceny           0.2
+18    Assault           0.8
+3     Larceny           1
 """
 SCORE = """
 model                      grain  subset  metric                 value
@@ -222,8 +222,8 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
             ],
         ),
         (
-            """SELECT zone, month_name, time_of_day, offense_category, expected_daily_crimes,
-            category_share FROM mart_forecast_category""",
+            """SELECT zone, month_name, time_of_day, offense_category,
+            round(expected_daily_crimes, 9), category_share FROM mart_forecast_category""",
             [
                 ("5", "July", "Evening", "Assault", 1.4, 0.7),
                 ("5", "July", "Evening", "Larceny", 0.6, 0.3),

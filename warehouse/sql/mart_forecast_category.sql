@@ -3,11 +3,12 @@ WITH summed AS (
     SELECT
         neighborhood,
         month,
-        forecast_month,
+        category.forecast_month,
         time_of_day(hour) AS time_of_day,
         offense_category,
-        sum(expected_crimes::DECIMAL(38, 20)) AS crimes
-    FROM forecast_category
+        sum((category_share * cell.expected_crimes)::DECIMAL(38, 20)) AS crimes
+    FROM forecast_category AS category
+    JOIN forecast_hourly AS cell USING (neighborhood, month, hour)
     GROUP BY ALL
 ),
 whole AS (
