@@ -72,10 +72,10 @@ def describe_forests(weights: BlendWeights) -> str:
 
 
 def describe_place(series: HourlySeries, *, has_line: bool) -> str:
-    """Return what the place is, its rank, and the city's mean hour where no line shows it."""
+    """Return what the place is and its rank; below it the city's mean hour where no line shows it."""
     rank = f"Rank {series.rank} of {series.neighborhood_count} by expected crimes in the month"
     if not series.is_named:
         rank = f"Place outside the named neighborhoods; {rank.lower()}"
     if has_line:
         return rank
-    return f"{rank}; {CITY_MEAN}: {series.city_mean:.2g} per hour, above this axis"
+    return f"{rank}\n{CITY_MEAN}: {series.city_mean:.2g} per hour, above this axis"

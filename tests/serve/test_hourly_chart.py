@@ -110,6 +110,29 @@ def test_nothing_that_is_written_overlaps_or_leaves_the_picture(name: str, mean:
         assert not any(box.overlaps(other) for other in boxes[number + 1 :])
 
 
+@pytest.mark.parametrize(
+    "name", ["Zone 3, outside neighborhoods", "Unknown zone, outside neighborhoods"]
+)
+def test_all_that_is_told_of_a_quiet_place_outside_neighborhoods_lies_inside(name: str) -> None:
+    figure = make_figure(
+        replace(
+            SERIES,
+            neighborhood=name,
+            forecast_month=dt.date(2026, 9, 1),
+            expected_crimes=(0.0012,) * 24,
+            city_mean=0.0123,
+            rank=1249,
+            neighborhood_count=1249,
+            is_named=False,
+        )
+    )
+    assert figure.axes[0].get_title() == (
+        "Place outside the named neighborhoods; rank 1249 of 1249 by expected crimes in the month\n"
+        "mean neighborhood: 0.012 per hour, above this axis"
+    )
+    assert find_overlaps(figure) == []
+
+
 def test_rank_and_mean_are_those_of_the_tables(app: Flask, published: Path) -> None:
     answers = app.extensions["current_build"].get().answers
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
