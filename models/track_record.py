@@ -2,7 +2,9 @@
 
 Input: a panel, an unpublished build with its forecasts, the folder of builds. Output: `track_forecast`,
 which this build leaves, and `track_build` and `track_record` on what others left. A forecast is scored
-as it was published and never computed again; only what was observed may still change.
+as it was published and never computed again; only what was observed may still change. Places are matched
+whatever the case and the kind of dash of their names; a district is scored where all its places of then
+are still known.
 """
 
 import calendar
@@ -56,26 +58,35 @@ JOIN (SELECT month, sum(reference) AS reference FROM place GROUP BY ALL) USING (
 DEVIANCE = "2 * sum(if(observed > 0, observed * ln(observed / {mean}), 0) - observed + {mean})"
 """Poisson deviance as in `models.metrics.poisson_deviance`."""
 
-# Places count where both know them; a district is its places as they were then, the city is all.
+SAME_PLACE = " = ".join(
+    f"regexp_replace(lower(nfc_normalize({name})), '[\\x{{2010}}-\\x{{2015}}]', '-', 'g')"
+    for name in ("place", "neighborhood")
+)
+"""Names of one place, whose case and kind of dash may differ: the rows of a feed decide them."""
+
+# Places count where both know them, the city is all. A district is its places as they were then: where
+# one of them is gone, what was observed would lack it and the forecast would not.
 RECORD_SELECT = f"""
 WITH forecast AS (FROM read_parquet($path)),
-known AS (
-    SELECT DISTINCT place, zone FROM forecast
-    WHERE grain = 'neighborhood_month' AND place IN (SELECT neighborhood FROM neighborhood)
+place AS (
+    SELECT DISTINCT place, old.zone, neighborhood
+    FROM forecast AS old LEFT JOIN neighborhood ON {SAME_PLACE} WHERE grain = 'neighborhood_month'
 ),
 counted AS (
-    SELECT neighborhood AS place, date_trunc('month', occurred_at)::DATE AS forecast_month,
+    SELECT neighborhood, date_trunc('month', occurred_at)::DATE AS forecast_month,
            count(*) AS incidents
     FROM incident GROUP BY ALL
 ),
 cell AS (
-    SELECT place, zone, forecast_month, coalesce(incidents, 0)::DOUBLE AS observed
-    FROM known CROSS JOIN complete_month LEFT JOIN counted USING (place, forecast_month)
+    SELECT place, zone, neighborhood, forecast_month, coalesce(incidents, 0)::DOUBLE AS observed
+    FROM place CROSS JOIN complete_month LEFT JOIN counted USING (neighborhood, forecast_month)
 ),
 seen AS (
-    SELECT 'neighborhood_month' AS grain, place, forecast_month, observed FROM cell
+    SELECT 'neighborhood_month' AS grain, place, forecast_month, observed
+    FROM cell WHERE neighborhood IS NOT NULL
     UNION ALL
-    SELECT 'zone_month', zone, forecast_month, sum(observed) FROM cell GROUP BY ALL
+    SELECT 'zone_month', zone, forecast_month, sum(observed)
+    FROM cell GROUP BY ALL HAVING bool_and(neighborhood IS NOT NULL)
     UNION ALL
     SELECT 'city_month', 'all', forecast_month, coalesce(sum(incidents), 0)
     FROM complete_month LEFT JOIN counted USING (forecast_month) GROUP BY ALL
@@ -115,13 +126,13 @@ SELECT $build_id AS forecast_build_id, $cutoff::DATE AS cutoff, target_month,
 FROM score
 """
 
-PLACES_SELECT = """
+PLACES_SELECT = f"""
 WITH old AS (
     SELECT DISTINCT place FROM read_parquet($path) WHERE grain = 'neighborhood_month'
 )
 SELECT count(*) FILTER (place IS NOT NULL AND neighborhood IS NOT NULL),
        count(*) FILTER (neighborhood IS NULL), count(*) FILTER (place IS NULL)
-FROM old FULL JOIN neighborhood ON place = neighborhood
+FROM old FULL JOIN neighborhood ON {SAME_PLACE}
 """
 
 

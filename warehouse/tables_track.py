@@ -89,11 +89,13 @@ TRACK_BUILD_TABLE = Table(
             "Months scored", unit="months", minimum=0, maximum=12,
         ),
         Column(
-            "places_scored", "INTEGER", "Places that both the forecast and this build know.",
+            "places_scored", "INTEGER",
+            "Places that both the forecast and this build know, whatever the case and dashes of names.",
             "Places scored", minimum=0,
         ),
         Column(
-            "places_gone", "INTEGER", "Places of the forecast that this build does not know.",
+            "places_gone", "INTEGER",
+            "Places of the forecast that this build does not know; their districts are not scored.",
             "Places gone", minimum=0,
         ),
         Column(

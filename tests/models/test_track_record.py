@@ -184,6 +184,49 @@ def test_places_that_came_or_went_are_counted_and_not_scored(
     downtown = panel.counts[panel.neighborhoods.index("Downtown"), index].sum()
     assert read_scores(build, PLACES, "2025-03-01")["observed_crimes"][0] == total - downtown
     assert read_scores(build, CITY, "2025-03-01")["observed_crimes"][0] == total
+    scored = build.connection.execute(
+        """SELECT sum(expected_month_crimes), count(DISTINCT zone), any_value(gone)
+           FROM track_forecast, (
+               SELECT DISTINCT zone AS gone FROM track_forecast WHERE place = 'Downtown'
+           ) WHERE grain = 'zone_month' AND zone <> gone AND month(forecast_month) = 3"""
+    ).fetchall()
+    [(expected, others, gone)] = scored
+    rest = build.fetch_value(
+        f"""SELECT count(*) FROM incident JOIN neighborhood USING (neighborhood)
+            WHERE neighborhood.zone <> '{gone}' AND date_trunc('month', occurred_at) = '2025-03-01'"""
+    )
+    zones = read_scores(build, ZONES, "2025-03-01")
+    assert others >= 2
+    assert zones["observed_crimes"][0] == rest < total
+    assert zones["expected_crimes"][0] == pytest.approx(expected)
+
+
+def test_place_in_other_case_or_with_another_dash_is_the_same(
+    builds: Path, build: Build, panel: Panel
+) -> None:
+    score_track(build, panel, builds, FEED)
+    select = "SELECT * FROM track_record ORDER BY ALL"
+    before = build.connection.execute(select).fetchall()
+    old = "Mozley Park"
+    assert old in panel.neighborhoods
+    path = list_left(builds)[0].path
+    spelled = path.with_suffix(".spelled")
+    # As the neighborhood of the build is then called, with U+2013 for its hyphen.
+    duckdb.execute(
+        f"""COPY (SELECT * REPLACE (if(place = '{old}', 'É–' || upper(place), place) AS place)
+                  FROM '{path}') TO '{spelled}' (FORMAT parquet)"""
+    )
+    spelled.replace(path)
+    change_manifest(builds, sha256=sign(path))
+    build.connection.execute(f"""
+        DELETE FROM track_record;
+        DELETE FROM track_build;
+        UPDATE neighborhood SET neighborhood = 'é-{old}' WHERE neighborhood = '{old}';
+        UPDATE incident SET neighborhood = 'é-{old}' WHERE neighborhood = '{old}'""")
+    score_track(build, panel, builds, FEED)
+    assert build.connection.execute(select).fetchall() == before
+    found = build.connection.execute("SELECT places_scored, places_gone, places_new FROM track_build")
+    assert found.fetchall() == [(len(panel.neighborhoods), 0, 0)]
 
 
 @pytest.mark.parametrize(
