@@ -45,10 +45,11 @@ SELECT
     offense, offense_category, offense_group, crime_against, location_type, firearm_involved,
     time_of_day(hour(occurred)) AS time_of_day,
     patrol_type,
-    if(is_location_hidden, place_center.latitude, round(repaired.latitude, 3)) AS latitude,
-    if(is_location_hidden, place_center.longitude, round(repaired.longitude, 3)) AS longitude,
+    if(is_hidden, place_center.latitude, round(repaired.latitude, 3)) AS latitude,
+    if(is_hidden, place_center.longitude, round(repaired.longitude, 3)) AS longitude,
     raw_name.raw_file
-FROM repaired JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
+FROM (SELECT *, report_number IN (FROM hidden_report) AS is_hidden FROM repaired) AS repaired
+     JOIN offense USING (nibrs_code) JOIN raw_name USING (file_number)
      LEFT JOIN place_center USING (neighborhood)
 """
 

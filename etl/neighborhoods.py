@@ -16,14 +16,21 @@ from warehouse.tables_clean import NEIGHBORHOOD_TABLE
 RECENT_DAYS = 365 * RECENT_YEARS
 """Days before the cutoff whose incidents decide a neighborhood's NPU and zone: beats are redrawn."""
 
-# Averages over exact decimals: a sum of doubles would depend on the order of the threads. Hidden places
-# are left out: where there are few incidents, the mean would tell them.
+# All rows of a report tell the same place, also where the row with the hidden offense is rejected.
+HIDDEN_REPORTS = """
+CREATE OR REPLACE TEMP TABLE hidden_report AS
+SELECT DISTINCT report_number FROM staged JOIN offense USING (nibrs_code)
+WHERE is_location_hidden AND report_number IS NOT NULL
+"""
+
+# Medians, because a geocoder places what it cannot find at one point, far from most. Hidden places are
+# left out: where there are few incidents, the centre would tell them.
 CENTERS = """
 CREATE OR REPLACE TEMP TABLE place_center AS
-SELECT neighborhood, round(avg(round(latitude, 3)::DECIMAL(9, 3)), 3) AS latitude,
-       round(avg(round(longitude, 3)::DECIMAL(9, 3)), 3) AS longitude
-FROM repaired JOIN offense USING (nibrs_code)
-WHERE NOT is_location_hidden AND latitude IS NOT NULL GROUP BY neighborhood
+SELECT neighborhood, median(round(latitude, 3)::DECIMAL(9, 3))::DOUBLE AS latitude,
+       median(round(longitude, 3)::DECIMAL(9, 3))::DOUBLE AS longitude
+FROM repaired ANTI JOIN hidden_report USING (report_number)
+WHERE latitude IS NOT NULL GROUP BY neighborhood
 """
 
 NEIGHBORHOOD_SELECT = f"""
@@ -61,7 +68,11 @@ ORDER BY neighborhood
 
 
 def create_centers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create `place_center`: the mean place of each neighborhood's incidents that are not hidden."""
+    """Create `hidden_report`, the reports whose place is hidden, and `place_center`.
+
+    The centre of a neighborhood is the median place of its other incidents.
+    """
+    connection.execute(HIDDEN_REPORTS)
     connection.execute(CENTERS)
 
 

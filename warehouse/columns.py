@@ -70,9 +70,9 @@ LONGITUDE = Column(
     unit="degrees", nullable=True, minimum=-180, maximum=180,
 )
 CENTER = (
-    replace(LATITUDE, description="Mean latitude of the neighborhood's incidents whose place is"
+    replace(LATITUDE, description="Median latitude of the neighborhood's incidents whose place is"
             " known and not hidden, 3 decimals; NULL where there is none."),
-    replace(LONGITUDE, description="Mean longitude of the neighborhood's incidents whose place is"
+    replace(LONGITUDE, description="Median longitude of the neighborhood's incidents whose place is"
             " known and not hidden, 3 decimals; NULL where there is none."),
 )
 NIBRS_CODE = Column(

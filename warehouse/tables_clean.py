@@ -50,7 +50,8 @@ OFFENSE_TABLE = Table(
         ),
         Column(
             "is_location_hidden", "BOOLEAN",
-            "Whether an incident stands at its neighborhood's centre: sexual and family offenses.",
+            "Whether all incidents of a report with this offense stand at the centre of their"
+            " neighborhood: sexual and family offenses.",
             "Location hidden",
         ),
     ),
@@ -252,9 +253,9 @@ INCIDENT_TABLE = Table(
         Reconciliation("incident does not have the rows that raw_file says were kept", """
             SELECT (SELECT sum(rows_kept) FROM raw_file) - (SELECT count(*) FROM incident)"""),
         Reconciliation("an incident whose location is hidden is not at its neighborhood's centre", """
-            SELECT count(*) FROM incident JOIN offense USING (nibrs_code)
-                   JOIN neighborhood USING (neighborhood)
-            WHERE is_location_hidden
+            SELECT count(*) FROM incident JOIN neighborhood USING (neighborhood)
+            WHERE report_number IN (SELECT report_number FROM incident JOIN offense USING (nibrs_code)
+                                    WHERE is_location_hidden)
               AND (incident.latitude, incident.longitude)
                   IS DISTINCT FROM (neighborhood.latitude, neighborhood.longitude)"""),
         Reconciliation("an incident lies on a day that is not in calendar", """

@@ -70,3 +70,30 @@ def test_hidden_incident_stands_at_the_centre_of_the_others(
     assert found == [(33.756, -84.388), (33.758, -84.386), center, center, (None, None)]
     centers = "SELECT latitude, longitude FROM neighborhood ORDER BY neighborhood"
     assert build.connection.execute(centers).fetchall() == [(None, None), center]
+
+
+@pytest.mark.parametrize("day", ["6/3/2021", "6/3/1999"])  # the day of a row that is rejected
+def test_every_incident_of_a_report_with_a_hidden_one_is_hidden(
+    clean: CleanFiles, tmp_path: Path, day: str
+) -> None:
+    place = {"Latitude": "33.7777", "Longitude": "-84.3333"}
+    hidden = {"NibrsUcrCode": "11A", "OccurredFromDate": f"{day} 16:30", "OccurredToDate": ""}
+    rows = [
+        {**row(1, RECENT, "509"), "Latitude": "33.7561", "Longitude": "-84.3881"},
+        {**row(2, RECENT, "509"), **place},
+        {**row(2, RECENT, "509"), **place, **hidden},
+    ]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    found = build.connection.execute("SELECT DISTINCT latitude, longitude FROM incident").fetchall()
+    assert found == [(33.756, -84.388)]
+
+
+def test_places_that_a_geocoder_could_not_find_do_not_move_the_centre(
+    clean: CleanFiles, tmp_path: Path
+) -> None:
+    fallback = {"Latitude": "33.86", "Longitude": "-84.28"}
+    rows = [row(number, RECENT, "509") for number in range(5)]
+    rows += [{**row(number, RECENT, "509"), **fallback} for number in range(5, 9)]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    found = build.connection.execute("SELECT latitude, longitude FROM neighborhood").fetchall()
+    assert found == [(33.756, -84.388)]

@@ -107,6 +107,11 @@ DAMAGES = [
         "incident.nibrs_code: not found in offense.nibrs_code",
     ),
     ("UPDATE offense SET is_location_hidden = true", "whose location is hidden is not at its"),
+    (  # as if all of them belonged to a report that is hidden
+        "UPDATE incident SET report_number = (SELECT min(report_number) FROM incident"
+        " JOIN offense USING (nibrs_code) WHERE is_location_hidden)",
+        "whose location is hidden is not at its",
+    ),
     ("UPDATE incident SET occurred_at = TIMESTAMP '1999-01-01'", "a day that is not in calendar"),
     ("DELETE FROM incident WHERE zone = '1'", "incident does not have the rows"),
     ("UPDATE rejected_incident SET row_count = row_count + 1", "rejected_incident does not add up"),
