@@ -58,19 +58,18 @@ MAX_AGE_YEARS = 100
 """Years before the day of reading from which on a date can be meant."""
 
 
-# Files without report dates are taken by their days of occurrence.
+# A row without a report date is taken by its day of occurrence.
 DAY_COUNT = """
 CREATE TEMP TABLE day_count AS
 WITH report AS (
-    SELECT file_number, reported::DATE AS day, count(*) AS reports FROM staged
-    WHERE reported IS NOT NULL GROUP BY ALL
+    SELECT file_number, coalesce(reported, occurred)::DATE AS day, count(*) AS reports FROM staged
+    WHERE day IS NOT NULL GROUP BY ALL
 ), occurrence AS (
     SELECT file_number, occurred::DATE AS day, count(*) AS occurrences FROM staged
     WHERE occurred IS NOT NULL GROUP BY ALL
 )
 SELECT file_number, day, read_date, coalesce(occurrences, 0)::BIGINT AS occurrences,
-       CASE WHEN file_number IN (SELECT file_number FROM report) THEN coalesce(reports, 0)
-            ELSE occurrences END::BIGINT AS reports
+       coalesce(reports, 0)::BIGINT AS reports
 FROM report FULL JOIN occurrence USING (file_number, day) JOIN file_read_date USING (file_number)
 """
 
@@ -85,7 +84,7 @@ def find_covered_days(
 
     The flow of reports tells where the days begin and end. Between them a gap is where occurrences stop,
     with the days round it on which reports do: of an office that pauses, reports come later and
-    occurrences go on. Files without report dates are covered by their days of occurrence. Raises
+    occurrences go on. Rows without a report date flow on their days of occurrence. Raises
     `ShieldError` when no day is left, when no date can be read or rows flow nowhere, or when most dates
     lie after the day on which their file was read.
     """

@@ -44,6 +44,16 @@ def test_days_without_incident_between_first_and_last_report_count(
     assert calendar(build) == ("2021-06-01", "2021-06-30", 30)
 
 
+def test_newest_weeks_without_report_dates_are_covered(tmp_path: Path, city: City) -> None:
+    rows = daily("2021-01-01", 150)
+    for row in rows[-3 * 42 :]:
+        row["ReportDate"] = ""
+    raw = write_raw(tmp_path / "raw.csv", rows)
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        summary = clean_files(build, [raw], city)
+    assert (summary.cutoff, summary.rows_kept) == (dt.date(2021, 5, 30), 450)
+
+
 def test_years_between_two_files_are_not_covered(clean: CleanFiles, tmp_path: Path) -> None:
     one = write_raw(tmp_path / "one.csv", reported("6/1/2016", "6/2/2016"))
     two = [
@@ -332,7 +342,7 @@ def test_days_are_counted_over_all_files_from_the_first_to_the_last_that_can_be_
     assert (reports.tolist(), occurrences.tolist()) == ([3, 0, 0, 4], [3, 0, 0, 1])
 
 
-def test_day_has_its_reports_and_occurrences_and_a_file_without_reports_its_occurrences_twice() -> None:
+def test_day_has_its_reports_and_occurrences_and_a_row_without_report_counts_as_both() -> None:
     with duckdb.connect() as connection:
         connection.execute("""
             CREATE TABLE file_read_date AS FROM (VALUES
@@ -349,7 +359,7 @@ def test_day_has_its_reports_and_occurrences_and_a_file_without_reports_its_occu
             FROM day_count ORDER BY ALL""").fetchall()
     assert rows == [
         (0, "2021-06-01", "2021-07-01", 2, 0),
-        (0, "2021-06-02", "2021-07-01", 1, 2),
+        (0, "2021-06-02", "2021-07-01", 1, 3),
         (0, "2021-06-03", "2021-07-01", 0, 1),
         (1, "2021-06-05", "2021-07-02", 1, 1),
     ]
