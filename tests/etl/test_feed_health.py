@@ -70,6 +70,8 @@ def test_missing_share_of_each_column_under_its_own_name(
     found = {row[0]: row[1:] for row in findings(build, "missing_share")}
     assert found.pop(f"raw.csv:{column}") == (None, share, 0.3, is_warning)
     assert len(found) == 11
+    # One coordinate without the other is none.
+    assert found.pop("raw.csv:Latitude", (None, 0.0))[1] == (share if column == "Longitude" else 0.0)
     assert {row[1] for row in found.values()} == {0.0}
 
 

@@ -267,9 +267,9 @@ def test_decimal_commas(tmp_path: Path) -> None:
     layout = make_layout(
         "id,day,code,ward,x,y".replace(" ", ""), COORDINATES, separator=";", decimal_comma=True
     )
-    text = "id;day;code;ward;x;y\n1;2022-03-01;23F;A;-90,5;41,25\n2;2022-03-01;23F;A;1.234,5;0,0\n"
+    text = "id;day;code;ward;x;y\n1;2022-03-01;23F;A;-90,5;41,25\n2;2022-03-01;23F;A;1.234,5;0,5\n"
     rows = read_staged(tmp_path / "a.csv", text, layout, "longitude, latitude")
-    assert rows == [(-90.5, 41.25), (1234.5, None)]
+    assert rows == [(-90.5, 41.25), (1234.5, 0.5)]
 
 
 @pytest.mark.parametrize("cell", ["nan,nan", "inf,1", "0,0", ",", "x,y"])

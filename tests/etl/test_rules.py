@@ -26,6 +26,7 @@ def test_only_files_with_coordinates_are_asked_for_them(tmp_path: Path, city: Ci
     rules = [rule for rule in list_rules(city, "strict") if rule.name == "missing_latitude"]
     with duckdb.connect() as connection:
         stage_files(connection, files, city, tmp_path / "scratch")
+        connection.execute("ALTER TABLE staged ADD COLUMN is_outside BOOLEAN DEFAULT false")
         apply_rules(connection, files, rules, city.model_copy(update={"layouts": ("bare", "placed")}))
         rejected = connection.execute(
             "SELECT report_number, rule FROM rejected JOIN staged USING (row_id)"

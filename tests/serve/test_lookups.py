@@ -72,6 +72,7 @@ def test_daily_lookup_has_the_table_s_number(client: FlaskClient, published: Pat
         "average_daily_crime_count": row[0],
         "expected_daily_crimes": row[1],
         "expected_reported_daily_crimes": row[2],
+        "is_named": True,
         "data_source": "simulated data",
     }
 
