@@ -32,14 +32,14 @@ Counts per neighborhood, month, hour and offense are modelled on the complete gr
 included, per calendar day. The **base rate** is the city's level of each common offense (a Gaussian
 process with season and damped trend, marginalised over how fast it moves and how large its season is),
 times the neighborhood's share of it, times a shape over the hours, both shrunk toward broader ones
-({broader}). Months that are not yet reported in full count for less. A **random forest regressor** then
-corrects the base by a ratio learned at past origins, raised to a blend weight that is chosen there and
-is 0 where it did not help. {day_types} come from city-wide factors. **Intervals** ({levels} %) are
-Gamma-Poisson: the city's uncertainty, which all places share, and a place's own, calibrated at past
-origins by group of volume; no coverage is guaranteed. The **patrol type** is a rule on the offense; its
-shares blend the base rates and a random forest classifier. `suggested_patrol` is the type whose share
-of the cell, divided by the root of its share of the city, is largest, among those with at least
-{suggested:.0%} of the cell or the most."""
+({broader}), times the season of the hours, the same for the whole city. Months that are not yet reported
+in full count for less. A **random forest regressor** then corrects the base by a ratio learned at past
+origins, raised to a blend weight that is chosen there and is 0 where it did not help. {day_types} come
+from city-wide factors. **Intervals** ({levels} %) are Gamma-Poisson: the city's uncertainty, which all
+places share, and a place's own, calibrated at past origins by group of volume; no coverage is
+guaranteed. The **patrol type** is a rule on the offense; its shares blend the base rates and a random
+forest classifier. `suggested_patrol` is the type whose share of the cell, divided by the root of its
+share of the city, is largest, among those with at least {suggested:.0%} of the cell or the most."""
 
 SHOWN_METRICS = (
     DEVIANCE_RATIO, PREDICTED_TO_ACTUAL, CAPTURE[5], COVERAGE[INTERVAL_LEVELS[0]],
