@@ -58,6 +58,7 @@ from warehouse.stages import STAGES
 from warehouse.sweep import sweep_leftovers
 from warehouse.tables_forecast import SCORE_METRIC_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
+from warehouse.track import require_track
 
 OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
 """The one source that an option is about: with another it would change nothing, so it is refused."""
@@ -181,6 +182,7 @@ def refresh(request: Request) -> PublishedBuild:
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     city = load_city(request.city)
     with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
+        require_track(request.builds)
         sweep_leftovers(request.builds)
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:

@@ -5,12 +5,15 @@ is what the pointer said when its build was published; while its name ends in `.
 has not moved to that build yet.
 """
 
+import re
 from pathlib import Path
 
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import PARTIAL
 from warehouse.pointer import PublishedBuild, find_pointer, read_pointer, read_record
 
+BUILD_ID = re.compile(r"\d{8}T\d+Z")
+"""What a refresh calls its build: the time it began, in UTC."""
 REFUSED = ".refused"
 """Ending of a build that the guards refused: it is kept aside and never published."""
 

@@ -24,10 +24,12 @@ from tests.models.panels import make_panel
 from tests.raw import write_daily
 from warehouse.build import Build, open_build
 from warehouse.columns import CLEANINGS
+from warehouse.files import REFRESH, hold_lock
 from warehouse.months import number_month, start_month
 from warehouse.pointer import read_pointer
-from warehouse.read import attach_build
-from warehouse.track import TRACK, list_left
+from warehouse.read import attach_build, connect_published
+from warehouse.sweep import sweep_leftovers
+from warehouse.track import TRACK, leave_forecast, list_left
 
 FEED = {"city": "Atlanta", "source_kind": "simulated", "cleaning": CLEANINGS[0]}
 PLACES, ZONES, CITY = "neighborhood_month", "zone_month", "city_month"
@@ -274,6 +276,32 @@ def test_changed_missing_and_unvouched_forecasts_are_named_and_not_scored(
     left.path.with_suffix(".json").write_text("{}")
     left.path.write_text("")
     assert [(one.state, one.manifest) for one in list_left(builds)] == [("changed", None)]
+
+
+def test_what_bears_no_build_id_is_left_alone(builds: Path) -> None:
+    track = builds / TRACK
+    before = list_left(builds)
+    stale = "20200101T000000000000Z"
+    (track / "dir.json").mkdir()
+    (track / "20200102T000000000000Z.json").mkdir()
+    others = ["notes.json", f"._{stale}.json", "table.parquet", "big.partial", "x.json.partial"]
+    for name in (*others, f"{stale}.json.partial", f"{stale}.parquet.partial"):
+        (track / name).touch()
+    with hold_lock(builds, REFRESH):
+        sweep_leftovers(builds)
+    assert list_left(builds) == before
+    kept = {path.name for path in track.iterdir()}
+    assert kept >= set(others)
+    assert not {f"{stale}.json.partial", f"{stale}.parquet.partial"} & kept
+
+
+def test_forecast_that_cannot_be_written_is_named(builds: Path) -> None:
+    published = read_pointer(builds)
+    draft = builds / TRACK / f"{published.build_id}.parquet.partial"
+    draft.mkdir()
+    with connect_published(builds) as (_, connection), pytest.raises(OSError, match="cannot write") as e:
+        leave_forecast(connection, builds, published)
+    assert str(draft) in str(e.value)
 
 
 def test_unpublished_build_leaves_nothing_and_sweeping_keeps_what_was_published(tmp_path: Path) -> None:

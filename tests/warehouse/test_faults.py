@@ -18,6 +18,7 @@ from warehouse.files import REFRESH, hold_lock
 from warehouse.history import roll_back
 from warehouse.pointer import read_pointer
 from warehouse.sweep import sweep_leftovers
+from warehouse.track import TRACK
 
 
 @pytest.fixture
@@ -107,6 +108,28 @@ def test_read_only_folder_is_one_line(small_disk: Path, capsys: pytest.CaptureFi
     assert main(["--builds", str(builds)]) == 1
     assert f"cannot write to the folder {builds}: " in capsys.readouterr().err
     assert list_damage(builds) == []
+
+
+def test_track_that_cannot_take_a_forecast_is_refused_before_any_work(
+    quick_builds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(refresh_module, "write_tables", pytest.fail)
+    track = quick_builds / TRACK
+    with monkeypatch.context() as patch:  # root may write wherever there is no other reason
+        patch.setattr(os, "access", lambda path, _: Path(path) != track)
+        assert main(["--builds", str(quick_builds)]) == 1
+    error = capsys.readouterr().err
+    assert error == f"error: cannot write to the folder of published forecasts, {track}\n"
+    shutil.rmtree(track)
+    track.write_text("")
+    assert main(["--builds", str(quick_builds)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: expected {track} to be the folder of published forecasts")
+    assert error.count("\n") == 1
+    track.unlink()
+    track.symlink_to("nowhere")
+    assert main(["--builds", str(quick_builds)]) == 1
+    assert f"expected {track}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage", ["etl", "publish"])
