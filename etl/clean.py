@@ -20,13 +20,14 @@ from etl.coverage import describe_gaps, find_covered_days
 from etl.districts import check_districts
 from etl.feed_health import fill_health
 from etl.holiday import fill_holidays
-from etl.input_checks import check_input, list_lost_offenses, list_unread
+from etl.input_checks import check_input, list_lost_offenses, list_points, list_unread
 from etl.ledger import fill_ledger
 from etl.neighborhoods import create_centers, fill_neighborhoods
 from etl.raw_file import RawFile, inspect_files
 from etl.repairs import create_repaired
 from etl.rules import Rule, apply_rules, list_rules
 from etl.staging import stage_files
+from etl.stopped_zones import list_stopped_zones
 from warehouse import settings
 from warehouse.build import Build
 from warehouse.columns import CLEANINGS, STRICT
@@ -127,6 +128,8 @@ def clean_files(
         warnings=(
             *describe_gaps(connection),
             *list_unread(connection, files, city),
+            *list_points(connection, files, settings.WARN_POINT_SHARE, settings.MAX_POINT_SHARE),
+            *list_stopped_zones(connection, city),
             *list_lost_offenses(connection, first, last),
             *fill_health(build, files),
         ),

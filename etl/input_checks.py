@@ -43,6 +43,9 @@ RULE_FIELDS = {
 }
 """The fields that show why a rule rejects."""
 
+UNREAD_RULES = [MISSING_DATE, "missing_place", "unknown_offense", "outside_city"]
+"""Rules that find what cannot be read or used: a warning before they fail a check."""
+
 CAUSES = {
     MALFORMED: "another separator, another encoding, or a damaged file",
     "missing_report_number": "another column holds the number",
@@ -84,6 +87,7 @@ def check_input(
         if lost.get(DUPLICATE):
             yield from check_numbers(connection, file)
     yield from check_places(connection, files)
+    yield from list_points(connection, files, settings.MAX_POINT_SHARE)
     yield from check_overlap(connection, files)
     incidents, days = connection.execute("""
         SELECT (SELECT count(*) FROM staged ANTI JOIN rejected USING (row_id)),
@@ -207,7 +211,7 @@ def list_lost_offenses(
 
 
 def list_unread(connection: duckdb.DuckDBPyConnection, files: list[RawFile], city: City) -> list[str]:
-    """Return a sentence per file of which dates or offenses, too few to fail a check, cannot be read."""
+    """Return a sentence per file of which dates, places or offenses, too few to fail, cannot be used."""
     sentences = []
     for file in files:
         counts = connection.execute(
@@ -215,7 +219,7 @@ def list_unread(connection: duckdb.DuckDBPyConnection, files: list[RawFile], cit
             WHERE file_number = $number AND list_contains($rules, rule) GROUP BY rule
             HAVING count(*) > $share * (SELECT count(*) FROM staged WHERE file_number = $number)
             ORDER BY rule""",
-            {"number": file.number, "rules": [MISSING_DATE, "unknown_offense"],
+            {"number": file.number, "rules": UNREAD_RULES,
              "share": settings.WARN_UNREAD_SHARE},
         ).fetchall()  # fmt: skip
         sentences += [
@@ -248,6 +252,35 @@ def check_places(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) ->
                     f"{files[number].path.name}: {share:.0%} of the rows lie in another {what} than"
                     " their neighborhood's; likely cause: a column that was sorted or moved alone"
                 )
+
+
+def list_points(
+    connection: duckdb.DuckDBPyConnection, files: list[RawFile], low: float, high: float = 1.0
+) -> list[str]:
+    """Return a sentence per file with more than `low`, up to `high`, of its rows at one published point.
+
+    Rows that are kept count, and their duplicates. A file of few points tells of something else than
+    the places of crimes, such as the centres of districts, and is left alone.
+    """
+    rows = connection.execute(
+        """
+        WITH point AS (
+            SELECT file_number, count(*) AS rows, latitude IS NOT NULL AS is_known
+            FROM staged LEFT JOIN rejected USING (row_id) WHERE coalesce(rule, 'duplicate') = 'duplicate'
+            GROUP BY file_number, is_known, round(latitude, 3), round(longitude, 3)
+        )
+        SELECT file_number, max(rows) FILTER (is_known) AS commonest, sum(rows)::BIGINT AS total
+        FROM point GROUP BY file_number
+        HAVING count(*) FILTER (is_known) >= $points AND commonest > $low * total
+               AND commonest <= $high * total
+        ORDER BY file_number""",
+        {"points": settings.MIN_POINTS, "low": low, "high": high},
+    ).fetchall()
+    return [
+        f"{files[number].path.name}: {commonest:,} of {total:,} rows lie at one point, more than"
+        f" {low:.0%}; likely cause: where a geocoder places what it cannot find"
+        for number, commonest, total in rows
+    ]
 
 
 def check_overlap(connection: duckdb.DuckDBPyConnection, files: list[RawFile]) -> Iterator[str]:

@@ -248,3 +248,42 @@ def test_build_that_fails_a_check_is_refused_and_published_by_force_on_record(
     assert main([*command, "--force"]) == 0
     run = read_lineage(builds / read_pointer(builds).file)
     assert "100 of 400 rows fall to rule missing_date" in str(run["guards_fired"])
+
+
+def write_points(path: Path, at_one: int) -> Path:
+    """Write 400 rows, so many of them at one point of 3 decimals, the others at 100 points in all."""
+    one = {"Latitude": "33.7004", "Longitude": "-84.4004"}
+    others = [{"Latitude": f"33.7{number % 99:02}", "Longitude": "-84.388"} for number in range(ROWS)]
+    return write_rows(path, [*[one] * at_one, *others[at_one:]])
+
+
+def test_one_point_may_hold_its_share_and_no_row_more(tmp_path: Path, city: City) -> None:
+    words = "lie at one point, more than"
+    for count, failed, warned in ((16, 0, 0), (17, 0, 1), (32, 0, 1), (33, 1, 0)):
+        raw = write_points(tmp_path / "raw.csv", count)
+        failures = [text for text in find_failures(tmp_path, city, raw) if words in text]
+        warnings = [text for text in find_warnings(tmp_path, city, raw) if words in text]
+        assert (len(failures), len(warnings)) == (failed, warned)
+        for text in failures + warnings:
+            assert text.startswith(f"raw.csv: {count} of 400 rows lie")
+            assert "33.7" not in text
+
+
+def test_file_of_few_points_is_not_judged_by_them(tmp_path: Path, city: City) -> None:
+    assert find_failures(tmp_path, city, write_rows(tmp_path / "raw.csv", [])) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"Latitude": "-84.38", "Longitude": "33.75"}, "outside_city"),
+        ({"Latitude": "", "NhoodName": ""}, "missing_place"),
+    ],
+)
+def test_places_that_cannot_be_used_are_warned_of_before_they_fail(
+    tmp_path: Path, city: City, changes: Mapping[str, str], rule: str
+) -> None:
+    for broken, warned in ((8, 0), (9, 1)):
+        raw = write_broken(tmp_path / "raw.csv", changes, broken)
+        warnings = [text for text in find_warnings(tmp_path, city, raw) if f"to rule {rule}" in text]
+        assert len(warnings) == warned
