@@ -34,7 +34,7 @@ from warehouse.errors import ShieldError
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
-from warehouse.track import WHOLE, describe_left, list_left
+from warehouse.track import MISSING, WHOLE, describe_left, list_left
 
 SHOWN = [
     metric.name
@@ -47,18 +47,22 @@ SHOWN = [
         PATROL_LOG_LOSS,
     )
 ]
-TRACK_SUMMARY = """
-SELECT grain, {name}, count(*) AS months, sum(expected_month_crimes) / sum(observed_crimes)
+TRACK_NEWEST = """mart_track_record SEMI JOIN (
+    SELECT max(forecast_build_id) AS forecast_build_id FROM mart_track_record GROUP BY cutoff
+) USING (forecast_build_id)"""
+"""One forecast for each cutoff, the newest: refreshes that bring no new day would weigh many times."""
+TRACK_SUMMARY = f"""
+SELECT grain, {{name}}, count(*) AS months, sum(expected_month_crimes) / sum(observed_crimes)
            AS predicted_to_actual,
        sum(poisson_deviance) FILTER (grain <> 'city_month') / sum(reference_deviance)
            AS deviance_to_reference, avg(coverage_80) AS coverage_80, avg(coverage_95) AS coverage_95
-FROM mart_track_record GROUP BY ALL ORDER BY ALL
+FROM {TRACK_NEWEST} GROUP BY ALL ORDER BY ALL
 """
-TRACK_CITY = """
+TRACK_CITY = f"""
 SELECT cutoff, target_month AS month, observed_crimes AS observed, expected_month_crimes AS forecast,
        reference_month_crimes AS reference, 100 * (forecast / observed - 1) AS error_percent,
        100 * (reference / observed - 1) AS reference_error_percent, month_lower_80, month_upper_80
-FROM mart_track_record WHERE grain = 'city_month' ORDER BY cutoff, forecast_build_id, month
+FROM {TRACK_NEWEST} WHERE grain = 'city_month' ORDER BY cutoff, month
 """
 MAX_ORIGINS = 400
 """A century of quarters."""
@@ -86,7 +90,7 @@ def answer(options: Namespace) -> None:
         if options.command == "backtest":
             make_backtest(connection, published, options.origins, options.out or Path("backtest"))
         elif options.command == "track":
-            show_track(connection, options.builds, options.out or Path("track.png"))
+            show_track(connection, published, options.builds, options.out or Path("track.png"))
         else:
             select = "SELECT section, text FROM model_card ORDER BY section_number"
             print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
@@ -125,13 +129,17 @@ def print_scores(scores: pd.DataFrame) -> None:
         print(means.to_string(float_format="{:,.4f}".format, na_rep=""))
 
 
-def show_track(connection: duckdb.DuckDBPyConnection, builds: Path, out: Path) -> None:
-    """Print how earlier published forecasts came out and draw them.
+def show_track(
+    connection: duckdb.DuckDBPyConnection, published: PublishedBuild, builds: Path, out: Path
+) -> None:
+    """Print how earlier published forecasts came out and draw them, one forecast for each cutoff.
 
-    Forecasts whose file is changed or missing now are named, whatever the feed. Raises `ShieldError`
-    where none has met a complete month yet, or the chart cannot be written.
+    The scores are those of the build's refresh. Forecasts whose file is changed or missing now are
+    named, whatever the feed, and marked. Raises `ShieldError` where none has met a complete month yet,
+    or the chart cannot be written.
     """
-    for left in list_left(builds):
+    found = list_left(builds)
+    for left in found:
         if left.state != WHOLE:
             print(f"warning: {describe_left(left)}")
     source = str(connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0])
@@ -139,12 +147,18 @@ def show_track(connection: duckdb.DuckDBPyConnection, builds: Path, out: Path) -
         print(settings.SIMULATED)
     tracks = connection.execute("SELECT * EXCLUDE (data_source) FROM track_build ORDER BY 1").df()
     if len(tracks):
+        states = {left.build_id: left.state for left in found}
+        tracks["file_now"] = [states.get(name, MISSING) for name in tracks["forecast_build_id"]]
+        print(
+            f"as of the refresh of build {published.build_id}; file_now is how each file is now, and one"
+            " that is no longer whole keeps the scores of then until the next refresh"
+        )
         print(tracks.to_string(index=False))
-    record = connection.execute("FROM mart_track_record").df()
+    record = connection.execute(f"FROM {TRACK_NEWEST}").df()
     if record.empty:
         raise ShieldError("no published forecast has met a complete month yet")
     for name in ("cutoff", "age_months"):
-        print(f"\nall months by grain and {name}")
+        print(f"\nall months by grain and {name}, of the newest forecast of each cutoff")
         table = connection.execute(TRACK_SUMMARY.format(name=name)).df()
         print(table.to_string(index=False, float_format="{:,.3f}".format))
     print("\nthe city's months")

@@ -2,7 +2,6 @@
 
 from unittest.mock import patch
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
@@ -82,5 +81,5 @@ def covers_data(box: Bbox, axes: Axes) -> bool:
     return any(
         box.contains(x, y)
         for line in axes.lines
-        for x, y in line.get_transform().transform(np.column_stack(line.get_data()))
+        for x, y in line.get_transform().transform(line.get_xydata())
     )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from models.base_rate import estimate_reference
 from models.load_panel import load_panel
 from models.metrics import poisson_deviance
 from models.panel import Panel
-from models.track_chart import draw_track
 from models.track_record import list_complete_months, score_track
 from refresh import Request, refresh
 from tests.models.panels import make_panel
@@ -342,25 +342,27 @@ def test_command_prints_names_and_draws(
         connection.execute("INSERT INTO track_build BY NAME FROM tracks")
         select = f"SELECT *, 'simulated data' AS data_source FROM ({mart})"
         connection.execute(f"INSERT INTO mart_track_record BY NAME {select}")
+        connection.execute(
+            "INSERT INTO mart_track_record SELECT * REPLACE ("
+            "'19990101T0Z' AS forecast_build_id, 0 AS coverage_80) FROM mart_track_record"
+        )
     list_left(builds)[0].path.unlink()
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "simulated data" in told
     assert "left is missing" in told
+    build_id = read_pointer(builds).build_id
+    assert f"as of the refresh of build {build_id};" in told
+    [line] = [line for line in told.splitlines() if line.split()[:1] == [build_id]]
+    assert "whole" in line
+    assert line.endswith("missing")
     assert "all months by grain and age_months" in told
+    months = build.fetch_value("SELECT count(DISTINCT target_month) FROM track_record")
+    [city] = re.findall(r"city_month 2024-12-31 +(\d+) .* (\S+) +\S+\n", told)
+    covered = build.fetch_value(
+        "SELECT avg(value) FROM track_record WHERE grain = 'city_month' AND metric = 'coverage_80'"
+    )
+    assert city == (str(months), f"{covered:.3f}")  # an earlier forecast of the cutoff does not count
+    listed = told.split("the city's months\n")[1].splitlines()[1:-1]
+    assert len(listed) == months
     assert (tmp_path / "track.png").read_bytes()[:4] == b"\x89PNG"
-
-
-def test_more_cutoffs_than_colors_are_thinned(tmp_path: Path) -> None:
-    cutoffs = pd.date_range("2020-01-31", periods=9, freq="ME")
-    record = pd.DataFrame(
-        [
-            {"forecast_build_id": f"{cutoff:%Y%m}", "cutoff": cutoff, "grain": grain,
-             "target_month": cutoff + pd.DateOffset(days=1), "age_months": 1, "observed_crimes": 9.0,
-             "expected_month_crimes": 8.0, "month_lower_80": 5.0, "month_upper_80": 12.0,
-             "deviance_to_reference": 0.9, "poisson_deviance": 9.0, "reference_deviance": 10.0}
-            for cutoff in cutoffs for grain in (PLACES, CITY)
-        ]
-    )  # fmt: skip
-    draw_track(record, "test data", tmp_path / "track.png")
-    assert (tmp_path / "track.png").stat().st_size > 10_000
