@@ -50,7 +50,7 @@ def test_categories_are_their_shares_of_the_hour(build: Build) -> None:
     off = """
         SELECT count(*) FROM forecast_category AS part JOIN forecast_hourly AS hourly
             USING (neighborhood, month, hour)
-        WHERE abs(part.expected_crimes - category_share * hourly.expected_crimes) > 1e-12"""
+        WHERE abs(part.expected_crimes - category_share * hourly.expected_crimes) > 0.6e-8"""
     assert count(build, off) == 0
     assert count(build, "SELECT count(*) FROM forecast_category") == 2 * 12 * 24 * 4
 
@@ -70,9 +70,9 @@ def test_categories_are_written_in_parts_as_at_once_rounded_and_1_together(
     assert len(rows[0]) == 5 * 12 * 24 * 4
     pd.testing.assert_frame_equal(rows[0], rows[1])
     cells = rows[0].pivot_table("category_share", ["neighborhood", "month", "hour"], "offense_category")
-    np.testing.assert_allclose(cells, forecast.categories.reshape(-1, 4), rtol=0, atol=4e-6)
+    np.testing.assert_allclose(cells, forecast.categories.reshape(-1, 4), rtol=0, atol=4e-5)
     np.testing.assert_allclose(cells.sum(axis=1), 1, rtol=1e-15)
-    assert (rows[0]["category_share"] == rows[0]["category_share"].round(6)).all()
+    assert (rows[0]["category_share"] == rows[0]["category_share"].round(5)).all()
 
 
 def test_days_are_the_sum_of_their_hours_and_months_of_their_days(build: Build) -> None:
@@ -86,9 +86,9 @@ def test_days_are_the_sum_of_their_hours_and_months_of_their_days(build: Build) 
 
 
 def test_ranks_follow_the_rounded_shares_where_two_are_nearly_alike() -> None:
-    shares = np.array([[0.3333336, 0.3333324, 0.333334], [0.2, 0.3, 0.5], [0.5, 0.5, 0.0]])
+    shares = np.array([[0.333336, 0.333324, 0.33334], [0.2, 0.3, 0.5], [0.5, 0.5, 0.0]])
     ranked, order = forecast_tables.rank_categories(shares)
     assert (np.diff(ranked, axis=1) <= 0).all()
     np.testing.assert_allclose(ranked.sum(axis=1), 1, rtol=1e-15)
     assert order[1:].tolist() == [[2, 1, 0], [0, 1, 2]]
-    np.testing.assert_allclose(np.take_along_axis(shares, order, axis=1), ranked, atol=2e-6)
+    np.testing.assert_allclose(np.take_along_axis(shares, order, axis=1), ranked, atol=2e-5)
