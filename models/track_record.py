@@ -33,6 +33,8 @@ COMPLETE_SHARE = 0.98
 """A month is complete when so much of it is expected to be reported (chain ladder): what is still to
 come is then small beside the noise of a city's month."""
 
+# Decimals add up to the same sum in any order: the same build twice gives the same last digit.
+REFERENCE_SUM = "sum(reference::DECIMAL(38, 20))::DOUBLE AS reference"
 FORECAST_SELECT = f"""
 WITH place AS (
     SELECT daily.*, reference, CASE WHEN EXISTS (FROM neighborhood WHERE zone IS NOT NULL)
@@ -47,12 +49,12 @@ UNION ALL
 SELECT 'zone_month', zone, zone, forecast_month, area.expected_month_crimes, reference,
        {", ".join(f"area.{end}" for end in INTERVAL_ENDS)}
 FROM forecast_zone AS area
-JOIN (SELECT zone, month, sum(reference) AS reference FROM place GROUP BY ALL) USING (zone, month)
+JOIN (SELECT zone, month, {REFERENCE_SUM} FROM place GROUP BY ALL) USING (zone, month)
 UNION ALL
 SELECT 'city_month', 'all', NULL, forecast_month, area.expected_month_crimes, reference,
        {", ".join(f"area.{end}" for end in INTERVAL_ENDS)}
 FROM forecast_city AS area
-JOIN (SELECT month, sum(reference) AS reference FROM place GROUP BY ALL) USING (month)
+JOIN (SELECT month, {REFERENCE_SUM} FROM place GROUP BY ALL) USING (month)
 """
 
 DEVIANCE = "2 * sum(if(observed > 0, observed * ln(observed / {mean}), 0) - observed + {mean})"

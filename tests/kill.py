@@ -210,6 +210,7 @@ class Killer:
     def watch_folder(self, tidy: Callable[[], int]) -> Iterator[None]:
         """Look at the folder after a kill, let the next refresh `tidy` it, look for leftovers."""
         before, kept = read_pointer(self.builds), {path.name for path in list_builds(self.builds)}
+        self.published.add(before.build_id)
         yield
         self.tally.kills += 1
         self.tally.bad += list_damage(self.builds)

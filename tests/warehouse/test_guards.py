@@ -24,7 +24,7 @@ def fill_side(connection: duckdb.DuckDBPyConnection, database: str, facts: dict[
         f" FROM range({facts['rows']}) AS r(n)",
         "calendar": f"SELECT DATE '{facts['cutoff']}' - n::INTEGER AS calendar_date"
         " FROM range(100) AS r(n)",
-        "neighborhood": f"SELECT unnest({list(facts['places'])}) AS neighborhood",  # type: ignore[call-overload]
+        "neighborhood": f"SELECT unnest({list(facts['places'])}) AS neighborhood, true AS is_named",  # type: ignore[call-overload]
         "average_daily": f"SELECT 'A' AS neighborhood, {facts['forecast']} AS expected_month_crimes",
     }.items():
         connection.execute(f"CREATE TABLE {database}.{table} AS {select}")

@@ -26,7 +26,8 @@ def test_every_table_can_be_selected(published: Path) -> None:
         for table in TABLES:
             rows = connection.execute(sa.select(CORE_TABLES[table.name]).limit(1))
             assert tuple(rows.keys()) == table.column_names
-            assert rows.first() is not None or table.name == "build_change"  # empty in a first build
+            first = rows.first()
+            assert first is not None or table.empty_where or table.name == "build_change"
     engine.dispose()
 
 
