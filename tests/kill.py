@@ -183,6 +183,7 @@ class Killer:
         """Kill `work` that often, at moments that are uniform over its time."""
         begin = time.monotonic()
         self.publish(work)
+        self.published.add(read_pointer(self.builds).build_id)
         longest = time.monotonic() - begin
         for delay in np.random.default_rng(settings.SEED).uniform(0, longest, kills):
             with self.watch_folder(self.run_quick):
@@ -210,7 +211,6 @@ class Killer:
     def watch_folder(self, tidy: Callable[[], int]) -> Iterator[None]:
         """Look at the folder after a kill, let the next refresh `tidy` it, look for leftovers."""
         before, kept = read_pointer(self.builds), {path.name for path in list_builds(self.builds)}
-        self.published.add(before.build_id)
         yield
         self.tally.kills += 1
         self.tally.bad += list_damage(self.builds)
