@@ -70,7 +70,7 @@ def check_input(
     """
     limits = {rule.name: rule.max_share for rule in rules}
     for file in files:
-        lost, kept = count_lost(connection, file, first, last)
+        lost, kept = count_lost(connection, file, first, last, limits[MISSING_DATE])
         rows = sum(lost.values()) + kept
         for rule, count in lost.items():
             if count > limits[rule] * rows:
@@ -105,11 +105,13 @@ NOT_ASKED = """coalesce(occurred::DATE < $first::DATE OR occurred::DATE > $last:
 
 
 def count_lost(
-    connection: duckdb.DuckDBPyConnection, file: RawFile, first: dt.date | None, last: dt.date | None
-) -> tuple[dict[str, int], int]:
+    connection: duckdb.DuckDBPyConnection, file: RawFile, first: dt.date | None,
+    last: dt.date | None, max_undated: float,
+) -> tuple[dict[str, int], int]:  # fmt: skip
     """Return a file's rows by the rule that rejected them, and how many are kept.
 
-    Rows of days that were not asked for are neither; nor is as large a part of the rows without a date.
+    Rows of days that were not asked for are neither; nor is as large a part of the rows without a date,
+    where these are at most `max_undated` of the file: its dates are read right.
     A row that another file has too is kept: files may overlap on purpose. Duplicates are counted where
     there are more than a few.
     """
@@ -122,7 +124,8 @@ def count_lost(
     lost = {str(rule): int(count) for rule, not_asked, count in counts if not not_asked}
     undated = lost.pop(MISSING_DATE, 0)
     asked, others = sum(lost.values()), sum(count for _, not_asked, count in counts if not_asked)
-    share = asked / (asked + others) if others else 1.0
+    is_read = undated <= max_undated * (undated + asked + others)
+    share = asked / (asked + others) if others and is_read else 1.0
     duplicates = lost.pop(DUPLICATE, 0)
     kept = lost.pop("", 0) + duplicates
     lost[MISSING_DATE] = round(undated * share)
