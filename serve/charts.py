@@ -5,6 +5,7 @@ Input: a neighborhood, whose name may hold slashes, and a month. Output: a PNG o
 
 from flask import Blueprint, Response
 
+from serve.chart_data import read_hourly
 from serve.current_build import take_build
 from serve.parameters import parse_month
 
@@ -17,7 +18,9 @@ def hourly_chart(neighborhood: str, month: str) -> Response:
     # Imported at the first chart: matplotlib costs half a second that lookups need not wait for.
     from serve.hourly_chart import draw_hourly
 
-    answers = take_build().answers
+    served = take_build()
     number = parse_month(int(month) if month.isascii() and month.isdigit() else month)
-    series = answers.make_series(answers.find_neighborhood(neighborhood), number)
+    name = served.answers.find_neighborhood(neighborhood)
+    with served.engine.connect() as connection:
+        series = read_hourly(connection, name, number)
     return Response(draw_hourly(series), mimetype="image/png")

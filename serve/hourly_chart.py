@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from serve.answers import BlendWeights, HourlySeries
+from serve.answers import BlendWeights
+from serve.chart_data import HourlySeries
 from warehouse.chart_style import INTENSITY_COLORS, MUTED_COLOR, finish_axes, note_source
 
 SIZE_INCHES = (9, 4.5)

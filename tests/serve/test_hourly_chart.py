@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
-from serve.answers import BlendWeights, HourlySeries
+from serve.answers import BlendWeights
+from serve.chart_data import HourlySeries, read_hourly
 from serve.hourly_chart import describe_forests, make_figure
 from tests.charts import find_overlaps
 from warehouse.chart_style import INTENSITY_COLORS
@@ -134,7 +135,7 @@ def test_all_that_is_told_of_a_quiet_place_outside_neighborhoods_lies_inside(nam
 
 
 def test_rank_and_mean_are_those_of_the_tables(app: Flask, published: Path) -> None:
-    answers = app.extensions["current_build"].get().answers
+    engine = app.extensions["current_build"].get().engine
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         names = connection.execute(
             "SELECT neighborhood FROM average_daily WHERE month = 7 ORDER BY expected_month_crimes DESC"
@@ -143,7 +144,8 @@ def test_rank_and_mean_are_those_of_the_tables(app: Flask, published: Path) -> N
             "SELECT sum(expected_daily_crimes) / 24 / count(*) FROM average_daily WHERE month = 7"
         ).fetchall()[0][0]
     for place in (0, 5, len(names) - 1):
-        series = answers.make_series(names[place][0], 7)
+        with engine.connect() as connection:
+            series = read_hourly(connection, names[place][0], 7)
         assert (series.rank, series.neighborhood_count) == (place + 1, len(names))
         assert series.city_mean == pytest.approx(mean)
 

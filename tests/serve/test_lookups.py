@@ -99,13 +99,13 @@ def test_unknown_neighborhood_offers_close_names(client: FlaskClient, path: str,
 
 @pytest.mark.parametrize("name", ["Große Straße", "GROSSE STRASSE", " große straße\n"])
 def test_name_is_found_by_its_folded_case(name: str) -> None:
-    answers = Answers({}, {}, {}, {"grosse strasse": "Große Straße"}, {}, {}, BlendWeights(0, 0))
+    answers = Answers({}, {}, {"grosse strasse": "Große Straße"}, BlendWeights(0, 0))
     assert answers.find_neighborhood(name) == "Große Straße"
 
 
 def test_five_close_names_are_offered_in_their_own_spelling() -> None:
     names = {f"home park {number}": f"Home Park {number}" for number in range(9)}
-    answers = Answers({}, {}, {}, names, {}, {}, BlendWeights(0, 0))
+    answers = Answers({}, {}, names, BlendWeights(0, 0))
     with pytest.raises(UnknownNeighborhoodError, match=r"^Home Bark$") as caught:
         answers.find_neighborhood("Home Bark")
     assert len(caught.value.close_names) == 5
