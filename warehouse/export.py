@@ -13,26 +13,15 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse.csv_lines import CSV_NOTE, LINE, iterate_csv
 from warehouse.errors import LACKS, ShieldError
 from warehouse.files import hash_file
+from warehouse.parquet import render_copy
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
-from warehouse.table import Table, quote_text
+from warehouse.table import Table
 
 MANIFEST = "manifest.json"
-
-FORMULA_STARTS = "=+@\t\r-"  # the minus last: it would mean a range in a regular expression
-NUMBERS = "U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|DECIMAL.*"
-SAFE_CELLS = f"""
-CASE WHEN regexp_matches(COLUMNS(*)::VARCHAR, '^[{FORMULA_STARTS}]')
-      AND NOT regexp_full_match(typeof(COLUMNS(*)), '{NUMBERS}')
-     THEN '''' ELSE '' END || COLUMNS(*)::VARCHAR
-"""
-"""Select list: every column as text, under its own name. A text that begins like a formula gets a
-leading apostrophe, so that no spreadsheet runs it (OWASP, "CSV Injection"); numbers stay as they are."""
-
-CSV_NOTE = "a text that begins with =, +, -, @, tab or carriage return has a leading apostrophe in CSV"
-"""What the manifest says of it."""
 
 
 def export_build(builds: Path, out: Path) -> Path:
@@ -75,11 +64,6 @@ def refuse_foreign(out: Path) -> None:
         )
 
 
-def guard_cell(text: str) -> str:
-    """Return a text as `SAFE_CELLS` would."""
-    return f"'{text}" if text.startswith(tuple(FORMULA_STARTS)) else text
-
-
 def list_files(path: Path) -> set[str]:
     """Return the names of an export's files by its manifest; none where it is not a manifest."""
     try:
@@ -89,21 +73,30 @@ def list_files(path: Path) -> set[str]:
         return set()
 
 
+def write_csv(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
+    """Write one table as CSV."""
+    columns = ", ".join(table.column_names)
+    lines = connection.cursor().execute(f"SELECT {LINE} FROM (SELECT {columns} FROM {table.name})")
+    with path.open("wb") as stream:
+        stream.writelines(iterate_csv(table.column_names, lines))
+
+
 def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
     """Write one table twice and return its entry in the manifest.
 
     Raises `ShieldError` naming the table and the file that cannot be written.
     """
-    select = f"SELECT {', '.join(table.column_names)} FROM {table.name}"
     digests = {}
-    for ending, cells, options in (("csv", SAFE_CELLS, ", HEADER"), ("parquet", "*", "")):
+    for ending in ("csv", "parquet"):
         path = folder / f"{table.name}.{ending}"
-        copy = f"COPY (SELECT {cells} FROM ({select})) TO {quote_text(str(path))}"
         try:
-            connection.execute(f"{copy} (FORMAT {ending}{options})")
+            if ending == "parquet":
+                connection.execute(render_copy(table, path))
+            else:
+                write_csv(connection, table, path)
         except LACKS:
             raise  # `connect_published` says whose build it is
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
         digests[path.name] = hash_file(path)
     row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()

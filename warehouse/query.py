@@ -5,7 +5,6 @@ connection under `CLOSED`, no statement can change the build, touch another file
 """
 
 import contextlib
-import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +12,8 @@ from itertools import pairwise
 
 import duckdb
 
+from warehouse.csv_lines import LINE, iterate_csv
 from warehouse.errors import ShieldError
-from warehouse.export import SAFE_CELLS, guard_cell
 
 CLOSED = {
     "enable_external_access": "false",
@@ -26,8 +25,6 @@ this program taken for tables."""
 MAX_SHOWN_ROWS = 100
 """Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
 
-ROWS_PER_FETCH = 10_000
-NEEDS_QUOTES = re.compile(r'[",\r\n]')
 PROMPT, CONTINUED = "atlshield> ", "      ...> "
 
 
@@ -77,21 +74,9 @@ def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) 
 
 
 def write_csv(relation: duckdb.DuckDBPyRelation) -> None:
-    """Print every row as an export has it: ISO dates, true and false, NULL as nothing, safe cells."""
-    print(*(quote_cell(guard_cell(name)) for name in relation.columns), sep=",")
-    texts = relation.project(SAFE_CELLS)
-    while rows := texts.fetchmany(ROWS_PER_FETCH):
-        sys.stdout.writelines(",".join(map(quote_cell, row)) + "\n" for row in rows)
-
-
-def quote_cell(text: str | None) -> str:
-    """Return a cell as DuckDB writes it: NULL as nothing, an empty text as two quotes.
-
-    Python's csv writer leaves a carriage return unquoted, and a spreadsheet begins a row after it.
-    """
-    if text is None:
-        return ""
-    return '"' + text.replace('"', '""') + '"' if not text or NEEDS_QUOTES.search(text) else text
+    """Print every row as an export has it."""
+    for chunk in iterate_csv(relation.columns, relation.project(LINE)):
+        sys.stdout.write(chunk.decode())
 
 
 def run_shell(connection: duckdb.DuckDBPyConnection) -> None:
