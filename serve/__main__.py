@@ -1,55 +1,34 @@
-"""`python -m serve`: gunicorn over the published build.
+"""`python -m serve`: Granian over the published build.
 
-Input: a folder of builds, a host and a port. Output: answers over HTTP until SIGTERM, Ctrl-C or SIGQUIT.
-Requests that run or wait then finish: Python joins their threads before it closes the build and exits.
+Input: a folder of builds, a host and a port; `serve.config` says what the environment may add. Output:
+answers over HTTP until SIGTERM, Ctrl-C or SIGQUIT. Requests that run or wait then finish.
 """
 
+import functools
+import signal
 import socket
 import sys
 from pathlib import Path
 from typing import Any
 
-from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.errors import AppImportError
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server import Server
 
-from serve.app import create_app
-from serve.current_build import check_build
+from serve.config import Config, read_config
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, parse_text, run_command
 from warehouse.errors import ShieldError
 from warehouse.read import release_threads
 
-WORKERS = 1
-THREADS = 4
-"""One worker holds the answers once; four threads keep one core busy while clients are slow."""
-
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 
-
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
-    """Gunicorn, configured here and by no file or environment variable."""
-
-    def __init__(self, builds: Path, options: dict[str, Any]) -> None:
-        """Keep what to serve and how."""
-        self.builds, self.options = builds, options
-        super().__init__()
-
-    def load_config(self) -> None:
-        """Hand the options to gunicorn."""
-        for name, value in self.options.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        """Return the application, made in the worker: DuckDB's threads do not survive a fork.
-
-        Raises `AppImportError`, at which gunicorn stops, for a build that has been damaged since it was
-        checked.
-        """
-        try:
-            return create_app(self.builds)
-        except ShieldError as error:
-            raise AppImportError(f"error: {error}") from error
+MAX_CONNECTIONS = 1_024
+MAX_HEAD_BYTES = 32 * 1024
+HEAD_SECONDS = 10
+STOP_SECONDS = 30
+"""How long a client may take for the head of a request, and how long requests may run on at a stop."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,33 +44,41 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(builds: Path, host: str, port: int) -> None:
-    """Serve until stopped. What would stop every worker is found out before there is one.
+    """Serve until stopped.
 
-    Raises `NoBuildError` for a build that cannot be served, and `ShieldError` for an address.
+    Raises `ShieldError` for a setting, and for an address at which nobody can listen.
     """
-    check_build(builds)
-    options = {
-        "bind": find_address(host, port),
-        "worker_class": "gthread",
-        "workers": WORKERS,
-        "threads": THREADS,
-        "proc_name": "atlshield",
-        "control_socket_disable": True,
-    }
+    config = read_config(builds)
+    address = find_address(host, port)
+    server = Server(
+        "serve.gateway", address, port,
+        interface=Interfaces.RSGI, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
+        backpressure=MAX_CONNECTIONS, log_level=LogLevels.warning,
+        http1_settings=HTTP1Settings(1000 * HEAD_SECONDS, max_buffer_size=MAX_HEAD_BYTES),
+        workers_kill_timeout=STOP_SECONDS,
+    )  # fmt: skip
     release_threads()
-    Server(builds, options).run()
+    signal.signal(signal.SIGQUIT, lambda *_: signal.raise_signal(signal.SIGTERM))
+    server.serve(target_loader=functools.partial(load, config), wrap_loader=False)
+
+
+def load(config: Config) -> Any:  # noqa: ANN401
+    """Return what Granian runs, made in the worker: DuckDB's threads do not survive a fork."""
+    from serve.gateway import make_gateway
+
+    return make_gateway(config)
 
 
 def find_address(host: str, port: int) -> str:
-    """Return the address as gunicorn takes it.
+    """Return the address to listen at.
 
-    Raises `ShieldError` where nobody can listen: gunicorn would try for five seconds.
+    Raises `ShieldError` where nobody can listen.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, _, _, _, (address, *_) = min(found)  # `localhost` is 127.0.0.1 before it is ::1
         with socket.create_server((str(address), port), family=family):
-            return f"[{address}]:{port}"
+            return str(address)
     except (OSError, UnicodeError) as error:
         raise ShieldError(f"cannot listen on {host} port {port}: {error}") from error
 

@@ -6,7 +6,7 @@ later request is a dictionary look-up.
 """
 
 import difflib
-import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -39,45 +39,48 @@ class BlendWeights(NamedTuple):
 
 @dataclass(frozen=True)
 class Answers:
-    """Answers by neighborhood and month (1-12); `names` are the neighborhoods by folded spelling."""
+    """Answers in JSON by neighborhood and month (1-12): 24 of its hours, and one of its average day.
 
-    hourly: dict[Key, bytes]
+    `names` are the neighborhoods by their own spelling and by the folded one.
+    """
+
+    hours: dict[Key, tuple[bytes, ...]]
     daily: dict[Key, bytes]
     names: dict[str, str]
     blend_weights: BlendWeights
 
     def find_neighborhood(self, name: str) -> str:
-        """Return the neighborhood's own spelling; case, spaces and the kind of dash do not matter.
+        """Return the neighborhood's own spelling; only letters and digits matter, in any case.
 
         Raises `UnknownNeighborhoodError` with close names.
         """
-        folded = fold(name)
-        if folded not in self.names:
-            close = difflib.get_close_matches(folded, self.names, MAX_CLOSE_NAMES)
-            raise UnknownNeighborhoodError(name, [self.names[match] for match in close])
-        return self.names[folded]
+        found = self.names.get(name) or self.names.get(fold(name))
+        if found is None:
+            folded = {fold(known): known for known in self.names.values()}
+            close = difflib.get_close_matches(fold(name), folded, MAX_CLOSE_NAMES)
+            raise UnknownNeighborhoodError(name, [folded[match] for match in close])
+        return found
 
 
 def fold(name: str) -> str:
-    """Return what spellings of a name share: lower case, single spaces, plain hyphens for dashes."""
-    return re.sub("[\u2010-\u2015]", "-", " ".join(name.split())).casefold()
+    """Return what spellings of a name share: its letters and digits, in lower case."""
+    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def prepare_answers(connection: sa.Connection) -> Answers:
     """Return every answer of the build behind the connection."""
-    hourly, daily = (
-        {(name, month): text.encode() for name, month, text in connection.execute(select)}
-        for select in (select_hourly(), select_daily())
-    )
-    names = {fold(name): name for name, _ in hourly}
+    hourly, daily = connection.execute(select_hourly()), connection.execute(select_daily())
+    hours = {(name, month): tuple(map(str.encode, texts)) for name, month, texts in hourly}
+    days = {(name, month): text.encode() for name, month, text in daily}
     weights = BlendWeights(*connection.execute(select_blend_weights()).one())
-    return Answers(hourly, daily, names, weights)
+    return Answers(hours, days, fold_names({name for name, _ in hours}), weights)
 
 
-def try_selects(connection: sa.Connection) -> None:
-    """Run every query for answers without rows: it fails where a table or a column is not there."""
-    for select in (select_hourly(), select_daily(), select_blend_weights()):
-        connection.execute(select.limit(0))
+def fold_names(names: set[str]) -> dict[str, str]:
+    """Return names by their own spelling, and by the folded one where only one name has that."""
+    counts = Counter(map(fold, names))
+    folded = {fold(name): name for name in names if counts[fold(name)] == 1}
+    return {**folded, **{name: name for name in names}}
 
 
 def select_blend_weights() -> sa.Select[tuple[float, float]]:
@@ -87,7 +90,7 @@ def select_blend_weights() -> sa.Select[tuple[float, float]]:
 
 
 def select_hourly() -> sa.Select[Any]:
-    """Return the query for 24 hours per neighborhood and month, as one JSON text each.
+    """Return the query for 24 hours per neighborhood and month, as 24 JSON texts.
 
     The first three keys of an hour are those that older clients know.
     """
@@ -99,12 +102,11 @@ def select_hourly() -> sa.Select[Any]:
         "intensity", mart.intensity,
         "intensity_local", mart.intensity_local,
         "expected_reported_crimes", mart.expected_reported_crimes,
+        "forecast_month", mart.forecast_month,
         "data_source", mart.data_source,
     )  # fmt: skip
-    hours = sa.func.to_json(sa.func.list(aggregate_order_by(hour, mart.hour)))
-    return sa.select(mart.neighborhood, mart.month, sa.cast(hours, sa.String)).group_by(
-        mart.neighborhood, mart.month
-    )
+    hours = sa.func.list(aggregate_order_by(sa.cast(hour, sa.String), mart.hour))
+    return sa.select(mart.neighborhood, mart.month, hours).group_by(mart.neighborhood, mart.month)
 
 
 def select_daily() -> sa.Select[Any]:
@@ -112,7 +114,7 @@ def select_daily() -> sa.Select[Any]:
     daily = CORE_TABLES["average_daily"].c
     names = (
         "neighborhood", "month", "average_daily_crime_count", "expected_daily_crimes",
-        "expected_reported_daily_crimes", "data_source",
+        "expected_reported_daily_crimes", "forecast_month", "data_source",
     )  # fmt: skip
     place = CORE_TABLES["neighborhood"].c
     pairs = [part for name in names for part in (name, daily[name])]

@@ -1,28 +1,249 @@
 """The application over the published build. It reads; it never trains and never writes.
 
-Input: a folder of builds. Output: a Flask application: one blueprint per topic, one `CurrentBuild`.
+Input: a `Config`. Output: a Flask application: one blueprint per topic, one `CurrentBuild`, and what
+holds for every request: its id, the key, the build's headers, a 304, the count of its seconds.
 """
 
+import hashlib
+import hmac
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
-from flask import Flask
+from flask import Response, request
+from flask.sessions import NullSession, SessionInterface
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from werkzeug.http import parse_etags
 
-from serve import charts, errors, health, lookups
-from serve.current_build import EXTENSION, CurrentBuild
+from serve import charts, errors, health, lookups, openapi
+from serve.config import Config
+from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
+from serve.errors import REQUEST_ID, Problem, answer_problem
+from serve.lookups import find_quickly
+from serve.metrics import count_request
+from serve.openapi import JSON
+from serve.parameters import MAX_BODY_BYTES
 from warehouse import settings
 
-MAX_BODY_BYTES = 64 * 1024
-"""A lookup takes some 60 bytes."""
+OPEN_ENDPOINTS = {"health.livez", "health.readyz"}
+"""What needs no key."""
+
+PINNED = re.compile(r"/v1/builds/([^/]+)(/.+)")
+"""The address of something in one build: the rest is an address as it is without the build."""
+
+PIN, BEGUN = "atlshield.pin", "atlshield.begun"
+"""Where the environ of a request keeps the build that its address names, and when it began."""
+
+SECURITY_HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+CONTENT_POLICY = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+REVALIDATE, IMMUTABLE = "no-cache", "max-age=31536000, immutable"
+REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+DESCRIPTION = """Crimes to expect per neighborhood, month and hour, and what patrol fits, read from a
+published build. Every answer from a build names it in `X-Build-ID` and has an `ETag`; it may be kept,
+and asked for again with `If-None-Match`. Below `/v1/builds/{build_id}` the same addresses answer from
+that build or not at all, and never change."""
+
+log = logging.getLogger("serve.requests")
 
 
-def create_app(builds: Path | str = settings.BUILDS_DIR) -> Flask:
-    """Return the application over `builds`.
+class NoSessions(SessionInterface):
+    """No request has a session, and none is looked for."""
 
-    Raises `NoBuildError` where nothing is published, or nothing that can be served.
+    session = NullSession()
+
+    def open_session(self, app: Any, request: Any) -> NullSession:  # noqa: ANN401
+        """Return the one session, which cannot be written to."""
+        return self.session
+
+
+class Service(OpenAPI):
+    """The application, with the request cycle that this file describes."""
+
+    session_interface = NoSessions()
+
+    def __init__(self, config: Config) -> None:
+        """Open what is published and register every topic."""
+        super().__init__(
+            __name__,
+            info=Info(title="ATLShield", version=settings.VERSION, description=DESCRIPTION),
+            security_schemes={"key": {"type": "http", "scheme": "bearer"}},
+            doc_ui=False,
+            validation_error_status=400,
+            validation_error_model=Problem,
+        )
+        self.service_config = config
+        self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+        self.key_hashes = [hash_key(key) for key in config.api_keys]
+        self.code_version = hash_code()
+        self.extensions[EXTENSION] = CurrentBuild(config.builds)
+
+    def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
+        """Answer a request; every answer gets its id, and the headers of its build and of safety."""
+        begun = environ[BEGUN] = time.perf_counter()
+        asked = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = asked if REQUEST_ID_FORM.fullmatch(asked) else secrets.token_hex(8)
+        environ[REQUEST_ID] = request_id
+        status_line = ""
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:  # noqa: ANN401
+            nonlocal status_line
+            status_line = status
+            self.add_headers(environ, status, headers)
+            headers.append(("X-Request-ID", request_id))
+            return start_response(status, headers, exc_info)
+
+        if pinned := PINNED.fullmatch(environ["PATH_INFO"]):
+            environ[PIN] = pinned[1]
+            environ["SCRIPT_NAME"] += f"/v1/builds/{pinned[1]}"
+            environ["PATH_INFO"] = pinned[2]
+        body: Iterable[bytes] | None = self.answer_quickly(environ, start)
+        if body is None:
+            body = super().wsgi_app(environ, start)
+        if self.service_config.log_requests or status_line >= "400":
+            log_request(environ, int(status_line[:3]), time.perf_counter() - begun)
+        return body
+
+    def answer_quickly(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes] | None:
+        """Answer a lookup without a mistake; return nothing for any other request."""
+        build = self.extensions[EXTENSION].get()
+        if build is None or not self.is_allowed(environ) or PIN in environ:
+            return None
+        body = find_quickly(build, environ)
+        if body is None:
+            return None
+        environ[TAKEN] = build
+        if self.has_answer(environ):
+            status, headers, body = "304 NOT MODIFIED", [], b""
+        else:
+            status, headers = "200 OK", [("Content-Type", JSON), ("Content-Length", str(len(body)))]
+        start(status, headers)
+        count_request(environ["PATH_INFO"], status[:3], time.perf_counter() - environ[BEGUN])
+        return [body]
+
+    def add_headers(self, environ: dict[str, Any], status: str, headers: list[tuple[str, str]]) -> None:
+        """Add what says of which build an answer is, how long it may be kept, and what a browser may."""
+        headers += SECURITY_HEADERS
+        names = {name for name, _ in headers}
+        if "Content-Security-Policy" not in names:
+            headers.append(CONTENT_POLICY)
+        build = environ.get(TAKEN)
+        if build is None or not status.startswith(("2", "304")):
+            headers.append(("Cache-Control", "no-store"))
+            return
+        headers.append(("X-Build-ID", build.published.build_id))
+        if "Cache-Control" not in names:
+            is_pinned = PIN in environ
+            headers.append(("Cache-Control", IMMUTABLE if is_pinned else REVALIDATE))
+        if "ETag" not in names and environ["REQUEST_METHOD"] in {"GET", "HEAD"}:
+            headers.append(("ETag", self.make_etag(build)))
+
+    def make_etag(self, build: ServedBuild) -> str:
+        """Return the tag of every address's answer: it follows from the build and the code alone."""
+        return f'"{build.published.build_id}-{self.code_version}"'
+
+    def preprocess_request(self) -> Response | None:
+        """Refuse a request without a key, and one for a build that is not served."""
+        if request.endpoint not in OPEN_ENDPOINTS and not self.is_allowed(request.environ):
+            response = answer_problem(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer <key>")
+            response.headers["WWW-Authenticate"] = "Bearer"
+            return response
+        if pinned := request.environ.get(PIN):
+            return self.refuse_other_build(pinned)
+        return None
+
+    def is_allowed(self, environ: dict[str, Any]) -> bool:
+        """Return whether no key is needed, or one of them is there; its time tells nothing of them."""
+        if not self.key_hashes:
+            return True
+        scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        found = hash_key(key.strip())
+        matches = [hmac.compare_digest(found, known) for known in self.key_hashes]
+        return scheme.lower() == "bearer" and any(matches)
+
+    def refuse_other_build(self, build_id: str) -> Response | None:
+        """Return the refusal of a request for any other build than the one that is served."""
+        served = self.extensions[EXTENSION].get()
+        if request.method in {"GET", "HEAD"} and served and served.published.build_id == build_id:
+            request.environ[TAKEN] = served
+            return None
+        now = served.published.build_id if served else None
+        return answer_problem(
+            HTTPStatus.NOT_FOUND, f"build {build_id!r:.100} is not served here; served now: {now}"
+        )
+
+    def process_response(self, response: Response) -> Response:
+        """Count a request; turn an answer that the client has into a 304."""
+        rule, environ = request.url_rule, request.environ
+        if (
+            response.status_code == HTTPStatus.OK
+            and "ETag" not in response.headers
+            and environ["REQUEST_METHOD"] in {"GET", "HEAD"}
+            and self.has_answer(environ)
+        ):
+            response.close()
+            response = Response(status=HTTPStatus.NOT_MODIFIED)
+        route = rule.rule if rule else "none"
+        count_request(route, str(response.status_code), time.perf_counter() - environ[BEGUN])
+        return response
+
+    def has_answer(self, environ: dict[str, Any]) -> bool:
+        """Return whether the client says that it has the answer of the build that was taken."""
+        tags, build = environ.get("HTTP_IF_NONE_MATCH"), environ.get(TAKEN)
+        if not tags or build is None:
+            return False
+        found = parse_etags(tags)
+        return found.star_tag or found.contains_weak(self.make_etag(build)[1:-1])
+
+
+def hash_key(key: str) -> bytes:
+    """Return what is kept and compared of an API key."""
+    return hashlib.sha256(key.encode()).digest()
+
+
+def hash_code() -> str:
+    """Return what changes with this program's code: the same build then has other answers."""
+    found = hashlib.sha256(settings.VERSION.encode())
+    for room in ("serve", "warehouse"):
+        for path in sorted(Path(settings.ROOT, room).rglob("*.*")):
+            if path.suffix in {".py", ".sql", ".toml"}:
+                found.update(path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def log_request(environ: dict[str, Any], status: int, seconds: float) -> None:
+    """Log a request as one line of JSON: no address of a client, no body, no key, no query."""
+    entry = {
+        "request_id": environ[REQUEST_ID], "method": environ["REQUEST_METHOD"],
+        "path": environ["PATH_INFO"][:200], "status": status, "milliseconds": round(1000 * seconds, 1),
+    }  # fmt: skip
+    log.log(
+        logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO, json.dumps(entry)
+    )
+
+
+def create_app(config: Config | Path | str = settings.BUILDS_DIR) -> Service:
+    """Return the application over the builds of a folder, or as a `Config` says.
+
+    It answers without a build too: with 503, until there is one.
     """
-    app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.extensions[EXTENSION] = CurrentBuild(Path(builds))
-    for topic in (errors, health, lookups, charts):
+    if not isinstance(config, Config):
+        config = Config(Path(config))
+    app = Service(config)
+    for topic in (errors, openapi):
         app.register_blueprint(topic.blueprint)
+    for documented in (health, lookups, charts):
+        app.register_api(documented.blueprint)
     return app

@@ -1,7 +1,7 @@
 """The build that is served now: one object with its open engine and its prepared answers.
 
-Input: a folder of builds. Output: a `ServedBuild` per request, at most `CHECK_SECONDS` behind the
-pointer. Whatever cannot be loaded leaves the build before it served.
+Input: a folder of builds. Output: a `ServedBuild` per request, at most `CHECK_SECONDS` and the time it
+takes to open behind the pointer. Whatever cannot be loaded leaves the build before it served.
 """
 
 import logging
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import cast
 
 import sqlalchemy as sa
-from flask import current_app
+from flask import current_app, request
 
-from serve.answers import Answers, prepare_answers, try_selects
+from serve.answers import Answers, prepare_answers
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import hash_file
 from warehouse.pointer import PublishedBuild, read_pointer
@@ -27,8 +27,11 @@ EXTENSION = "current_build"
 TOPIC = "forecast to look up"
 """What a build must hold to be served, as an error says it."""
 
-CHECK_SECONDS = 1.0
-"""How often the pointer is looked at: a publish shows within this time, a request costs no more."""
+TAKEN = "atlshield.build"
+"""Where the environ of a request keeps the build that answers it."""
+
+CHECK_SECONDS = 0.5
+"""How often the pointer is looked at."""
 
 RETRY_SECONDS = 30.0
 """When a build that failed is tried again though its file is as it was: memory may have been short."""
@@ -54,55 +57,86 @@ class ServedBuild:
 
 
 class CurrentBuild:
-    """Hands out the build to serve; safe to use from several threads."""
+    """Hands out the build to serve; safe to use from several threads.
+
+    A thread of its own follows the pointer for as long as this object lives, so that no request waits
+    for a new build to open. Nothing published, or nothing that can be served, is no reason to end: what
+    comes next is served.
+    """
 
     def __init__(self, builds: Path) -> None:
-        """Open the published build. Raises `NoBuildError` where there is none that can be served."""
+        """Open the published build, where there is one that can be served."""
         self.builds = builds
         self.reload_error: str | None = None
-        self._served = open_build(builds, read_pointer(builds))
-        self._lock = threading.Lock()
-        self._checked = time.monotonic()
+        self._served: ServedBuild | None = None
         self._failed: object = None
         self._retry_at = 0.0
+        self._lock = threading.Lock()
+        self.follow()
+        stopped = threading.Event()
+        weakref.finalize(self, stopped.set)
+        threading.Thread(target=follow_pointer, args=(weakref.ref(self), stopped), daemon=True).start()
 
-    def get(self) -> ServedBuild:
-        """Return the build to serve, having followed the pointer if it moved.
-
-        One thread opens a new build; the others go on with the old one meanwhile. A build that cannot be
-        loaded is logged once and shows in `reload_error`; the old one stays.
-        """
-        now = time.monotonic()
-        if now - self._checked >= CHECK_SECONDS and self._lock.acquire(blocking=False):
-            try:
-                self._checked = now
-                self._follow(now)
-            finally:
-                self._lock.release()
+    def get(self) -> ServedBuild | None:
+        """Return the build to serve; none before there is one."""
         return self._served
 
-    def _follow(self, now: float) -> None:
-        """Serve what the pointer names; what failed is tried again when its file changes, or later."""
-        attempt = None
+    def follow(self) -> None:
+        """Serve what the pointer names now.
+
+        A build that cannot be loaded is logged once and shows in `reload_error`; the old one stays. What
+        failed is tried again when its file changes, or later.
+        """
+        with self._lock:
+            now, attempt = time.monotonic(), None
+            try:
+                published = read_pointer(self.builds)
+                attempt = published, stamp_file(self.builds / published.file)
+                if attempt == self._failed and now < self._retry_at:
+                    return
+                if self._served is None or published != self._served.published:
+                    self._served = open_build(self.builds, published)
+            except (ShieldError, OSError) as error:
+                self._failed, self._retry_at = attempt, now + RETRY_SECONDS
+                self._note_failure(str(error))
+            else:
+                self._failed = self.reload_error = None
+
+    def _note_failure(self, error: str) -> None:
+        """Keep why the published build cannot be served; log it when it is new."""
+        if error != self.reload_error:
+            goes_on = "the old one is served" if self._served else "none is served"
+            log.error("the published build cannot be loaded; %s: %s", goes_on, error)
+        self.reload_error = error
+
+
+def follow_pointer(reference: "weakref.ref[CurrentBuild]", stopped: threading.Event) -> None:
+    """Follow the pointer until nobody needs the current build any more."""
+    while not stopped.wait(CHECK_SECONDS) and (current := reference()) is not None:
         try:
-            published = read_pointer(self.builds)
-            attempt = published, stamp_file(self.builds / published.file)
-            if attempt == self._failed and now < self._retry_at:
-                return
-            if published != self._served.published:
-                self._served = open_build(self.builds, published)
-        except (ShieldError, OSError) as error:
-            self._failed, self._retry_at = attempt, now + RETRY_SECONDS
-            if str(error) != self.reload_error:
-                log.error("the published build cannot be loaded; the old one is served: %s", error)
-            self.reload_error = str(error)
-        else:
-            self._failed = self.reload_error = None
+            current.follow()
+        except Exception:  # whatever it is, the next publish must still be followed
+            log.exception("the pointer could not be followed")
+        del current
+
+
+class NotServedError(ShieldError):
+    """There is no build to answer from."""
 
 
 def take_build() -> ServedBuild:
-    """Return the build that answers the current request."""
-    return find_current_build().get()
+    """Return the build that answers the current request: the same one however often it is asked for.
+
+    Raises `NotServedError` where there is none.
+    """
+    environ = request.environ
+    served: ServedBuild | None = environ.get(TAKEN)
+    if served is None:
+        current = find_current_build()
+        served = environ[TAKEN] = current.get()
+        if served is None:
+            raise NotServedError(f"no build can be served: {current.reload_error}")
+    return served
 
 
 def find_current_build() -> CurrentBuild:
@@ -123,21 +157,6 @@ def check_file(builds: Path, published: PublishedBuild) -> None:
     """
     if hash_file(builds / published.file) != published.sha256:
         raise NoBuildError(f"{published.file} is damaged: its SHA-256 is not the one in its pointer")
-
-
-def check_build(builds: Path) -> None:
-    """Find out whether the published build can be served, and leave nothing open.
-
-    Raises `NoBuildError` where there is none, or one that is damaged or from an earlier version.
-    """
-    published = read_pointer(builds)
-    check_file(builds, published)
-    engine = open_engine(builds, published)
-    try:
-        with connect_engine(engine, published, TOPIC) as connection:
-            try_selects(connection)
-    finally:
-        engine.dispose()
 
 
 def load_build(builds: Path, published: PublishedBuild) -> ServedBuild:

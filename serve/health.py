@@ -1,38 +1,88 @@
-"""Health: whether the process answers, and which build it serves.
+"""Health: whether the process answers, which build it serves, and how it does.
 
-Input: the current build. Output: `/livez` and `/readyz`, with every field they have.
+Input: the current build, and what the application counts. Output: `/livez`, `/readyz`, `/metrics`.
 """
 
-from flask import Blueprint, Response, jsonify
+import datetime as dt
+from typing import Any
 
-from serve.current_build import find_current_build
+from flask import Response, jsonify
+from flask_openapi3.blueprint import APIBlueprint
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
 
-blueprint = Blueprint("health", __name__)
+from serve.current_build import ServedBuild, find_current_build
+from serve.metrics import BUILD_AGE, CUTOFF_AGE, REGISTRY
+from serve.openapi import answer_with
+
+blueprint = APIBlueprint("health", __name__)
+
+UNAVAILABLE = 503
 
 
-@blueprint.get("/livez")
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(BaseModel):
+    """Which build is served. `stale`: a newer one cannot be loaded; `unavailable`: there is none.
+
+    A blend weight of 0 says that the forest is silent: it was not seen to help.
+    """
+
+    status: str = Field(description="ok, stale or unavailable")
+    build_id: str | None
+    cutoff: str | None
+    source: str | None
+    is_synthetic: bool | None
+    cleaning: str | None
+    volume_blend_weight: float | None
+    patrol_blend_weight: float | None
+    reload_error: str | None = Field(description="Why the published build cannot be served.")
+
+
+@blueprint.get("/livez", responses={"200": Alive})
 def livez() -> Response:
     """Answer that the process answers."""
     return jsonify(status="ok")
 
 
-@blueprint.get("/readyz")
+@blueprint.get("/readyz", responses={"200": Ready, "503": Ready})
 def readyz() -> Response:
-    """Answer which build is served; a newer one that cannot be loaded is named.
-
-    A blend weight of 0 says that the forest is silent: it was not seen to help.
-    """
+    """Answer which build is served; a newer one that cannot be loaded is named."""
     current = find_current_build()
-    served = current.get()
-    published, weights = served.published, served.answers.blend_weights
-    return jsonify(
-        status="ok" if current.reload_error is None else "stale",
-        build_id=published.build_id,
-        cutoff=published.cutoff,
-        source=published.source,
-        is_synthetic=published.is_synthetic,
-        volume_blend_weight=weights.volume,
-        patrol_blend_weight=weights.patrol,
-        cleaning=published.cleaning,
-        reload_error=current.reload_error,
+    served, error = current.get(), current.reload_error
+    ready = Ready(
+        status="unavailable" if served is None else "ok" if error is None else "stale",
+        reload_error=error,
+        **describe_build(served),
     )
+    response = jsonify(ready.model_dump())
+    response.status_code = UNAVAILABLE if served is None else 200
+    return response
+
+
+def describe_build(served: ServedBuild | None) -> dict[str, Any]:
+    """Return the fields of a build; none of them is known without one."""
+    names = ("build_id", "cutoff", "source", "is_synthetic", "cleaning")
+    weights = ("volume", "patrol")
+    if served is None:
+        return dict.fromkeys([*names, *(f"{name}_blend_weight" for name in weights)])
+    fields = {name: getattr(served.published, name) for name in names}
+    blend = served.answers.blend_weights
+    return {**fields, **{f"{name}_blend_weight": getattr(blend, name) for name in weights}}
+
+
+@blueprint.get("/metrics", responses=answer_with("text/plain"))
+def metrics() -> Response:
+    """Answer requests, latencies, the age of the build and of its cutoff, for Prometheus."""
+    served = find_current_build().get()
+    if served is not None:
+        now = dt.datetime.now(dt.UTC)
+        created = dt.datetime.fromisoformat(served.published.created_at)
+        BUILD_AGE.set((now - created).total_seconds())
+        cutoff = dt.datetime.fromisoformat(served.published.cutoff).replace(tzinfo=dt.UTC)
+        CUTOFF_AGE.set((now - cutoff).total_seconds())
+    return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)

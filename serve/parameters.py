@@ -1,47 +1,180 @@
-"""What a request asks for, checked.
+"""What a request asks for, checked: path, query and body become pydantic models.
 
-Input: the body of a request, or a part of its path. Output: a neighborhood's own spelling, a month.
+Input: a request. Output: models, or `InvalidRequestError` naming the parameter, what was expected and
+what was found. flask-openapi3 reads the same models for the OpenAPI document.
 """
 
-from typing import Any
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar, get_type_hints
+from urllib.parse import parse_qsl
 
-from flask import request
-from werkzeug.exceptions import BadRequest
+from flask import Response, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
-from serve.answers import Answers
 from warehouse.months import MONTHS
+
+MAX_BODY_BYTES = 256 * 1024
+"""A lookup takes some 60 bytes; a request may hold two thousand."""
+
+MAX_ADDRESS_BYTES = 8 * 1024
 
 MAX_ECHO = 100
 """Characters of a wrong value that an error repeats."""
 
+EXAMPLE_NEIGHBORHOOD = "Downtown"
 
-def parse_body(answers: Answers) -> tuple[str, int]:
-    """Return neighborhood and month of a lookup's JSON body.
+Model = TypeVar("Model", bound=BaseModel)
 
-    Raises `BadRequest` naming the field, what was expected and what was found, and
-    `UnknownNeighborhoodError`.
+
+class InvalidRequestError(ValueError):
+    """A request that cannot be understood; the message names the parameter."""
+
+
+class Parameters(BaseModel):
+    """Parameters of a request: no others are taken, and none twice."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole number from `low` to `high`; 1.0 counts as 1, as some clients know only floats.
+
+    `is_text` where every number is text: in an address. Checked without Python code, as a thousand of
+    them may come at once.
+    """
+
+    low: int
+    high: int
+    is_text: bool = False
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:  # noqa: ANN401
+        """Return the check."""
+        limits: dict[str, Any] = {"ge": self.low, "le": self.high}
+        number = core_schema.union_schema(
+            [
+                core_schema.int_schema(strict=True, **limits),
+                core_schema.float_schema(strict=True, multiple_of=1, **limits),
+            ]
+        )
+        text = core_schema.chain_schema(
+            [core_schema.str_schema(pattern="^[0-9]{1,2}$"), core_schema.int_schema(**limits)]
+        )
+        return core_schema.custom_error_schema(
+            text if self.is_text else number, "whole_number",
+            custom_error_message=f"a whole number from {self.low} to {self.high}",
+        )  # fmt: skip
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> JsonSchemaValue:  # noqa: ANN401
+        """Return what the OpenAPI document says of it."""
+        return {"type": "integer", "minimum": self.low, "maximum": self.high}
+
+
+Month = Annotated[int, Whole(1, MONTHS), Field(description="Calendar month.")]
+Hour = Annotated[int, Whole(0, 23), Field(description="Clock hour that begins then, local time.")]
+TextMonth = Annotated[int, Whole(1, MONTHS, is_text=True), Field(json_schema_extra={"example": 7})]
+"""A month in an address."""
+
+Neighborhood = Annotated[
+    str, Field(min_length=1, max_length=200, description="Name, in any case.",
+               json_schema_extra={"example": EXAMPLE_NEIGHBORHOOD}),
+]  # fmt: skip
+
+
+def checked(view: Callable[..., Response]) -> Callable[..., Response]:
+    """Return a view whose `path`, `query` and `body` are read from the request and checked.
+
+    flask-openapi3 documents them by their annotations; its own reading would drop a parameter that is
+    given twice, and work out the JSON schema at every request.
+    """
+    hints = get_type_hints(view)
+    parts = [(part, hints[part], READERS[part]) for part in READERS if part in hints]
+
+    @functools.wraps(view)
+    def checked_view(**path: str) -> Response:
+        return view(**{part: read(model, path) for part, model, read in parts})
+
+    vars(checked_view)["__delay_validate_request__"] = True
+    return checked_view
+
+
+def read_path(model: type[Model], path: dict[str, str]) -> Model:
+    """Return the parameters in the address."""
+    return validate(model, path)
+
+
+def read_query(model: type[Model], _path: dict[str, str]) -> Model:
+    """Return the parameters behind the question mark."""
+    return validate(model, parse_query(request.environ["QUERY_STRING"]))
+
+
+def read_body(model: type[Model], _path: dict[str, str]) -> Model:
+    """Return the JSON body, whatever its content type."""
+    body = parse_json(request.get_data(cache=False))
+    if not isinstance(body, dict):
+        example = json.dumps(model.model_json_schema()["example"])
+        raise InvalidRequestError(f"expected a JSON object like {example}")
+    return validate(model, body)
+
+
+def parse_query(text: str) -> dict[str, str]:
+    """Return the parameters of a query. Raises `InvalidRequestError` for one that is given twice."""
+    pairs = parse_qsl(text, keep_blank_values=True)
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidRequestError(f"{find_repeat(pairs)!r:.{MAX_ECHO}} is given twice")
+    return found
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401
+    """Return what JSON says; nothing where it is none.
+
+    Raises `InvalidRequestError` for a field that is given twice.
     """
     try:
-        body: Any = request.get_json(force=True, silent=True)
-    except RecursionError:  # brackets in brackets, by the thousand
-        body = None
-    if not isinstance(body, dict):
-        raise BadRequest('expected a JSON object like {"neighborhood": "Downtown", "month": 1}')
-    for field in ("neighborhood", "month"):
-        if field not in body:
-            raise BadRequest(f"missing field {field!r}")
-    name = body["neighborhood"]
-    if not isinstance(name, str):
-        raise BadRequest(f"neighborhood: expected text, found {name!r:.{MAX_ECHO}}")
-    return answers.find_neighborhood(name), parse_month(body["month"])
+        return json.loads(body, object_pairs_hook=make_object)
+    except InvalidRequestError:
+        raise
+    except (ValueError, RecursionError):  # brackets in brackets, by the thousand
+        return None
 
 
-def parse_month(value: object) -> int:
-    """Return a month from 1 to 12; 1.0 counts as 1, as some clients know only floats.
+READERS = {"path": read_path, "query": read_query, "body": read_body}
 
-    Raises `BadRequest` for anything else.
-    """
-    months = range(1, MONTHS + 1)
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value in months:
-        return int(value)
-    raise BadRequest(f"month: expected a whole number from 1 to {MONTHS}, found {value!r:.{MAX_ECHO}}")
+
+def make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. Raises `InvalidRequestError` for a field that is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise InvalidRequestError(f"field {find_repeat(pairs)!r:.{MAX_ECHO}} is given twice")
+    return found
+
+
+def find_repeat(pairs: list[tuple[str, Any]]) -> str:
+    """Return the first name that is given more than once."""
+    names = [name for name, _ in pairs]
+    return next(name for name in names if names.count(name) > 1)
+
+
+def validate(model: type[Model], given: object) -> Model:
+    """Return a model of what was given. Raises `InvalidRequestError` for its first mistake."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidRequestError(describe(error.errors(include_url=False)[0])) from error
+
+
+def describe(mistake: ErrorDetails) -> str:
+    """Return a mistake in words: the parameter, what was expected, what was found."""
+    name = ".".join(map(str, mistake["loc"]))
+    if mistake["type"] == "missing":
+        return f"missing field {name!r:.{MAX_ECHO}}"
+    if mistake["type"] == "extra_forbidden":
+        return f"unknown parameter {name!r:.{MAX_ECHO}}"
+    expected = mistake["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return f"{name:.{MAX_ECHO}}: expected {expected}, found {mistake['input']!r:.{MAX_ECHO}}"

@@ -36,7 +36,6 @@ from etl.simulate import simulate_file
 from models.backtest import list_origins, run_backtest
 from models.forecast import make_forecast
 from models.load_panel import load_panel
-from serve.__main__ import THREADS, WORKERS
 from warehouse.build import open_build
 from warehouse.settings import ROOT
 from warehouse.stages import STAGES
@@ -120,7 +119,7 @@ def run_plain_read(raw: str, target: str) -> None:
     print(time.perf_counter() - start)
 
 
-def make_bare_app() -> Flask:
+def make_bare_app(_config: object) -> Flask:
     """Return an application with one route that answers constant bytes."""
     app = Flask(__name__)
     body = b"x" * int(os.environ["BODY_BYTES"])
@@ -177,7 +176,7 @@ def run_server(arguments: list[str], port: int, path: str, **environment: str) -
     """Run a server on the first core; yield the seconds until it answered."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-m", *arguments], cwd=ROOT, env={**os.environ, **environment},
+        [sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment},
         stderr=subprocess.DEVNULL, preexec_fn=use_core(0),
     )  # fmt: skip
     try:
@@ -199,16 +198,17 @@ def run_server(arguments: list[str], port: int, path: str, **environment: str) -
 
 def run_service(builds: Path, port: int) -> AbstractContextManager[float]:
     """Run the service as `make serve` does."""
-    return run_server(["serve", "--builds", str(builds), "--port", str(port)], port, "/readyz")
+    return run_server(["-m", "serve", "--builds", str(builds), "--port", str(port)], port, "/readyz")
 
 
 def run_bare(port: int, body_bytes: int) -> AbstractContextManager[float]:
     """Run the bare route under the same server."""
-    options = [
-        "gunicorn", "--worker-class", "gthread", "--workers", str(WORKERS), "--threads", str(THREADS),
-        "--no-control-socket", "--bind", f"127.0.0.1:{port}", "tests.benchmark:make_bare_app()",
-    ]  # fmt: skip
-    return run_server(options, port, "/bare", BODY_BYTES=str(body_bytes))
+    program = (
+        "import sys; from serve import gateway; from serve.__main__ import main; "
+        "from tests.benchmark import make_bare_app; "
+        f"gateway.create_app = make_bare_app; gateway.QUICK.add('/bare'); main(['--port', '{port}'])"
+    )
+    return run_server(["-c", program], port, "/bare", BODY_BYTES=str(body_bytes))
 
 
 def count_requests_per_second(port: int, path: str, body: bytes) -> float:

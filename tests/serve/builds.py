@@ -4,6 +4,7 @@ Input: a folder with a published build. Output: another whose build or pointer i
 """
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -96,3 +97,11 @@ def list_open_builds(builds: Path) -> list[str]:
         if path.parent == builds:
             names.append(path.name)
     return sorted(set(names))
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Return once it is so; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        time.sleep(0.02)

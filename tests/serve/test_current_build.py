@@ -4,20 +4,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import duckdb
 import pytest
 import sqlalchemy as sa
+from flask import Response
 from flask.testing import FlaskClient
 
 import refresh as refresh_module
 from refresh import Request, refresh
 from serve import current_build as current_build_module
 from serve.app import create_app
-from serve.current_build import CurrentBuild, ServedBuild, check_build, open_build
+from serve.current_build import EXTENSION, CurrentBuild, ServedBuild, open_build
 from tests.raw import write_daily
 from tests.serve.builds import (
     DAMAGES,
@@ -26,8 +29,9 @@ from tests.serve.builds import (
     flip_middle,
     list_open_builds,
     publish_changed,
+    wait_until,
 )
-from warehouse.errors import NoBuildError, ShieldError
+from warehouse.errors import ShieldError
 from warehouse.pointer import POINTER, PublishedBuild, read_pointer
 from warehouse.publish import publish_build
 from warehouse.read import CORE_TABLES
@@ -37,8 +41,8 @@ BODY = {"neighborhood": "Downtown", "month": 1}
 
 
 @pytest.fixture(autouse=True)
-def _look_at_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.0)
+def _follow_when_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 1e6)
 
 
 def replace_pointer(builds: Path, content: str) -> None:
@@ -46,6 +50,34 @@ def replace_pointer(builds: Path, content: str) -> None:
     new = builds / "new.json"
     new.write_text(content)
     new.replace(builds / POINTER)
+
+
+class FollowingClient(FlaskClient):
+    """A client before each of whose requests the pointer is followed."""
+
+    def open(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+        """Follow the pointer and ask."""
+        self.application.extensions[EXTENSION].follow()
+        return super().open(*arguments, **options)
+
+
+def follow_with_client(builds: Path) -> FlaskClient:
+    """Return a client of an application of its own."""
+    return FollowingClient(create_app(builds), Response)
+
+
+def serve_now(current: CurrentBuild) -> ServedBuild:
+    """Follow the pointer and return the build that is then served."""
+    current.follow()
+    served = current.get()
+    assert served is not None
+    return served
+
+
+def is_served(current: CurrentBuild, build_id: str) -> bool:
+    """Return whether a build is served, without following the pointer."""
+    served = current.get()
+    return served is not None and served.published.build_id == build_id
 
 
 def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
@@ -70,7 +102,7 @@ def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
 
 
 def test_new_build_is_served_without_a_restart(daily_builds: Path, tmp_path: Path) -> None:
-    client = create_app(daily_builds).test_client()
+    client = follow_with_client(daily_builds)
     old = client.get("/readyz").get_json()["build_id"]
     raw = write_daily(tmp_path / "more.csv", days=120)
     new = refresh(Request("files", daily_builds, raw=(raw,), with_backtest=False))
@@ -81,7 +113,7 @@ def test_new_build_is_served_without_a_restart(daily_builds: Path, tmp_path: Pat
 def test_old_build_is_served_while_the_pointer_leads_nowhere(
     daily_builds: Path, content: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = create_app(daily_builds).test_client()
+    client = follow_with_client(daily_builds)
     good = (daily_builds / POINTER).read_text()
     if content is None:
         (daily_builds / POINTER).unlink()
@@ -97,7 +129,7 @@ def test_old_build_is_served_while_the_pointer_leads_nowhere(
 
 
 def test_damaged_new_build_leaves_the_old_one_served(daily_builds: Path) -> None:
-    client = create_app(daily_builds).test_client()
+    client = follow_with_client(daily_builds)
     pointer = read_pointer(daily_builds)
     (daily_builds / "warehouse-z.duckdb").write_bytes(os.urandom(4096))
     text = (daily_builds / POINTER).read_text()
@@ -112,7 +144,7 @@ def test_bit_flipped_in_the_new_build_leaves_the_old_one_served(
     daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = read_pointer(daily_builds)
-    client = create_app(daily_builds).test_client()
+    client = follow_with_client(daily_builds)
 
     def flip_and_publish(builds: Path, build_id: str, partial: Path) -> PublishedBuild:
         partial.write_bytes(flip_middle(partial.read_bytes()))
@@ -126,35 +158,61 @@ def test_bit_flipped_in_the_new_build_leaves_the_old_one_served(
     assert (ready["status"], ready["build_id"]) == ("ok", old.build_id)
 
 
-def test_without_a_build_there_is_no_application(tmp_path: Path) -> None:
-    with pytest.raises(NoBuildError, match="run `make refresh` first"):
-        create_app(tmp_path)
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("start", [create_app, check_build])
-def test_damaged_build_is_refused_at_the_start_and_closed(
-    published: Path, tmp_path: Path, damage: str, start: Callable[[Path], object]
+def test_damaged_build_at_the_start_is_not_served_until_it_is_mended(
+    published: Path, tmp_path: Path, damage: str
 ) -> None:
     builds = copy_builds(published, tmp_path)
+    pointer = read_pointer(builds)
+    good, text = (builds / pointer.file).read_bytes(), (builds / POINTER).read_text()
     DAMAGES[damage](builds)
-    with pytest.raises(NoBuildError):
-        start(builds)
+    client = follow_with_client(builds)
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.get_json()["status"]) == (503, "unavailable")
+    assert ready.get_json()["build_id"] is None
+    answer = client.post("/predict_hourly_crime", json=BODY)
+    assert answer.status_code == 503
+    assert ready.get_json()["reload_error"] in answer.get_json()["error"]
+    assert client.get("/livez").status_code == 200
     assert list_open_builds(builds) == []
+    (builds / pointer.file).unlink(missing_ok=True)
+    (builds / pointer.file).write_bytes(good)
+    replace_pointer(builds, text)
+    assert client.get("/readyz").get_json()["build_id"] == pointer.build_id
+    assert client.post("/predict_hourly_crime", json=BODY).status_code == 200
 
 
-def test_check_tries_every_column_of_the_answers(published: Path, tmp_path: Path) -> None:
-    builds = copy_builds(
-        published, tmp_path, "ALTER TABLE mart_forecast_hourly DROP COLUMN suggested_patrol"
-    )
-    with pytest.raises(NoBuildError):
-        check_build(builds)
+def test_without_a_build_the_answer_says_what_to_do(tmp_path: Path) -> None:
+    answer = follow_with_client(tmp_path).get("/average_daily_crime?neighborhood=Downtown&month=1")
+    assert answer.status_code == 503
+    assert "run `make refresh` first" in answer.get_json()["detail"]
+    assert answer.headers["Retry-After"]
 
 
-def test_check_of_a_good_build_leaves_it_closed(published: Path, tmp_path: Path) -> None:
+def test_pointer_is_followed_without_a_request_while_somebody_needs_the_build(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     builds = copy_builds(published, tmp_path)
-    check_build(builds)
-    assert list_open_builds(builds) == []
+    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.01)
+    before = threading.active_count()
+    current = CurrentBuild(builds)
+    publish_changed(builds, "z")
+    wait_until(partial(is_served, current, "z"))
+    del current
+    wait_until(lambda: threading.active_count() == before)
+
+
+def test_mistake_while_following_is_logged_and_the_next_publish_followed(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    builds = copy_builds(published, tmp_path)
+    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.01)
+    current = CurrentBuild(builds)
+    monkeypatch.setattr(current_build_module, "read_pointer", lambda _: 1 / 0)
+    wait_until(lambda: "could not be followed" in caplog.text)
+    monkeypatch.setattr(current_build_module, "read_pointer", read_pointer)
+    publish_changed(builds, "z")
+    wait_until(partial(is_served, current, "z"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "no table", "no column"])
@@ -163,7 +221,7 @@ def test_new_build_that_fails_is_served_once_it_is_mended(
 ) -> None:
     builds = copy_builds(published, tmp_path)
     old = read_pointer(builds)
-    client = create_app(builds).test_client()
+    client = follow_with_client(builds)
     new = publish_changed(builds, "z")
     pointer, good = (builds / POINTER).read_text(), (builds / new.file).read_bytes()
     DAMAGES[damage](builds)
@@ -182,9 +240,9 @@ def test_file_that_is_mended_behind_the_same_pointer_is_served(published: Path, 
     path = builds / publish_changed(builds, "z").file
     good = path.read_bytes()
     damage_file(path, flip_middle(good))
-    assert current.get().published.build_id != "z"
+    assert serve_now(current).published.build_id != "z"
     damage_file(path, good)
-    assert current.get().published.build_id == "z"
+    assert serve_now(current).published.build_id == "z"
 
 
 def test_pointer_that_is_mended_before_the_same_file_is_followed(
@@ -195,9 +253,9 @@ def test_pointer_that_is_mended_before_the_same_file_is_followed(
     new = publish_changed(builds, "z")
     good = (builds / POINTER).read_text()
     replace_pointer(builds, good.replace(new.sha256, "0" * 64))
-    assert current.get().published.build_id != "z"
+    assert serve_now(current).published.build_id != "z"
     replace_pointer(builds, good)
-    assert current.get().published.build_id == "z"
+    assert serve_now(current).published.build_id == "z"
 
 
 class Reader:
@@ -223,7 +281,7 @@ def test_build_that_failed_is_not_read_again_at_every_request(
     monkeypatch.setattr(current_build_module, "open_build", reader)
     publish_changed(builds, "z")
     for _ in range(5):
-        assert current.get().published.build_id != "z"
+        assert serve_now(current).published.build_id != "z"
     assert reader.calls == 1
 
 
@@ -235,7 +293,7 @@ def test_build_that_failed_is_tried_again_after_a_while_and_each_failure_logged_
     monkeypatch.setattr(current_build_module, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(current_build_module, "open_build", Reader(["first"] * 3 + ["second"] * 2))
     publish_changed(builds, "z")
-    served = [current.get().published.build_id for _ in range(6)]
+    served = [serve_now(current).published.build_id for _ in range(6)]
     assert served.index("z") == 5
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["first", "second"]
     assert current.reload_error is None
@@ -249,17 +307,16 @@ def test_build_that_failed_is_tried_at_once_when_the_pointer_comes_back_from_ano
     monkeypatch.setattr(current_build_module, "open_build", Reader(["short of memory"]))
     publish_changed(builds, "z")
     pointer = (builds / POINTER).read_text()
-    assert current.get().published.build_id not in {"y", "z"}
+    assert serve_now(current).published.build_id not in {"y", "z"}
     publish_changed(builds, "y")
-    assert current.get().published.build_id == "y"
+    assert serve_now(current).published.build_id == "y"
     replace_pointer(builds, pointer)
-    assert current.get().published.build_id == "z"
+    assert serve_now(current).published.build_id == "z"
 
 
-def test_pointer_is_looked_at_once_a_second_and_a_failure_tried_again_after_thirty(
+def test_failure_is_tried_again_after_thirty_seconds(
     published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.undo()
     clock = SimpleNamespace(monotonic=lambda: 0.0)
     monkeypatch.setattr(current_build_module, "time", clock)
     builds = copy_builds(published, tmp_path)
@@ -267,15 +324,12 @@ def test_pointer_is_looked_at_once_a_second_and_a_failure_tried_again_after_thir
     monkeypatch.setattr(current_build_module, "open_build", reader)
     publish_changed(builds, "z")
     calls = []
-    for now in (0.9, 1.0, 1.9, 29.9, 31.0):
+    for now in (1.0, 1.9, 30.9, 31.0):
         monkeypatch.setattr(clock, "monotonic", lambda now=now: now)
-        current.get()
+        serve_now(current)
         calls.append(reader.calls)
-    assert calls == [0, 1, 1, 1, 2]
-    publish_changed(builds, "y")
-    for now, build_id in ((31.9, "z"), (32.0, "y")):
-        monkeypatch.setattr(clock, "monotonic", lambda now=now: now)
-        assert current.get().published.build_id == build_id
+    assert calls == [1, 1, 1, 2]
+    assert serve_now(current).published.build_id == "z"
 
 
 def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
@@ -284,13 +338,13 @@ def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
     builds = copy_builds(published, tmp_path)
     old = read_pointer(builds)
     current = CurrentBuild(builds)
-    held = current.get()
+    held = serve_now(current)
     new = publish_changed(builds, "z", "UPDATE average_daily SET expected_daily_crimes = 77")
-    assert current.get().published == new
+    assert serve_now(current).published == new
     assert list_open_builds(builds) == sorted([old.file, new.file])
     daily = CORE_TABLES["average_daily"].c
     select = sa.select(sa.func.max(daily.expected_daily_crimes))
-    for build, is_new in ((held, False), (current.get(), True)):
+    for build, is_new in ((held, False), (serve_now(current), True)):
         with build.engine.connect() as connection:
             assert (connection.execute(select).scalar() == 77) == is_new
         answer = json.loads(build.answers.daily["Downtown", 1])
@@ -305,7 +359,7 @@ def test_build_that_is_served_can_be_opened_by_others_wherever_it_lies(
     folder = tmp_path / "why? 100% #1"
     folder.mkdir()
     builds = copy_builds(published, folder)
-    served = CurrentBuild(builds).get()
+    served = serve_now(CurrentBuild(builds))
     with duckdb.connect(str(builds / served.published.file), read_only=True) as connection:
         assert connection.execute("SELECT build_id FROM refresh_run").fetchall() == [
             (served.published.build_id,)

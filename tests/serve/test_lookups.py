@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from flask.testing import FlaskClient
 
-from serve.answers import Answers, BlendWeights, UnknownNeighborhoodError
+from serve.answers import Answers, BlendWeights, UnknownNeighborhoodError, fold_names
 from serve.app import create_app
 from tests.serve.builds import copy_builds
 
@@ -73,6 +73,7 @@ def test_daily_lookup_has_the_table_s_number(client: FlaskClient, published: Pat
         "expected_daily_crimes": row[1],
         "expected_reported_daily_crimes": row[2],
         "is_named": True,
+        "forecast_month": "2026-12-01",
         "data_source": "simulated data",
     }
 
@@ -99,12 +100,12 @@ def test_unknown_neighborhood_offers_close_names(client: FlaskClient, path: str,
 
 @pytest.mark.parametrize("name", ["Große Straße", "GROSSE STRASSE", " große straße\n"])
 def test_name_is_found_by_its_folded_case(name: str) -> None:
-    answers = Answers({}, {}, {"grosse strasse": "Große Straße"}, BlendWeights(0, 0))
+    answers = Answers({}, {}, fold_names({"Große Straße"}), BlendWeights(0, 0))
     assert answers.find_neighborhood(name) == "Große Straße"
 
 
 def test_five_close_names_are_offered_in_their_own_spelling() -> None:
-    names = {f"home park {number}": f"Home Park {number}" for number in range(9)}
+    names = fold_names({f"Home Park {number}" for number in range(9)})
     answers = Answers({}, {}, names, BlendWeights(0, 0))
     with pytest.raises(UnknownNeighborhoodError, match=r"^Home Bark$") as caught:
         answers.find_neighborhood("Home Bark")
@@ -147,9 +148,11 @@ def test_bad_body_is_told_what_was_expected(
 
 
 def test_other_methods_and_paths_answer_in_json(client: FlaskClient) -> None:
-    for answer, code in ((client.get(HOURLY), 405), (client.get("/nowhere"), 404)):
+    for answer, code in ((client.put(HOURLY), 405), (client.get("/nowhere"), 404)):
         assert answer.status_code == code
-        assert set(answer.get_json()) == {"error"}
+        assert answer.mimetype == "application/problem+json"
+        assert answer.get_json()["status"] == code
+    assert set(client.put(HOURLY).headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
 
 
 @pytest.mark.parametrize(

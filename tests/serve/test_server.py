@@ -1,8 +1,7 @@
-"""The real server: gunicorn as `make serve` starts it."""
+"""The real server: Granian as `make serve` starts it."""
 
 import json
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -10,24 +9,24 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
-from serve.__main__ import THREADS, find_address
-from tests.serve.builds import DAMAGES, copy_builds, damage_file, publish_changed
+from serve.__main__ import find_address
+from serve.gateway import THREADS
+from tests.serve.builds import copy_builds, damage_file, publish_changed, wait_until
 from warehouse.pointer import read_pointer
 from warehouse.settings import ROOT
 
 pytestmark = pytest.mark.server
 
 Server = tuple[str, "subprocess.Popen[str]"]
-
-MAX_REFUSAL_SECONDS = 3.0
-"""Of computing: how long that takes depends on what else the machine does."""
 
 RUN = "import sys; from serve import __main__ as server; sys.exit(server.main(sys.argv[1:]))"
 """What `python -m serve` does; tests put a line before it."""
@@ -52,13 +51,13 @@ def run_server(builds: Path, *lines: str, **environment: str) -> Iterator[Server
     """Run a server that answers; stop it by SIGTERM unless it was stopped; check that it ends well."""
     address, process = start(builds, *lines, **environment)
     try:
-        wait_until_ready(address, process)
+        wait_until_answering(address, process)
         yield address, process
     finally:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0, errors
-    for bad in ("terminate called", "SIGABRT", "Traceback", "exited with code"):
+    for bad in ("terminate called", "SIGABRT", "Traceback", "Unexpected exit"):
         assert bad not in errors, errors
 
 
@@ -73,26 +72,26 @@ def address(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert not [path for path in home.rglob("*") if path.is_file() and "matplotlib" not in str(path)]
 
 
-def wait_until(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Return once it is so; fail after so many seconds."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, f"not so after {seconds} s"
-        time.sleep(0.05)
-
-
-def wait_until_ready(address: str, process: "subprocess.Popen[str]") -> None:
+def wait_until_answering(address: str, process: "subprocess.Popen[str]") -> None:
     """Return once the server answers."""
 
-    def is_ready() -> bool:
+    def is_answering() -> bool:
+        assert process.poll() is None, process.communicate()[1]
         try:
-            ask(address, "/readyz")
+            ask(address, "/livez")
         except urllib.error.URLError:
-            assert process.poll() is None, process.communicate()[1]
             return False
         return True
 
-    wait_until(is_ready)
+    wait_until(is_answering, 60)
+
+
+def is_ready(address: str) -> bool:
+    """Return whether a server has a build to serve."""
+    try:
+        return bool(json.loads(ask(address, "/readyz"))["status"] == "ok")
+    except urllib.error.HTTPError:
+        return False
 
 
 def ask(address: str, path: str, body: object = None) -> bytes:
@@ -130,74 +129,64 @@ def test_name_of_two_addresses_is_served_at_the_older_kind(monkeypatch: pytest.M
         (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 0)),
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    assert find_address("localhost", 0) == "[127.0.0.1]:0"
+    assert find_address("localhost", 0) == "127.0.0.1"
 
 
-def test_serving_without_a_build_says_so_and_fails(tmp_path: Path) -> None:
-    _, process = start(tmp_path)
-    errors = process.communicate(timeout=20)[1]
-    assert process.returncode == 1
-    assert errors.startswith("error: no published build")
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_build_at_the_start_is_one_line_and_exit_1(
-    published: Path, tmp_path: Path, damage: str
-) -> None:
-    builds = copy_builds(published, tmp_path)
-    DAMAGES[damage](builds)
-    begin = resource.getrusage(resource.RUSAGE_CHILDREN)
-    _, process = start(builds)
-    errors = process.communicate(timeout=20)[1]
-    end = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime < MAX_REFUSAL_SECONDS
-    assert process.returncode == 1
-    assert errors.startswith("error: ")
-    assert errors.count("\n") == 1, errors
+def test_server_without_a_build_serves_the_one_that_comes(published: Path, tmp_path: Path) -> None:
+    builds = tmp_path / "builds"
+    builds.mkdir()
+    with run_server(builds) as (address, _):
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            ask(address, "/readyz")
+        copytree(published, builds, symlinks=True, dirs_exist_ok=True)
+        wait_until(partial(is_ready, address))
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "message"),
+    ("line", "message"),
     [
-        (
-            "(builds / file).chmod(0o644); (builds / file).write_bytes(b'')",
-            4,
-            "error: {file} is damaged",
-        ),
-        ("server.create_app = lambda builds: 1 / 0", 3, "ZeroDivisionError"),
+        ("gateway.create_app = lambda config: 1 / 0", "ZeroDivisionError"),
+        ("gateway.create_app = lambda config: sys.exit(9)", "Unexpected exit"),
     ],
-    ids=["damaged since it was checked", "unforeseen"],
 )
 def test_worker_that_cannot_load_ends_the_server(
-    published: Path, tmp_path: Path, line: str, code: int, message: str
+    published: Path, tmp_path: Path, line: str, message: str
 ) -> None:
-    builds = copy_builds(published, tmp_path)
-    file = read_pointer(builds).file
-    _, process = start(
-        builds,
-        "from pathlib import Path",
-        "from serve import __main__ as server",
-        f"builds, file, check = Path({str(builds)!r}), {file!r}, server.release_threads",
-        "def release_threads():",
-        "    check()",
-        f"    {line}",
-        "server.release_threads = release_threads",
-    )
-    errors = process.communicate(timeout=20)[1]
-    assert process.returncode == code, errors
-    assert message.format(file=file) in errors
-    assert errors.count("Booting worker") == 1, errors
+    _, process = start(copy_builds(published, tmp_path), "import sys", "from serve import gateway", line)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1, errors
+    assert message in errors
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("ATLSHIELD_SQL", "1", "ATLSHIELD_SQL=1 needs ATLSHIELD_API_KEYS"),
+        ("ATLSHIELD_SQL", "yes", "ATLSHIELD_SQL: expected 1 or 0, found 'yes'"),
+        ("ATLSHIELD_API_KEYS", "short", "expected keys of 16 or more"),
+        ("ATLSHIELD_API_KEY", "0123456789abcdef", "did you mean ATLSHIELD_API_KEYS?"),
+    ],
+)
+def test_setting_that_is_none_is_one_line_and_exit_1(
+    tmp_path: Path, name: str, value: str, message: str
+) -> None:
+    _, process = start(tmp_path, **{name: value})
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert errors.startswith("error: ")
+    assert message in errors
+    assert errors.count("\n") == 1, errors
 
 
 SLOW_ROUTE = """
 import time
 from pathlib import Path
-from serve import __main__ as server
+from serve import gateway
 from serve.app import create_app
 from serve.current_build import take_build
 
-def create_slow(builds):
-    app = create_app(builds)
+def create_slow(config):
+    app, builds = create_app(config), config.builds
 
     @app.get("/slow")
     def slow():
@@ -209,7 +198,7 @@ def create_slow(builds):
 
     return app
 
-server.create_app = create_slow
+gateway.create_app = create_slow
 """
 
 
