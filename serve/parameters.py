@@ -6,6 +6,7 @@ what was found. flask-openapi3 reads the same models for the OpenAPI document.
 
 import functools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -27,6 +28,9 @@ MAX_ECHO = 100
 """Characters of a wrong value that an error repeats."""
 
 EXAMPLE_NEIGHBORHOOD = "Downtown"
+
+LEADING_WORDS = re.compile("^(Input should be|String should have|List should have|Value error,) ")
+"""What pydantic says before what it expects."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -176,5 +180,7 @@ def describe(mistake: ErrorDetails) -> str:
         return f"missing field {name!r:.{MAX_ECHO}}"
     if mistake["type"] == "extra_forbidden":
         return f"unknown parameter {name!r:.{MAX_ECHO}}"
-    expected = mistake["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    expected = LEADING_WORDS.sub("", mistake["msg"])
+    if mistake["type"] == "string_type":
+        expected = "text"
     return f"{name:.{MAX_ECHO}}: expected {expected}, found {mistake['input']!r:.{MAX_ECHO}}"
