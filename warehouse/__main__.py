@@ -14,10 +14,11 @@ from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import check_hash, read_lineage, roll_back, verify_build
 from warehouse.pointer import PublishedBuild, read_pointer
-from warehouse.query import CLOSED, answer, run_shell
+from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
 from warehouse.schema import TABLES
+from warehouse.sql_settings import CLOSED, lock_connection
 
 PAGES = {
     settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES),
@@ -149,12 +150,14 @@ def run_export(options: Namespace) -> None:
 def run_sql(options: Namespace) -> None:
     """Print what SQL answers."""
     with connect_published(options.builds, CLOSED) as (_, connection):
+        lock_connection(connection)
         answer(connection, options.sql, options.csv)
 
 
 def run_prompt(options: Namespace) -> None:
     """Answer SQL typed at a prompt."""
     with connect_published(options.builds, CLOSED) as (published, connection):
+        lock_connection(connection)
         print(describe(published))
         print("SHOW TABLES; lists the tables, data_dictionary describes them. Ctrl-D leaves.")
         run_shell(connection)

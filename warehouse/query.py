@@ -1,26 +1,20 @@
 """SQL for people: statements on the published build, from the command line or at a prompt.
 
-Input: a connection to a build and SQL. Output: answers on standard output. On a read-only
-connection under `CLOSED`, no statement can change the build, touch another file or load an extension.
+Input: a connection to a build, closed as `sql_settings` says, and SQL. Output: answers on standard
+output to the statements that `sql_gate` lets through.
 """
 
 import contextlib
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 
 import duckdb
 
 from warehouse.csv_lines import LINE, iterate_csv
 from warehouse.errors import ShieldError
-
-CLOSED = {
-    "enable_external_access": "false",
-    "python_enable_replacements": "false",
-}
-"""Settings for statements that nobody has checked: neither other files nor extensions, nor variables of
-this program taken for tables."""
+from warehouse.sql_gate import check_sql, split_statements
+from warehouse.sql_settings import describe_error
 
 MAX_SHOWN_ROWS = 100
 """Rows of an answer that are shown; DuckDB says below it how many there are. CSV has all of them."""
@@ -31,33 +25,19 @@ PROMPT, CONTINUED = "atlshield> ", "      ...> "
 def answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool = False) -> None:
     """Print what the one statement in `sql` answers: a table for people, or CSV with a header.
 
-    Raises `ShieldError` for any other number of statements, and with DuckDB's own words for one that is
-    wrong or not allowed. An interrupt stops the statement and is raised on.
+    Raises `ShieldError` for any other number of statements, for one that the gate refuses, and with
+    DuckDB's own words for one that is wrong. An interrupt stops the statement and is raised on.
     """
-    statements = split_statements(sql)
-    if len(statements) != 1:
-        raise ShieldError(f"expected one SQL statement, found {len(statements)}")
+    check_sql(connection, sql, free_pivot=True)
     # In a thread of its own: while DuckDB works in this one, Python would not hear of an interrupt.
     with ThreadPoolExecutor(max_workers=1) as pool:
         try:
-            pool.submit(print_answer, connection, statements[0], as_csv).result()
+            pool.submit(print_answer, connection, sql, as_csv).result()
         except duckdb.Error as error:
-            raise ShieldError(str(error)) from error
+            raise ShieldError(describe_error(error)) from error
         except KeyboardInterrupt:
             connection.interrupt()
             raise
-
-
-def split_statements(sql: str) -> list[str]:
-    """Return the statements that semicolons divide; those in texts, names and comments do not.
-
-    A text that does not end hides what follows it from DuckDB's tokenizer: it is part of its statement.
-    """
-    data = sql.encode()  # the tokenizer counts bytes
-    cuts = (place for place, _ in duckdb.tokenize(sql) if data[place : place + 1] == b";")
-    pieces = (data[start + 1 : end] for start, end in pairwise([-1, *cuts, len(data)]))
-    texts = [piece.decode() for piece in pieces]
-    return [text for text in texts if duckdb.tokenize(text)]
 
 
 def print_answer(connection: duckdb.DuckDBPyConnection, sql: str, as_csv: bool) -> None:
