@@ -12,8 +12,9 @@ import threading
 from pathlib import Path
 
 from warehouse.errors import ShieldError
+from warehouse.json_answer import MAX_BYTES
 from warehouse.settings import ROOT
-from warehouse.sql_child import CPU_SECONDS, MAX_BYTES, SAID, WALL_SECONDS
+from warehouse.sql_child import CPU_SECONDS, SAID, WALL_SECONDS
 
 COMMAND = (sys.executable, "-B", "-s", "-m", "warehouse.sql_child")
 
@@ -36,7 +37,7 @@ class StatementError(ShieldError):
 
 
 def run_statement(path: Path, build_id: str, sql: str) -> bytes:
-    """Return the JSON answer (`sql_child.run_sql`) to a statement on the build in `path`.
+    """Return the JSON answer (`json_answer`) to a statement on the build in `path`.
 
     Raises `StatementError`.
     """
