@@ -17,6 +17,7 @@ from granian.log import LogLevels
 from granian.server import Server
 
 from serve.config import Config, read_config
+from serve.log import LOGGING
 from warehouse import settings
 from warehouse.command import CommandParser, count_between, parse_path, parse_text, run_command
 from warehouse.errors import ShieldError
@@ -53,7 +54,7 @@ def serve(builds: Path, host: str, port: int) -> None:
     server = Server(
         "serve.gateway", address, port,
         interface=Interfaces.RSGI, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
-        backpressure=MAX_CONNECTIONS, log_level=LogLevels.warning,
+        backpressure=MAX_CONNECTIONS, log_level=LogLevels.warning, log_dictconfig=LOGGING,
         http1_settings=HTTP1Settings(1000 * HEAD_SECONDS, max_buffer_size=MAX_HEAD_BYTES),
         workers_kill_timeout=STOP_SECONDS,
     )  # fmt: skip

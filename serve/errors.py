@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from serve.answers import UnknownNeighborhoodError
 from serve.current_build import NotServedError
+from serve.log import FIELDS
 from serve.parameters import MAX_ECHO, InvalidRequestError
 
 PROBLEM_JSON = "application/problem+json"
@@ -95,6 +96,7 @@ def http_error(error: HTTPException) -> Response:
 @blueprint.app_errorhandler(Exception)
 def unforeseen_error(error: Exception) -> Response:
     """Log a mistake of this program with its traceback; tell the client only where to look."""
-    log.error("unforeseen error at %s", request.path, exc_info=error)
+    fields = {"request_id": request.environ[REQUEST_ID]}
+    log.error("unforeseen error", exc_info=error, extra={FIELDS: fields})
     detail = "the service made a mistake; its log has it under the request id"
     return answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
