@@ -21,7 +21,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.http import parse_etags
 
-from serve import charts, errors, health, lookups, openapi
+from serve import charts, errors, health, lookups, openapi, queries, sql
 from serve.config import Config
 from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
 from serve.errors import REQUEST_ID, Problem, answer_problem
@@ -243,6 +243,6 @@ def create_app(config: Config | Path | str = settings.BUILDS_DIR) -> Service:
     app = Service(config)
     for topic in (errors, openapi):
         app.register_blueprint(topic.blueprint)
-    for documented in (health, lookups, charts):
+    for documented in (health, lookups, charts, queries, sql):
         app.register_api(documented.blueprint)
     return app

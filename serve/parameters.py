@@ -67,7 +67,7 @@ class Whole:
             ]
         )
         text = core_schema.chain_schema(
-            [core_schema.str_schema(pattern="^[0-9]{1,2}$"), core_schema.int_schema(**limits)]
+            [core_schema.str_schema(pattern="^[0-9]{1,9}$"), core_schema.int_schema(**limits)]
         )
         return core_schema.custom_error_schema(
             text if self.is_text else number, "whole_number",

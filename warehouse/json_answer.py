@@ -26,17 +26,22 @@ class Cursor(Protocol):
     def description(self) -> Any:  # noqa: ANN401  # name and type of each column first
         """The columns."""
 
-    def fetchmany(self, size: int, /) -> list[Any]:
-        """Return the next rows."""
+    def fetchmany(self, size: int, /) -> Sequence[Any]:
+        """Return the next rows; none at the end."""
 
 
 def render_answer(build_id: str, cursor: Cursor, max_rows: int = MAX_ROWS) -> bytes:
     """Return the JSON of what the cursor still holds."""
     columns = [{"name": name, "type": str(kind)} for name, kind, *_ in cursor.description]
-    batches = iter(lambda: cursor.fetchmany(ROWS_PER_FETCH), [])
-    rows, is_truncated = collect_rows((row for batch in batches for row in batch), max_rows)
+    rows, is_truncated = collect_rows(iterate_rows(cursor), max_rows)
     head = json.dumps({"build_id": build_id, "columns": columns, "truncated": is_truncated})
     return b'%b, "rows": [%b]}\n' % (head[:-1].encode(), b",\n".join(rows))
+
+
+def iterate_rows(cursor: Cursor) -> Iterator[Any]:
+    """Yield the rows of a cursor."""
+    while batch := cursor.fetchmany(ROWS_PER_FETCH):
+        yield from batch
 
 
 def collect_rows(found: Iterator[Sequence[object]], max_rows: int) -> tuple[list[bytes], bool]:

@@ -1,0 +1,102 @@
+"""SQL over HTTP, for those who have a key, where it is switched on: `POST /v1/sql`.
+
+Input: a statement. Output: its answer as JSON. Nothing of it runs in this process
+(`warehouse.sql_runner`); here is only who may ask, and how many at once.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any, cast
+
+from flask import Response, current_app, request
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import BaseModel, ConfigDict, Field
+
+from serve.config import Config
+from serve.current_build import find_current_build, take_build
+from serve.errors import answer_problem
+from serve.openapi import JSON, answer_with
+from serve.parameters import checked
+from warehouse.sql_gate import MAX_SQL_BYTES
+from warehouse.sql_runner import StatementError, run_statement
+
+MAX_TOGETHER = 2
+"""Statements at once, of all keys: half of the threads that answer requests wait for them at most."""
+
+SWITCHED_OFF = "SQL is switched off here: ATLSHIELD_SQL=1 and ATLSHIELD_API_KEYS switch it on"
+
+blueprint = APIBlueprint("sql", __name__)
+
+
+class Statement(BaseModel):
+    """One SELECT on the published tables; `/v1/tables` lists them."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"sql": "SELECT zone, count(*) AS n FROM incident GROUP BY ALL ORDER BY ALL"}
+        }
+    )
+    sql: str = Field(min_length=1, max_length=MAX_SQL_BYTES)
+
+
+class AnswerColumn(BaseModel):
+    """A column of an answer."""
+
+    name: str
+    type: str = Field(description="DuckDB's type.")
+
+
+class RowsAnswer(BaseModel):
+    """Rows of a build. Dates and times are ISO texts; what is no number is null."""
+
+    build_id: str
+    columns: list[AnswerColumn]
+    truncated: bool = Field(description="Whether there are more rows than an answer may hold.")
+    rows: list[list[Any]]
+
+
+class Turns:
+    """Who runs a statement now: one for each key, and a few in all."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.lock = threading.Lock()
+        self.busy: set[str] = set()
+
+    @contextmanager
+    def take(self, key: str) -> Iterator[bool]:
+        """Yield whether it is the key's turn; if so, it is until the end of the block."""
+        with self.lock:
+            is_free = key not in self.busy and len(self.busy) < MAX_TOGETHER
+            if is_free:
+                self.busy.add(key)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                self.busy.discard(key)
+
+
+TURNS = Turns()
+
+
+@blueprint.post("/v1/sql", responses=answer_with(RowsAnswer, 403, 429))
+@checked
+def answer_sql(body: Statement) -> Response:
+    """Answer one SELECT, where SQL is switched on; it may use listed functions, 256 MiB and 5 s."""
+    config = cast("Config", vars(current_app)["service_config"])
+    if not config.sql:
+        return answer_problem(HTTPStatus.FORBIDDEN, SWITCHED_OFF)
+    published = take_build().published
+    key = request.headers.get("Authorization", "").partition(" ")[2].strip()
+    with TURNS.take(key) as is_free:
+        if not is_free:
+            detail = f"expected one statement at a time of a key, and {MAX_TOGETHER} of all: wait"
+            return answer_problem(HTTPStatus.TOO_MANY_REQUESTS, detail)
+        path = find_current_build().builds / published.file
+        try:
+            return Response(run_statement(path, published.build_id, body.sql), mimetype=JSON)
+        except StatementError as error:
+            return answer_problem(HTTPStatus.BAD_REQUEST, f"sql: {error}")
