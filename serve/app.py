@@ -190,7 +190,6 @@ class Service(OpenAPI):
         if (
             response.status_code == HTTPStatus.OK
             and "ETag" not in response.headers
-            and environ["REQUEST_METHOD"] in {"GET", "HEAD"}
             and self.has_answer(environ)
         ):
             response.close()
@@ -202,7 +201,7 @@ class Service(OpenAPI):
     def has_answer(self, environ: dict[str, Any]) -> bool:
         """Return whether the client says that it has the answer of the build that was taken."""
         tags, build = environ.get("HTTP_IF_NONE_MATCH"), environ.get(TAKEN)
-        if not tags or build is None:
+        if not tags or build is None or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return False
         found = parse_etags(tags)
         return found.star_tag or found.contains_weak(self.make_etag(build)[1:-1])

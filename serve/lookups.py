@@ -176,12 +176,45 @@ def find_result(answers: Answers, lookup: Lookup) -> bytes:
     return answers.hours[key][int(lookup["hour"])] if "hour" in lookup else answers.daily[key]
 
 
-QUICK: dict[tuple[str, str], tuple[type[Any], Callable[[ServedBuild, Any], bytes]]] = {
-    ("POST", "/predict_hourly_crime"): (LookupBody, find_hours),
-    ("GET", "/predict_hourly_crime"): (LookupQuery, find_hours),
-    ("POST", "/average_daily_crime"): (LookupBody, find_day),
-    ("GET", "/average_daily_crime"): (LookupQuery, find_day),
-    ("POST", "/v1/lookups"): (Lookups, find_many),
+def read_address(environ: dict[str, Any]) -> LookupQuery:
+    """Return the lookup that an address holds."""
+    return LookupQuery.model_validate(parse_query(environ["QUERY_STRING"]))
+
+
+def read_one(environ: dict[str, Any]) -> LookupBody:
+    """Return the lookup that a body holds."""
+    return LookupBody.model_validate(parse_json(peek_body(environ)))
+
+
+def read_many(environ: dict[str, Any]) -> Lookups:
+    """Return the lookups that a body holds.
+
+    Raises `InvalidRequestError` where there are more colons than fields: then a field is given twice,
+    unless a name holds a colon.
+    """
+    body = peek_body(environ)
+    asked = Lookups.model_validate_json(body)
+    if body.count(b":") != 1 + sum(map(len, asked.lookups)):
+        raise InvalidRequestError("not surely without repeated fields")
+    return asked
+
+
+def peek_body(environ: dict[str, Any]) -> bytes:
+    """Return a body that can be read again. Raises `InvalidRequestError` for one that is too long."""
+    stream = environ["wsgi.input"]
+    if not isinstance(stream, io.BytesIO) or len(body := stream.getvalue()) > MAX_BODY_BYTES:
+        raise InvalidRequestError("not a body in memory")
+    return body
+
+
+QUICK: dict[
+    tuple[str, str], tuple[Callable[[dict[str, Any]], Any], Callable[[ServedBuild, Any], bytes]]
+] = {
+    ("POST", "/predict_hourly_crime"): (read_one, find_hours),
+    ("GET", "/predict_hourly_crime"): (read_address, find_hours),
+    ("POST", "/average_daily_crime"): (read_one, find_day),
+    ("GET", "/average_daily_crime"): (read_address, find_day),
+    ("POST", "/v1/lookups"): (read_many, find_many),
 }
 
 
@@ -194,17 +227,8 @@ def find_quickly(build: ServedBuild, environ: dict[str, Any]) -> bytes | None:
     route = QUICK.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))
     if route is None:
         return None
-    model, find = route
+    read, find = route
     try:
-        if environ["REQUEST_METHOD"] == "GET":
-            given = parse_query(environ["QUERY_STRING"])
-        elif (
-            isinstance(stream := environ["wsgi.input"], io.BytesIO)
-            and len(body := stream.getvalue()) <= MAX_BODY_BYTES
-        ):
-            given = parse_json(body)
-        else:
-            return None
-        return find(build, model.model_validate(given))
+        return find(build, read(environ))
     except (InvalidRequestError, UnknownNeighborhoodError, ValidationError):
         return None
