@@ -21,7 +21,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.http import parse_etags
 
-from serve import charts, errors, health, lookups, openapi, queries, sql
+from serve import builds, charts, errors, health, lookups, openapi, queries, sql, tables
 from serve.config import Config
 from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
 from serve.errors import REQUEST_ID, Problem, answer_problem
@@ -141,7 +141,8 @@ class Service(OpenAPI):
             headers.append(CONTENT_POLICY)
         build = environ.get(TAKEN)
         if build is None or not status.startswith(("2", "304")):
-            headers.append(("Cache-Control", "no-store"))
+            if "Cache-Control" not in names:
+                headers.append(("Cache-Control", "no-store"))
             return
         headers.append(("X-Build-ID", build.published.build_id))
         if "Cache-Control" not in names:
@@ -242,6 +243,6 @@ def create_app(config: Config | Path | str = settings.BUILDS_DIR) -> Service:
     app = Service(config)
     for topic in (errors, openapi):
         app.register_blueprint(topic.blueprint)
-    for documented in (health, lookups, charts, queries, sql):
+    for documented in (health, lookups, charts, tables, builds, queries, sql):
         app.register_api(documented.blueprint)
     return app

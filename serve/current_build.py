@@ -19,7 +19,7 @@ from serve.answers import Answers, prepare_answers
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import hash_file
 from warehouse.pointer import PublishedBuild, read_pointer
-from warehouse.read import connect_engine, open_engine
+from warehouse.read import connect_engine, limit_resources, open_engine
 
 EXTENSION = "current_build"
 """Where an application keeps its `CurrentBuild`."""
@@ -167,7 +167,8 @@ def load_build(builds: Path, published: PublishedBuild) -> ServedBuild:
             answers = prepare_answers(connection)
     finally:
         engine.dispose()  # only a database that is closed gives back what it took to write the JSON
-    with connect_engine(engine, published, TOPIC):  # stays open in the engine's pool
+    with connect_engine(engine, published, TOPIC) as connection:  # stays open in the engine's pool
+        limit_resources(connection)
         return ServedBuild(published, engine, answers)
 
 

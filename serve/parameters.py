@@ -44,6 +44,11 @@ class Parameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @classmethod
+    def split_query(cls, text: str) -> dict[str, Any]:
+        """Return the parameters of a query. Raises `InvalidRequestError` for one that is given twice."""
+        return parse_query(text)
+
 
 @dataclass(frozen=True)
 class Whole:
@@ -112,9 +117,9 @@ def read_path(model: type[Model], path: dict[str, str]) -> Model:
     return validate(model, path)
 
 
-def read_query(model: type[Model], _path: dict[str, str]) -> Model:
+def read_query(model: type[Parameters], _path: dict[str, str]) -> Parameters:
     """Return the parameters behind the question mark."""
-    return validate(model, parse_query(request.environ["QUERY_STRING"]))
+    return validate(model, model.split_query(request.environ["QUERY_STRING"]))
 
 
 def read_body(model: type[Model], _path: dict[str, str]) -> Model:

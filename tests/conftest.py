@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from threadpoolctl import threadpool_limits
 
@@ -14,8 +13,9 @@ from etl.city import City, load_city
 from etl.clean import clean_files
 from models import backtest_ledger
 from refresh import Request, refresh
-from serve.app import create_app
+from serve.app import Service, create_app
 from tests.raw import write_daily
+from tests.serve.client import make_client
 from warehouse import settings
 from warehouse.build import Build, open_build
 
@@ -80,7 +80,7 @@ def clean(tmp_path: Path, city: City) -> Iterator[CleanFiles]:
 
 
 @pytest.fixture(scope="session")
-def app(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def app(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """The application over a copy of the simulated build.
 
     It keeps its file open, and DuckDB lets nobody open it in another configuration meanwhile.
@@ -91,6 +91,6 @@ def app(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 
 @pytest.fixture
-def client(app: Flask) -> FlaskClient:
+def client(app: Service) -> FlaskClient:
     """A client of the application."""
-    return app.test_client()
+    return make_client(app)

@@ -5,6 +5,8 @@ read-only, and one `sqlalchemy.Table` per declared table (made from the declarat
 reflected). A finished build is opened here and nowhere else.
 """
 
+import secrets
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -63,6 +65,21 @@ def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
         poolclass=sa.QueuePool,
         creator=lambda: ConnectionWrapper(duckdb.connect(path, read_only=True)),
     )
+
+
+def limit_resources(connection: sa.Connection) -> None:
+    """Let the engine behind a connection use one thread and little memory: a large sort goes to files.
+
+    They lie in the system's folder of temporary files, in one DuckDB makes and removes. As options of
+    `open_engine`, these would keep all others in the process from the same build.
+    """
+    spill = Path(tempfile.gettempdir(), f"atlshield-{secrets.token_hex(8)}")
+    for name, value in (
+        ("threads", "1"),
+        ("memory_limit", "'64MB'"),
+        ("temp_directory", quote_text(str(spill))),
+    ):
+        connection.exec_driver_sql(f"SET {name} = {value}")
 
 
 @contextmanager

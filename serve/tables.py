@@ -1,0 +1,259 @@
+"""Tables over HTTP: what there is, and their rows as JSON, CSV and Parquet.
+
+Input: a table, filters, an order, a page. Output: pages of JSON; CSV that is sent while it is read, with
+the bytes of an export; the Parquet of a whole table.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from typing import Any, BinaryIO
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.wsgi import wrap_file
+
+from serve.current_build import ServedBuild, take_build
+from serve.openapi import JSON, answer_with
+from serve.parameters import MAX_ECHO, Parameters, checked
+from serve.row_filters import offer
+from serve.row_request import DEFAULT_LIMIT, PageQuery, RowRequest, parse_request
+from warehouse.csv_lines import LINE, iterate_csv
+from warehouse.parquet import spool_parquet
+from warehouse.read import CORE_TABLES, connect_engine
+from warehouse.schema import TABLES
+from warehouse.table import Table
+
+MAX_HEAVY = 3
+"""Whole tables that may be under way at a time; who asks for one more is told to come back."""
+
+PART_BYTES = 256 * 1024
+NAMES = {table.name: table for table in TABLES}
+LIMIT_HEADER = "X-Row-Limit"
+
+heavy = threading.BoundedSemaphore(MAX_HEAVY)
+blueprint = APIBlueprint("tables", __name__, url_prefix="/v1/tables")
+
+
+class TablePath(Parameters):
+    """A table in an address."""
+
+    table: str = Field(json_schema_extra={"enum": list(NAMES), "example": "average_daily"})
+
+
+class ColumnFacts(BaseModel):
+    """A column. `type` is DuckDB's: in JSON dates and times are ISO text."""
+
+    name: str
+    type: str
+    unit: str | None
+    label: str = Field(description="Caption for people.")
+    description: str
+    nullable: bool
+    minimum: float | None
+    maximum: float | None
+    allowed: list[str] = Field(description="The values it may take; none where that is open.")
+    references: str | None = Field(description="Table and column whose values it takes.")
+
+
+class TableFacts(BaseModel):
+    """A table of the build."""
+
+    name: str
+    description: str
+    grain: str = Field(description="What a row is.")
+    key: list[str]
+    rows: int
+    columns: list[ColumnFacts]
+
+
+class TablesAnswer(BaseModel):
+    """Every table that can be asked for."""
+
+    build_id: str
+    tables: list[TableFacts]
+
+
+class RowsAnswer(BaseModel):
+    """A page of rows, each with its columns by name: they stay right whatever `_columns` asks for."""
+
+    table: str
+    build_id: str
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    limit: int = Field(description="Rows that this page could hold.")
+    truncated: bool = Field(description="Whether more rows follow.")
+    next: str | None = Field(description="What `_next` is for the page behind this one.")
+    next_url: str | None
+    count: int | None = Field(description="Rows of all pages, where `_count` asks for them.")
+
+
+@blueprint.get("", responses=answer_with(TablesAnswer))
+@checked
+def list_tables() -> Response:
+    """Answer which tables there are, with all their columns."""
+    build = take_build()
+    counts = [
+        sa.select(sa.literal(name), sa.func.count()).select_from(core)
+        for name, core in CORE_TABLES.items()
+    ]
+    with connect(build) as connection:
+        rows = {name: count for name, count in connection.execute(sa.union_all(*counts))}
+    tables = [describe_table(table, rows[table.name]) for table in TABLES]
+    return send_json(TablesAnswer(build_id=build.published.build_id, tables=tables).model_dump())
+
+
+@blueprint.get("/<table>", responses=answer_with(RowsAnswer))
+@blueprint.get("/<table>.json", responses=answer_with(RowsAnswer))
+@checked
+def get_rows(path: TablePath, query: PageQuery) -> Response:
+    """Answer a page of rows. Other parameters are filters: `column=value` or `column__operator=value`.
+
+    Operators: not, gt, gte, lt, lte, in, notin, contains, startswith, isnull, notnull. Several must all
+    hold; only those of lists may be repeated.
+    """
+    build, asked = take_request(path, query)
+    limit = asked.limit or DEFAULT_LIMIT
+    with connect(build) as connection:
+        page = connection.execute(asked.select_page(limit)).mappings().fetchall()
+        count = connection.execute(asked.count_rows()).scalar() if query.count else None
+    names = [column.name for column in asked.columns]
+    token = asked.render_token(page[limit - 1]) if len(page) > limit else None
+    answer = {
+        "table": path.table,
+        "build_id": build.published.build_id,
+        "columns": names,
+        "rows": [{name: row[name] for name in names} for row in page[:limit]],
+        "limit": limit,
+        "truncated": token is not None,
+        "next": token,
+        "next_url": link_next(token),
+        "count": count,
+    }
+    return tell_limit(send_json(answer), limit, token)
+
+
+@blueprint.get("/<table>.csv", responses=answer_with("text/csv"))
+@checked
+def get_csv(path: TablePath, query: PageQuery) -> Response:
+    """Answer rows as CSV: all that the filters find, or a page where `_limit` is given.
+
+    Without an order or a page they come as they are stored: the bytes of an export.
+    """
+    build, asked = take_request(path, query)
+    with ExitStack() as stack:
+        stack.enter_context(limit_heavy())
+        connection = stack.enter_context(connect(build))
+        token = find_next(connection, asked) if asked.limit else None
+        line = sa.literal_column(LINE, sa.String).label("line")
+        lines = sa.select(line).select_from(asked.select_rows().subquery())
+        chunks = iterate_csv([c.name for c in asked.columns], connection.execute(lines))
+        first = [next(chunks), next(chunks, b"")]  # what cannot be read fails here, not behind a 200
+        response = Response(chain(first, chunks), mimetype="text/csv")
+        response.call_on_close(stack.pop_all().close)
+    return tell_limit(name_file(response, f"{path.table}.csv"), asked.limit, token)
+
+
+@blueprint.get("/<table>.parquet", responses=answer_with("application/vnd.apache.parquet"))
+@checked
+def get_parquet(path: TablePath, query: Parameters) -> Response:
+    """Answer a whole table as Parquet."""
+    build = take_build()
+    with limit_heavy(), connect(build) as connection:
+        stream = spool_parquet(connection, find_table(path.table))
+    response = send_file(stream, "application/vnd.apache.parquet")
+    return name_file(response, f"{path.table}.parquet")
+
+
+def find_table(name: str) -> Table:
+    """Return a table by its name. Raises `NotFound` offering close ones."""
+    if name not in NAMES:
+        raise NotFound(f"unknown table {name!r:.{MAX_ECHO}}{offer(name, list(NAMES))}")
+    return NAMES[name]
+
+
+def take_request(path: TablePath, query: PageQuery) -> tuple[ServedBuild, RowRequest]:
+    """Return the build that answers and what it is asked for."""
+    table, build = find_table(path.table), take_build()
+    return build, parse_request(table, build.published.build_id, query)
+
+
+@contextmanager
+def connect(build: ServedBuild) -> Iterator[sa.Connection]:
+    """Connect to a build for its tables."""
+    with connect_engine(build.engine, build.published, "such table") as connection:
+        yield connection
+
+
+@contextmanager
+def limit_heavy() -> Iterator[None]:
+    """Do what takes seconds while few others do. Raises `ServiceUnavailable`."""
+    if not heavy.acquire(blocking=False):
+        raise ServiceUnavailable(f"{MAX_HEAVY} whole tables are under way: ask again, or for a page")
+    try:
+        yield
+    finally:
+        heavy.release()
+
+
+def find_next(connection: sa.Connection, asked: RowRequest) -> str | None:
+    """Return the token of the page behind this one, none where it is the last."""
+    limit = asked.limit or 0
+    page = connection.execute(asked.select_page(limit)).mappings().fetchall()
+    return asked.render_token(page[limit - 1]) if len(page) > limit else None
+
+
+def link_next(token: str | None) -> str | None:
+    """Return the address of the next page: this one's, with its token."""
+    if token is None:
+        return None
+    others = [(name, text) for name, text in request.args.items(multi=True) if name != "_next"]
+    return f"{request.script_root}{request.path}?{urlencode([*others, ('_next', token)])}"
+
+
+def tell_limit(response: Response, limit: int | None, token: str | None) -> Response:
+    """Say in headers how many rows an answer could hold and where the next are (RFC 8288)."""
+    if limit:
+        response.headers[LIMIT_HEADER] = str(limit)
+    if token:
+        response.headers["Link"] = f'<{link_next(token)}>; rel="next"'
+    return response
+
+
+def name_file(response: Response, name: str) -> Response:
+    """Name the file as which a browser keeps an answer."""
+    response.headers["Content-Disposition"] = f"attachment; filename={name}"
+    return response
+
+
+def send_json(answer: dict[str, Any]) -> Response:
+    """Answer JSON; dates and times are ISO text."""
+    return Response(to_json(answer), mimetype=JSON)
+
+
+def send_file(stream: BinaryIO, mimetype: str) -> Response:
+    """Answer an open file, which is closed behind it."""
+    body = wrap_file(request.environ, stream, PART_BYTES)
+    response = Response(body, mimetype=mimetype, direct_passthrough=True)
+    response.content_length = os.fstat(stream.fileno()).st_size
+    return response
+
+
+def describe_table(table: Table, rows: int) -> TableFacts:
+    """Return what is declared of a table."""
+    columns = [ColumnFacts.model_validate(column, from_attributes=True) for column in table.columns]
+    return TableFacts(
+        name=table.name,
+        description=table.description,
+        grain=table.full_grain,
+        key=list(table.key),
+        rows=rows,
+        columns=columns,
+    )
