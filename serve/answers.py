@@ -70,7 +70,7 @@ def fold(name: str) -> str:
 def prepare_answers(connection: sa.Connection) -> Answers:
     """Return every answer of the build behind the connection."""
     hourly, daily = connection.execute(select_hourly()), connection.execute(select_daily())
-    hours = {(name, month): tuple(map(str.encode, texts)) for name, month, texts in hourly}
+    hours = {(name, month): tuple(text.encode().split(b"\n")) for name, month, text in hourly}
     days = {(name, month): text.encode() for name, month, text in daily}
     weights = BlendWeights(*connection.execute(select_blend_weights()).one())
     return Answers(hours, days, fold_names({name for name, _ in hours}), weights)
@@ -90,7 +90,7 @@ def select_blend_weights() -> sa.Select[tuple[float, float]]:
 
 
 def select_hourly() -> sa.Select[Any]:
-    """Return the query for 24 hours per neighborhood and month, as 24 JSON texts.
+    """Return the query for 24 hours per neighborhood and month, as 24 lines of JSON.
 
     The first three keys of an hour are those that older clients know.
     """
@@ -105,7 +105,8 @@ def select_hourly() -> sa.Select[Any]:
         "forecast_month", mart.forecast_month,
         "data_source", mart.data_source,
     )  # fmt: skip
-    hours = sa.func.list(aggregate_order_by(sa.cast(hour, sa.String), mart.hour))
+    line = sa.cast(hour, sa.String)  # JSON holds no line break
+    hours = sa.func.string_agg(line, aggregate_order_by(sa.literal_column("'\n'"), mart.hour))
     return sa.select(mart.neighborhood, mart.month, hours).group_by(mart.neighborhood, mart.month)
 
 

@@ -10,24 +10,18 @@ import json
 import os
 import re
 import resource
-import selectors
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-from flask import Flask, Response
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from etl.city import load_city
@@ -36,6 +30,8 @@ from etl.simulate import simulate_file
 from models.backtest import list_origins, run_backtest
 from models.forecast import make_forecast
 from models.load_panel import load_panel
+from tests.benchmark_service import bench_service
+from tests.load import use_core
 from warehouse.build import open_build
 from warehouse.settings import ROOT
 from warehouse.stages import STAGES
@@ -50,11 +46,8 @@ LARGE_INCIDENTS = 10_100_000
 LARGE_PARTS = 10
 
 ROUNDS = 3
-REQUESTS = 6_000
-CONNECTIONS = 16
 PUBLISH_STAGES = [stage.name for stage in STAGES][-3:]
 """Guards and changes; audit; read-back, hash, sync and pointer."""
-START_ROUNDS = 5
 
 FIRST_VERSION_CELLS = """
 SELECT dense_rank() OVER (ORDER BY neighborhood), month(occurred_at), hour(occurred_at), count(*),
@@ -119,23 +112,6 @@ def run_plain_read(raw: str, target: str) -> None:
     print(time.perf_counter() - start)
 
 
-def make_bare_app(_config: object) -> Flask:
-    """Return an application with one route that answers constant bytes."""
-    app = Flask(__name__)
-    body = b"x" * int(os.environ["BODY_BYTES"])
-
-    @app.post("/bare")
-    def bare() -> Response:
-        return Response(body, mimetype="application/json")
-
-    return app
-
-
-def use_core(core: int) -> Callable[[], None]:
-    """Return what a child process calls to stay on one core."""
-    return lambda: os.sched_setaffinity(0, {core})
-
-
 def run_refresh(raw: Path, builds: Path) -> Measure:
     """Run one refresh without backtest on one core, as a whole process."""
     command = [
@@ -162,93 +138,6 @@ def run_alone(function: Callable[..., None], *arguments: object) -> Any:  # noqa
         cwd=ROOT, capture_output=True, text=True, check=True, preexec_fn=use_core(0),
     )  # fmt: skip
     return json.loads(done.stdout)
-
-
-def find_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-@contextmanager
-def run_server(arguments: list[str], port: int, path: str, **environment: str) -> Iterator[float]:
-    """Run a server on the first core; yield the seconds until it answered."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env={**os.environ, **environment},
-        stderr=subprocess.DEVNULL, preexec_fn=use_core(0),
-    )  # fmt: skip
-    try:
-        while True:
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}{path}")
-                break
-            except urllib.error.HTTPError:
-                break
-            except urllib.error.URLError:
-                if process.poll() is not None:
-                    raise SystemExit("the server did not come up") from None
-                time.sleep(0.005)
-        yield time.perf_counter() - start
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def run_service(builds: Path, port: int) -> AbstractContextManager[float]:
-    """Run the service as `make serve` does."""
-    return run_server(["-m", "serve", "--builds", str(builds), "--port", str(port)], port, "/readyz")
-
-
-def run_bare(port: int, body_bytes: int) -> AbstractContextManager[float]:
-    """Run the bare route under the same server."""
-    program = (
-        "import sys; from serve import gateway; from serve.__main__ import main; "
-        "from tests.benchmark import make_bare_app; "
-        f"gateway.create_app = make_bare_app; gateway.QUICK.add('/bare'); main(['--port', '{port}'])"
-    )
-    return run_server(["-c", program], port, "/bare", BODY_BYTES=str(body_bytes))
-
-
-def count_requests_per_second(port: int, path: str, body: bytes) -> float:
-    """Send `REQUESTS` over `CONNECTIONS` kept open, one at a time on each; return the rate."""
-    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
-    with selectors.DefaultSelector() as selector:
-        for connection in sockets:
-            selector.register(connection, selectors.EVENT_READ, bytearray())
-        start = time.perf_counter()
-        for connection in sockets:
-            connection.sendall(request)
-        sent, answered = CONNECTIONS, 0
-        while answered < REQUESTS:
-            for key, _ in selector.select():
-                ready = key.fileobj
-                assert isinstance(ready, socket.socket)
-                key.data.extend(ready.recv(1 << 16))
-                if is_whole(key.data):
-                    key.data.clear()
-                    answered += 1
-                    if sent < REQUESTS:
-                        ready.sendall(request)
-                        sent += 1
-        seconds = time.perf_counter() - start
-    for connection in sockets:
-        connection.close()
-    return REQUESTS / seconds
-
-
-def is_whole(answer: bytearray) -> bool:
-    """Return whether an HTTP answer has come in full. Raises `SystemExit` unless it is a 200."""
-    end = answer.find(b"\r\n\r\n")
-    if end < 0:
-        return False
-    if not answer.startswith(b"HTTP/1.1 200"):
-        raise SystemExit(f"the server answered {bytes(answer[:60])!r}")
-    length = answer.lower().split(b"content-length:")[1].split(b"\r\n")[0]
-    return len(answer) == end + 4 + int(length)
 
 
 def bench_refresh(folder: Path) -> Path:
@@ -327,30 +216,6 @@ def bench_large(folder: Path, seconds_per_row: float) -> None:
     ratio = run["seconds"] / run["rows"] / seconds_per_row
     print(f"  per row {ratio:.2f} times the small file's (aim: at most 1.30)")
     print(f"  peak memory {run['peak_mib']:.0f} MiB (aim: at most 1,536)")
-
-
-def bench_service(builds: Path) -> None:
-    """Print start-up, and lookups beside a bare route under the same server."""
-    starts = []
-    for _ in range(START_ROUNDS):
-        with run_service(builds, find_port()) as seconds:
-            starts.append(seconds)
-    print(f"service ready after {statistics.median(starts):.2f} s (aim: under 1.50)")
-    body = json.dumps({"neighborhood": "Downtown", "month": 1}).encode()
-    port, bare_port = find_port(), find_port()
-    os.sched_setaffinity(0, {1})
-    lookups, bares = [], []
-    with run_service(builds, port):
-        path = f"http://127.0.0.1:{port}/predict_hourly_crime"
-        size = len(urllib.request.urlopen(path, body).read())
-        for _ in range(ROUNDS):
-            lookups.append(count_requests_per_second(port, "/predict_hourly_crime", body))
-            with run_bare(bare_port, size):
-                bares.append(count_requests_per_second(bare_port, "/bare", body))
-    ratio = statistics.median(a / b for a, b in zip(lookups, bares, strict=True))
-    lookup, bare = statistics.median(lookups), statistics.median(bares)
-    print(f"lookups {lookup:,.0f}/s, bare route with {size:,} bytes {bare:,.0f}/s")
-    print(f"  ratio {ratio:.2f} (aim: at least 0.70)")
 
 
 def main() -> None:
