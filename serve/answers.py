@@ -8,7 +8,7 @@ later request is a dictionary look-up.
 import difflib
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
@@ -30,7 +30,8 @@ class UnknownNeighborhoodError(LookupError):
         self.close_names = close_names
 
 
-class BlendWeights(NamedTuple):
+@dataclass(frozen=True)
+class BlendWeights:
     """How much of each forest the forecast applies, 0 to 1; 0 where it was not seen to help."""
 
     volume: float

@@ -9,6 +9,17 @@ from matplotlib.legend import Legend
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox, BboxBase
 
+from serve.chart_size import ChartSize
+
+SIZES = [
+    ChartSize.model_validate(size)
+    for size in (
+        {"width": 480, "height": 320}, {}, {"width": 1920, "height": 1080},
+        {"width": 2400, "height": 320, "dpi": 300},
+    )
+]  # fmt: skip
+"""From the smallest chart to the largest letters."""
+
 SLACK = 1.0
 """Pixels by which boxes may touch."""
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 INTENSITY_COLORS = {"low": "#4caf50", "moderate": "#f9c22e", "high": "#d6404e"}
 """Green, yellow, red; red and green differ in lightness too, for those who cannot tell them apart."""
+INTENSITY_HATCHES = {"low": "", "moderate": "///", "high": "xxx"}
+"""Beside the colors, for those who see none."""
 
 SERIES_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#888888")
 """Series of a chart in this order: the palette of Okabe & Ito (2008), safe for color blindness."""
@@ -22,6 +24,8 @@ WARNING_COLOR = SERIES_COLORS[1]
 MUTED_COLOR, LINE_COLOR, GRID_COLOR = "#555555", "#999999", "#dddddd"
 GAP_COLOR, EDGE_COLOR = "#cccccc", "white"
 """Of notes, of reference lines, of the grid, of gaps in a series, of edges and text on a color."""
+SEQUENTIAL_COLORS = "cividis"
+"""Colormap of amounts, dark for few, made for color blindness by Nuñez, Anderton & Renslow (2018)."""
 
 NOTE_LETTERS_PER_INCH = 12
 """Letters of a note's line for an inch of the figure's width."""

@@ -1,7 +1,6 @@
-"""What charts show, read by SQL at the time of drawing.
+"""What the hourly chart shows, read by SQL when it is drawn.
 
-Input: a connection to a build, a neighborhood in its own spelling, a month. Output: plain rows; nothing
-is computed that the tables do not hold, but ranks and means over places.
+Input: a connection to a build, a neighborhood in its own spelling, a month. Output: an `HourlySeries`.
 """
 
 import datetime as dt
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from serve.alt_text import find_ends, write_number, write_source
 from serve.answers import BlendWeights, select_blend_weights
 from warehouse.read import CORE_TABLES
 
@@ -17,7 +17,7 @@ HOURS = 24
 
 @dataclass(frozen=True)
 class HourlySeries:
-    """What a chart shows: 24 values each, expected crimes per hour and their local intensity.
+    """24 hours of a forecast month: expected crimes per hour and their local intensity.
 
     `city_mean` is the mean of all neighborhoods and hours of the month; `rank` is the neighborhood's by
     expected crimes in the month among all `neighborhood_count`, 1 the most; one that is not `is_named`
@@ -34,6 +34,31 @@ class HourlySeries:
     blend_weights: BlendWeights
     is_named: bool
     data_source: str
+
+    @property
+    def title(self) -> str:
+        """What the chart is called."""
+        return f"{self.neighborhood}, {self.forecast_month:%B %Y}: expected crimes by hour"
+
+    @property
+    def alt_text(self) -> str:
+        """What the chart says."""
+        crimes = self.expected_crimes
+        high, low = find_ends(crimes)
+        levels = "; ".join(
+            f"{level}: {', '.join(f'{hour:02d}:00' for hour in hours)}"
+            for level in dict.fromkeys(self.intensity_local)
+            if (hours := [hour for hour, found in enumerate(self.intensity_local) if found == level])
+        )
+        return (
+            "Bar chart of expected crimes in each clock hour of an average day of"
+            f" {self.forecast_month:%B %Y} in {self.neighborhood}. Most at {high:02d}:00,"
+            f" {write_number(crimes[high])}; fewest at {low:02d}:00, {write_number(crimes[low])};"
+            f" the 24 hours add up to {write_number(sum(crimes))}. Rank {self.rank} of"
+            f" {self.neighborhood_count} by expected crimes in the month; the mean neighborhood has"
+            f" {write_number(self.city_mean)} per hour. Intensity beside its own hours of the year:"
+            f" {levels}. {write_source(self.data_source)}"
+        )
 
 
 def read_hourly(connection: sa.Connection, neighborhood: str, month: int) -> HourlySeries:
