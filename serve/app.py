@@ -22,16 +22,17 @@ from flask_openapi3.openapi import OpenAPI
 from werkzeug.http import parse_etags
 
 from serve import builds, charts, errors, health, lookups, openapi, queries, sql, tables
+from serve.chart_cache import find_drawn
 from serve.config import Config
 from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
 from serve.errors import REQUEST_ID, Problem, answer_problem
 from serve.log import FIELDS
-from serve.lookups import find_quickly
-from serve.metrics import count_request
-from serve.openapi import JSON
+from serve.lookups import QUICK, find_quickly
+from serve.metrics import CACHE_REQUESTS, count_request
 from serve.parameters import MAX_BODY_BYTES
 from warehouse import settings
 
+QUICK_PATHS = {path for _, path in QUICK} | {"/livez", "/readyz"}
 OPEN_ENDPOINTS = {"health.livez", "health.readyz"}
 """What needs no key."""
 
@@ -117,21 +118,31 @@ class Service(OpenAPI):
         return body
 
     def answer_quickly(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes] | None:
-        """Answer a lookup without a mistake; return nothing for any other request."""
+        """Answer a good lookup, or a chart drawn before; return nothing for any other request."""
         build = self.extensions[EXTENSION].get()
         if build is None or not self.is_allowed(environ) or PIN in environ:
             return None
-        body = find_quickly(build, environ)
-        if body is None:
+        found = find_quickly(build, environ) or find_drawn(build, environ)
+        if found is None:
             return None
         environ[TAKEN] = build
+        route, headers, body = found
+        if route.startswith("/charts/"):
+            CACHE_REQUESTS.labels("hit").inc()
         if self.has_answer(environ):
-            status, headers, body = "304 NOT MODIFIED", [], b""
-        else:
-            status, headers = "200 OK", [("Content-Type", JSON), ("Content-Length", str(len(body)))]
-        start(status, headers)
-        count_request(environ["PATH_INFO"], status[:3], time.perf_counter() - environ[BEGUN])
+            start("304 NOT MODIFIED", [])
+            count_request(route, "304", time.perf_counter() - environ[BEGUN])
+            return [b""]
+        start("200 OK", [*headers, ("Content-Length", str(len(body)))])
+        count_request(route, "200", time.perf_counter() - environ[BEGUN])
         return [body]
+
+    def is_quick(self, environ: dict[str, Any]) -> bool:
+        """Return whether an answer takes less time than a change of threads."""
+        if environ["PATH_INFO"] in QUICK_PATHS:
+            return True
+        build = self.extensions[EXTENSION].get()
+        return build is not None and find_drawn(build, environ) is not None
 
     def add_headers(self, environ: dict[str, Any], status: str, headers: list[tuple[str, str]]) -> None:
         """Add what says of which build an answer is, how long it may be kept, and what a browser may."""

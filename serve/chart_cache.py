@@ -22,13 +22,46 @@ MAX_WAITING = 8
 """Charts that wait for their turn, each in a thread of the server; the next are told to come back."""
 RETRY_SECONDS = 2
 
+MAX_ADDRESSES = 2_000
+"""Addresses of charts that are known to be right, so that Flask need not read them again."""
+
 Draw = Callable[[], bytes]
+Address = tuple[str, str]
+"""Path and query, as they were asked for."""
+Headers = list[tuple[str, str]]
 
 _queue = threading.BoundedSemaphore(DRAWINGS + MAX_WAITING)
 _drawing = threading.BoundedSemaphore(DRAWINGS)
-_caches: "weakref.WeakKeyDictionary[ServedBuild, Callable[[Hashable, Draw], bytes]]" = (
-    weakref.WeakKeyDictionary()
-)
+_caches: "weakref.WeakKeyDictionary[ServedBuild, ChartCache]" = weakref.WeakKeyDictionary()
+
+
+class ChartCache:
+    """The charts of one build; safe to use from several threads."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        """Begin with none."""
+        self.charts: LRUCache[Hashable, bytes] = LRUCache(max_bytes, getsizeof=len)
+        self.addresses: LRUCache[Address, tuple[Hashable, str, Headers]] = LRUCache(MAX_ADDRESSES)
+        self.condition = threading.Condition()
+        once = cached(self.charts, key=lambda key, _: key, condition=self.condition)
+        self.draw_once: Callable[[Hashable, Draw], bytes] = once(lambda _, draw: draw())
+
+    def remember(self, address: Address, key: Hashable, route: str, headers: Headers) -> None:
+        """Keep that an address means a chart, its route, and the headers of its answer."""
+        with self.condition:
+            self.addresses[address] = key, route, headers
+
+    def find(self, address: Address) -> tuple[str, Headers, bytes] | None:
+        """Return route, headers and chart of an address, if they are all kept."""
+        with self.condition:
+            key, route, headers = self.addresses.get(address, (None, "", []))
+            chart = self.charts.get(key)
+        return None if chart is None else (route, headers, chart)
+
+
+def find_cache(build: ServedBuild) -> ChartCache:
+    """Return the charts of a build."""
+    return _caches.get(build) or _caches.setdefault(build, ChartCache())
 
 
 def find_chart(build: ServedBuild, key: Hashable, draw: Draw) -> bytes:
@@ -49,19 +82,17 @@ def find_chart(build: ServedBuild, key: Hashable, draw: Draw) -> bytes:
         finally:
             _queue.release()
 
-    cache = _caches.get(build) or _caches.setdefault(build, make_cache())
     try:
-        return cache(key, draw_in_turn)
+        return find_cache(build).draw_once(key, draw_in_turn)
     finally:
         CACHE_REQUESTS.labels(asked).inc()
 
 
-def make_cache(max_bytes: int = MAX_BYTES) -> Callable[[Hashable, Draw], bytes]:
-    """Return a function that draws what it has not kept; safe to use from several threads."""
-    charts: LRUCache[Hashable, bytes] = LRUCache(max_bytes, getsizeof=len)
+def find_drawn(build: ServedBuild, environ: dict[str, str]) -> tuple[str, Headers, bytes] | None:
+    """Return route, headers and content of a chart that was asked for at this address before.
 
-    @cached(charts, key=lambda key, _: key, condition=threading.Condition())
-    def draw_once(_key: Hashable, draw: Draw) -> bytes:
-        return draw()
-
-    return draw_once
+    Nothing, if it has been dropped since.
+    """
+    if environ["REQUEST_METHOD"] != "GET" or not environ["PATH_INFO"].startswith("/charts/"):
+        return None
+    return find_cache(build).find((environ["PATH_INFO"], environ["QUERY_STRING"]))

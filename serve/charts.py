@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Literal
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
-from serve.chart_cache import find_chart
+from serve.chart_cache import find_cache, find_chart
 from serve.chart_size import ChartSize
 from serve.city_data import read_city
 from serve.current_build import ServedBuild, take_build
@@ -117,6 +117,9 @@ def answer(read: Callable[..., Any], path: PlacePath | MonthPath, size: ChartSiz
     response = Response(content, mimetype=MEDIA_TYPES[path.chart_format])
     if path.chart_format == "svg":
         response.headers["Content-Security-Policy"] = SVG_POLICY
+    address = request.environ["PATH_INFO"], request.environ["QUERY_STRING"]
+    rule = request.url_rule
+    find_cache(build).remember(address, key, rule.rule if rule else "", list(response.headers))
     return response
 
 

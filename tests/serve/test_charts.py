@@ -20,7 +20,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from serve import chart_cache, chart_file
 from serve.app import create_app
-from serve.chart_cache import find_chart, make_cache
+from serve.chart_cache import ChartCache, find_chart
 from serve.chart_size import ChartSize
 from serve.current_build import CurrentBuild, ServedBuild
 from serve.month_data import read_month
@@ -222,7 +222,7 @@ def test_chart_that_cannot_be_drawn_leaves_its_place_to_others(build: ServedBuil
 
 
 def test_cache_keeps_no_more_bytes_than_it_may() -> None:
-    cache, drawn = make_cache(max_bytes=1000), []
+    cache, drawn = ChartCache(max_bytes=1000).draw_once, []
 
     def ask(key: int, size: int) -> None:
         cache(key, lambda: drawn.append(key) or b"x" * size)  # type: ignore[func-returns-value]
@@ -237,6 +237,30 @@ def test_cache_keeps_no_more_bytes_than_it_may() -> None:
     ask(5, 2000)  # larger than all the room: answered, not kept
     ask(5, 2000)
     assert drawn == [1, 2, 3, 4, 2, 5, 5]
+
+
+def test_chart_drawn_before_is_answered_without_flask_with_the_same_bytes_and_headers(
+    published: Path, tmp_path: Path
+) -> None:
+    app = create_app(copy_builds(published, tmp_path))
+    client = app.test_client()
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/charts/month/Midtown.svg",
+               "QUERY_STRING": "width=600"}  # fmt: skip
+    path = "/charts/month/Midtown.svg?width=600"
+    assert not app.is_quick(environ)
+    first = client.get(path)
+    assert app.is_quick(environ)
+    assert not app.is_quick({**environ, "QUERY_STRING": ""})
+    assert not app.is_quick({**environ, "REQUEST_METHOD": "HEAD"})
+    again = client.get(path)
+    assert again.data == first.data
+    names = {*dict(first.headers)} - {"X-Request-ID"}
+    assert {name: again.headers[name] for name in names} == {name: first.headers[name] for name in names}
+    tag = {"If-None-Match": first.headers["ETag"]}
+    assert client.get(path, headers=tag).status_code == 304
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("serve.app.Service.preprocess_request", lambda _: 1 / 0)
+        assert client.get(path).status_code == 200
 
 
 def test_charts_go_with_their_build(published: Path, tmp_path: Path) -> None:
