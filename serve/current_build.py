@@ -36,6 +36,9 @@ CHECK_SECONDS = 0.5
 RETRY_SECONDS = 30.0
 """When a build that failed is tried again though its file is as it was: memory may have been short."""
 
+PREPARE_MEMORY = "512MB"
+"""What the engine may take for the answers to lookups; it gives it back."""
+
 log = logging.getLogger(__name__)
 
 
@@ -164,6 +167,8 @@ def load_build(builds: Path, published: PublishedBuild) -> ServedBuild:
     engine = open_engine(builds, published)
     try:
         with connect_engine(engine, published, TOPIC) as connection:
+            # Somebody in this process may hold the same file, with less memory: then it is one database.
+            limit_resources(connection, PREPARE_MEMORY)
             answers = prepare_answers(connection)
     finally:
         engine.dispose()  # only a database that is closed gives back what it took to write the JSON

@@ -57,6 +57,7 @@ class LookupBody(BaseModel):
 class Lookup(TypedDict):
     """A neighborhood and a month: its average day. With an hour, that hour."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
     neighborhood: Neighborhood
     month: Month
     hour: NotRequired[Hour]
@@ -66,9 +67,10 @@ class Lookups(BaseModel):
     """Lookups, answered in their order."""
 
     model_config = ConfigDict(
+        extra="forbid",
         json_schema_extra={
             "example": {"lookups": [{"neighborhood": EXAMPLE_NEIGHBORHOOD, "month": 1, "hour": 20}]}
-        }
+        },
     )
     lookups: Annotated[list[Lookup], Field(max_length=MAX_LOOKUPS)]
 
@@ -202,6 +204,8 @@ def read_many(environ: dict[str, Any]) -> Lookups:
 def peek_body(environ: dict[str, Any]) -> bytes:
     """Return a body that can be read again. Raises `InvalidRequestError` for one that is too long."""
     stream = environ["wsgi.input"]
+    if environ["QUERY_STRING"]:
+        raise InvalidRequestError("parameters beside a body")
     if not isinstance(stream, io.BytesIO) or len(body := stream.getvalue()) > MAX_BODY_BYTES:
         raise InvalidRequestError("not a body in memory")
     return body

@@ -124,6 +124,8 @@ def read_query(model: type[Parameters], _path: dict[str, str]) -> Parameters:
 
 def read_body(model: type[Model], _path: dict[str, str]) -> Model:
     """Return the JSON body, whatever its content type."""
+    if request.environ["QUERY_STRING"]:
+        raise InvalidRequestError("expected all parameters in the body, found some in the address too")
     body = parse_json(request.get_data(cache=False))
     if not isinstance(body, dict):
         example = json.dumps(model.model_json_schema()["example"])

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from pydantic import BeforeValidator, Field, NaiveDatetime, TypeAdapter, ValidationError
 
 from serve.parameters import MAX_ECHO, InvalidRequestError, describe
+from warehouse.columns import NEIGHBORHOOD
 from warehouse.read import CORE_TABLES
 from warehouse.table import Column, Table
 
@@ -76,8 +77,10 @@ OPERATORS = {**EQUALITIES, **COMPARISONS, **LISTS, **TEXT_TESTS, **NULL_TESTS}
 found by `isnull` and by nothing else."""
 
 
-def build_condition(table: Table, parameter: str, texts: Sequence[str]) -> Condition:
-    """Return what a parameter asks of a row.
+def build_condition(
+    table: Table, parameter: str, texts: Sequence[str], spell: Callable[[str], str]
+) -> Condition:
+    """Return what a parameter asks of a row; `spell` gives the own spelling of a neighborhood.
 
     Raises `InvalidRequestError` naming it, what was expected and what was found: for an unknown column
     or operator, one given twice where only a list may be, and a value that the column cannot take.
@@ -93,11 +96,19 @@ def build_condition(table: Table, parameter: str, texts: Sequence[str]) -> Condi
         )
     kind = bool if operation in NULL_TESTS else narrow_type(column, operation in {*EQUALITIES, *LISTS})
     given = split_list(parameter, texts) if operation in LISTS else [take_one(parameter, texts)]
+    if names_neighborhood(table, column) and operation in {*EQUALITIES, *LISTS}:
+        given = [spell(text) for text in given]
     values = [parse_text(kind, parameter, text) for text in given]
     core = CORE_TABLES[table.name].c[column.name]
     if operation in LISTS or operation in NULL_TESTS:
         return OPERATORS[operation](core, values if operation in LISTS else values[0])
     return OPERATORS[operation](core, sa.literal(values[0], core.type))
+
+
+def names_neighborhood(table: Table, column: Column) -> bool:
+    """Return whether a column holds names of neighborhoods, which may be spelled in several ways."""
+    name = f"{table.name}.{column.name}"
+    return NEIGHBORHOOD.references in {name, column.references}
 
 
 def find_column(table: Table, parameter: str, name: str) -> Column:
@@ -125,11 +136,12 @@ def take_one(parameter: str, texts: Sequence[str]) -> str:
 
 
 def split_list(parameter: str, texts: Sequence[str]) -> list[str]:
-    """Return the values of a list: divided by commas, repeated, or in JSON where one holds a comma."""
+    """Return the values of a list: one text divided by commas, several as they are, or JSON."""
     values: list[str] = []
     for text in texts:
         try:
-            found = json.loads(text) if text.startswith("[") else text.split(",")
+            several = [text] if len(texts) > 1 else [part.strip() for part in text.split(",")]
+            found = json.loads(text) if text.startswith("[") else several
         except (ValueError, RecursionError):
             found = [None]
         if not all(isinstance(each, (str, int, float)) for each in found):

@@ -8,7 +8,7 @@ same wherever it lies, and as a build does not change, no row comes twice or nev
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs
@@ -175,8 +175,10 @@ def parse_key(column: Column, text: object) -> Any:  # noqa: ANN401
     return parse_text(TYPES[column.type], "_next", str(text))
 
 
-def parse_request(table: Table, build_id: str, query: PageQuery) -> RowRequest:
-    """Return what the parameters of a request ask for.
+def parse_request(
+    table: Table, build_id: str, query: PageQuery, spell: Callable[[str], str] = str
+) -> RowRequest:
+    """Return what the parameters of a request ask for; `spell` gives a neighborhood's own spelling.
 
     Raises `InvalidRequestError` naming the parameter, what was expected and what was found, and `Gone`
     for a token of another build.
@@ -189,7 +191,7 @@ def parse_request(table: Table, build_id: str, query: PageQuery) -> RowRequest:
         merged.setdefault(name.removesuffix("__exact"), []).extend(texts)
     if len(merged) > MAX_FILTERS:
         raise InvalidRequestError(f"expected at most {MAX_FILTERS} filters, found {len(merged)}")
-    conditions = tuple(build_condition(table, name, texts) for name, texts in merged.items())
+    conditions = tuple(build_condition(table, name, texts, spell) for name, texts in merged.items())
     order = parse_order(table, query.sort)
     facts = [table.name, sorted(merged.items()), [(key.column.name, key.is_descending) for key in order]]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

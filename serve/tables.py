@@ -117,7 +117,8 @@ def get_rows(path: TablePath, query: PageQuery) -> Response:
     """Answer a page of rows. Other parameters are filters: `column=value` or `column__operator=value`.
 
     Operators: not, gt, gte, lt, lte, in, notin, contains, startswith, isnull, notnull. Several must all
-    hold; only those of lists may be repeated.
+    hold; only those of lists may be repeated, and then each value is taken whole, commas included. Case
+    counts, but in the names of neighborhoods. A day without a clock is its midnight.
     """
     build, asked = take_request(path, query)
     limit = asked.limit or DEFAULT_LIMIT
@@ -182,7 +183,8 @@ def find_table(name: str) -> Table:
 def take_request(path: TablePath, query: PageQuery) -> tuple[ServedBuild, RowRequest]:
     """Return the build that answers and what it is asked for."""
     table, build = find_table(path.table), take_build()
-    return build, parse_request(table, build.published.build_id, query)
+    spell = build.answers.find_neighborhood
+    return build, parse_request(table, build.published.build_id, query, spell)
 
 
 @contextmanager

@@ -67,8 +67,8 @@ def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
     )
 
 
-def limit_resources(connection: sa.Connection) -> None:
-    """Let the engine behind a connection use one thread and little memory: a large sort goes to files.
+def limit_resources(connection: sa.Connection, memory: str = "64MB") -> None:
+    """Let the engine behind a connection use one thread and so much memory: a large sort goes to files.
 
     They lie in the system's folder of temporary files, in one DuckDB makes and removes. As options of
     `open_engine`, these would keep all others in the process from the same build.
@@ -76,7 +76,7 @@ def limit_resources(connection: sa.Connection) -> None:
     spill = Path(tempfile.gettempdir(), f"atlshield-{secrets.token_hex(8)}")
     for name, value in (
         ("threads", "1"),
-        ("memory_limit", "'64MB'"),
+        ("memory_limit", quote_text(memory)),
         ("temp_directory", quote_text(str(spill))),
     ):
         connection.exec_driver_sql(f"SET {name} = {value}")

@@ -164,7 +164,9 @@ def test_every_answer_has_the_headers_of_safety(client: FlaskClient) -> None:
         assert "Access-Control-Allow-Origin" not in headers
 
 
-def test_requests_are_counted_by_route_and_status(client: FlaskClient) -> None:
+def test_requests_are_counted_by_route_and_status(app: Service) -> None:
+    client = app.test_client()
+
     def count(route: str, status: int) -> float:
         text = client.get("/metrics").text
         found = re.search(
@@ -173,7 +175,8 @@ def test_requests_are_counted_by_route_and_status(client: FlaskClient) -> None:
         )  # fmt: skip
         return float(found[1]) if found else 0.0
 
-    chart = "/charts/hourly/<path:neighborhood>/<month>.png"
+    with app.test_request_context(CHART) as context:
+        chart = str(context.request.url_rule)
     asked = [
         (DAILY, "/average_daily_crime", 200), (CHART, chart, 200), ("/nowhere", "none", 404),
         (DAILY[:-1], "/average_daily_crime", 400),

@@ -353,6 +353,12 @@ def test_request_keeps_engine_and_answers_of_one_build_until_it_ends(
     assert list_open_builds(builds) == [new.file]
 
 
+def test_build_that_is_served_can_be_served_once_more(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(published, tmp_path)
+    first, second = serve_now(CurrentBuild(builds)), serve_now(CurrentBuild(builds))
+    assert first.answers == second.answers
+
+
 def test_build_that_is_served_can_be_opened_by_others_wherever_it_lies(
     published: Path, tmp_path: Path
 ) -> None:

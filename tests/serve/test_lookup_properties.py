@@ -133,6 +133,9 @@ def test_many_lookups_come_in_their_order_with_null_for_what_is_unknown(
         ('{"lookups": [{"neighborhood": "Midtown", "month": 1, "hour": "3"}]}',
          "lookups.0.hour: expected"),
         ('{"lookups": {"neighborhood": "Midtown"}}', "lookups: expected a valid list"),
+        ('{"lookups": [{"neighborhood": "Midtown", "month": 1, "Hour": 3}]}',
+         "unknown parameter 'lookups.0.Hour'"),
+        ('{"lookups": [], "hour": 3}', "unknown parameter 'hour'"),
         ("[]", "expected a JSON object like"),
         ("{}", "missing field 'lookups'"),
     ],
@@ -149,6 +152,16 @@ def test_more_lookups_than_allowed_are_refused_and_as_many_answered(client: Flas
         answer = client.post("/v1/lookups", json={"lookups": [lookup] * count})
         assert answer.status_code == code
     assert f"at most {MAX_LOOKUPS}" in json.loads(answer.data)["detail"]
+
+
+@pytest.mark.parametrize("path", ["/average_daily_crime", "/v1/lookups"])
+def test_parameters_beside_a_body_are_refused(client: FlaskClient, path: str) -> None:
+    lookup = {"neighborhood": "Midtown", "month": 1}
+    body = {"lookups": [lookup]} if path == "/v1/lookups" else lookup
+    assert client.post(path, json=body).status_code == 200
+    answer = client.post(f"{path}?month=3", json=body)
+    assert answer.status_code == 400
+    assert "expected all parameters in the body" in answer.get_json()["error"]
 
 
 def test_one_lookup_with_a_field_twice_is_refused(client: FlaskClient) -> None:

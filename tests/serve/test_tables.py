@@ -216,3 +216,25 @@ def test_no_parameters_make_the_service_fail(
     assert answer.status_code in {200, 400, 404}, answer.text
     if answer.status_code != 200:
         assert answer.get_json()["detail"]
+
+
+@pytest.mark.parametrize("name", ["average_daily", "neighborhood", "mart_patrol_plan"])
+def test_neighborhood_in_a_filter_is_found_however_it_is_spelled(client: FlaskClient, name: str) -> None:
+    place = "Zone 3, outside neighborhoods"
+
+    def count(query: dict[str, object]) -> int:
+        answer = client.get(f"/v1/tables/{name}", query_string={**query, "_count": 1, "_limit": 1})
+        assert answer.status_code == 200, answer.get_json()
+        return int(answer.get_json()["count"])
+
+    exact = count({"neighborhood": place})
+    assert exact > 0
+    for spelled in (place.upper(), "zone 3 outside neighborhoods"):
+        assert count({"neighborhood": spelled}) == exact
+        assert count({"neighborhood__in": [spelled, "mid town"]}) == 2 * exact
+        notin = json.dumps([spelled])
+        assert count({"neighborhood__notin": notin}) == count({}) - exact
+    refused = client.get(f"/v1/tables/{name}", query_string={"neighborhood": "Midtwn"})
+    assert refused.status_code == 404
+    assert "Midtown" in refused.get_json()["close_names"]
+    assert client.get(f"/v1/tables/{name}?neighborhood__in=Midtown,").status_code == 404
