@@ -76,6 +76,7 @@ def limit_resources(connection: sa.Connection, memory: str = "64MB") -> None:
     spill = Path(tempfile.gettempdir(), f"atlshield-{secrets.token_hex(8)}")
     for name, value in (
         ("threads", "1"),
+        ("enable_progress_bar", "false"),
         ("memory_limit", quote_text(memory)),
         ("temp_directory", quote_text(str(spill))),
     ):
