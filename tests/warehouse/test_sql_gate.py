@@ -57,9 +57,9 @@ def test_lists_are_as_long_as_the_issue_asks() -> None:
 @pytest.mark.parametrize(
     ("sql", "offer"),
     [
-        ("SELECT medain(zone) FROM incident", "there is median"),
-        ("FROM incidents", "there is incident"),
-        ("FROM rang(3)", "there is range"),
+        ("SELECT medain(zone) FROM incident", "function medain is not allowed; there is median"),
+        ("FROM incidents", "table incidents does not exist in a build; there is incident"),
+        ("FROM rang(3)", "function rang is not allowed; there is range"),
     ],
 )
 def test_what_is_spelled_like_it_is_offered(
