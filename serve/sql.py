@@ -13,21 +13,23 @@ from typing import Any, cast
 from flask import Response, current_app, request
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
+from werkzeug.exceptions import TooManyRequests
 
 from serve.config import Config
 from serve.current_build import find_current_build, take_build
 from serve.errors import answer_problem
 from serve.openapi import JSON, answer_with
 from serve.parameters import checked
+from serve.tables import limit_heavy
 from warehouse.sql_gate import MAX_SQL_BYTES
 from warehouse.sql_runner import StatementError, run_statement
-
-MAX_TOGETHER = 2
-"""Statements at once, of all keys: half of the threads that answer requests wait for them at most."""
 
 SWITCHED_OFF = "SQL is switched off here: ATLSHIELD_SQL=1 and ATLSHIELD_API_KEYS switch it on"
 
 blueprint = APIBlueprint("sql", __name__)
+lock = threading.Lock()
+busy: set[str] = set()
+"""Keys of which a statement runs; how many statements run of all, `limit_heavy` decides."""
 
 
 class Statement(BaseModel):
@@ -57,29 +59,17 @@ class RowsAnswer(BaseModel):
     rows: list[list[Any]]
 
 
-class Turns:
-    """Who runs a statement now: one for each key, and a few in all."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self.lock = threading.Lock()
-        self.busy: set[str] = set()
-
-    @contextmanager
-    def take(self, key: str) -> Iterator[bool]:
-        """Yield whether it is the key's turn; if so, it is until the end of the block."""
-        with self.lock:
-            is_free = key not in self.busy and len(self.busy) < MAX_TOGETHER
-            if is_free:
-                self.busy.add(key)
-        try:
-            yield is_free
-        finally:
-            if is_free:
-                self.busy.discard(key)
-
-
-TURNS = Turns()
+@contextmanager
+def take_turn(key: str) -> Iterator[None]:
+    """Run the one statement of a key. Raises `TooManyRequests` while another of it runs."""
+    with lock:
+        if key in busy:
+            raise TooManyRequests("expected one statement of a key at a time: wait for the last one")
+        busy.add(key)
+    try:
+        yield
+    finally:
+        busy.discard(key)
 
 
 @blueprint.post("/v1/sql", responses=answer_with(RowsAnswer, 403, 429))
@@ -91,11 +81,8 @@ def answer_sql(body: Statement) -> Response:
         return answer_problem(HTTPStatus.FORBIDDEN, SWITCHED_OFF)
     published = take_build().published
     key = request.headers.get("Authorization", "").partition(" ")[2].strip()
-    with TURNS.take(key) as is_free:
-        if not is_free:
-            detail = f"expected one statement at a time of a key, and {MAX_TOGETHER} of all: wait"
-            return answer_problem(HTTPStatus.TOO_MANY_REQUESTS, detail)
-        path = find_current_build().builds / published.file
+    path = find_current_build().builds / published.file
+    with take_turn(key), limit_heavy():
         try:
             return Response(run_statement(path, published.build_id, body.sql), mimetype=JSON)
         except StatementError as error:

@@ -32,7 +32,8 @@ from warehouse.schema import TABLES
 from warehouse.table import Table
 
 MAX_HEAVY = 3
-"""Whole tables that may be under way at a time; who asks for one more is told to come back."""
+"""Whole tables and statements of SQL that may be under way at a time; who asks for one more is told to
+come back. A thread stays free for the rest."""
 
 PART_BYTES = 256 * 1024
 NAMES = {table.name: table for table in TABLES}
@@ -198,7 +199,9 @@ def connect(build: ServedBuild) -> Iterator[sa.Connection]:
 def limit_heavy() -> Iterator[None]:
     """Do what takes seconds while few others do. Raises `ServiceUnavailable`."""
     if not heavy.acquire(blocking=False):
-        raise ServiceUnavailable(f"{MAX_HEAVY} whole tables are under way: ask again, or for a page")
+        raise ServiceUnavailable(
+            f"{MAX_HEAVY} whole tables or statements are under way: ask again, or for a page"
+        )
     try:
         yield
     finally:

@@ -77,6 +77,7 @@ GOOD = [
     "SELECT neighborhood FROM neighborhood ORDER BY neighborhood COLLATE NOCASE NULLS LAST LIMIT 10%",
     "SELECT a.month FROM forecast_city a ASOF JOIN holiday h ON a.forecast_month >= h.holiday_date",
     "/* every incident */ SELECT 'DELETE FROM incident; -- text' AS \"DROP TABLE x\" ; -- the end",
+    "SELECT '" + "x" * 19_991 + "'",
 ]
 
 NOT_SELECT = [
