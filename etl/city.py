@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import holidays
+from holidays.registry import EntityLoader
 from pydantic import AfterValidator, Field, StrictFloat, model_validator
 
 from etl.settings_file import Settings, ask_engine, find_settings, first_line, read_settings, suggest
@@ -117,7 +118,8 @@ class Holidays(Settings):
     @model_validator(mode="after")
     def check_known(self) -> Self:
         """Refuse a country or a subdivision that the package does not know."""
-        if self.country not in holidays.list_supported_countries():
+        # `holidays.list_supported_countries` would import the calendars of every country to name them.
+        if self.country not in set(EntityLoader.get_country_codes()):
             raise ValueError(
                 f"found country {self.country!r}, expected a code that the package `holidays` knows,"
                 " in capitals, such as 'US'"
