@@ -1,5 +1,7 @@
 """What several tests need: a small published build, a build with clean tables, the real data."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -50,20 +52,48 @@ def real_data() -> Path:
     return REAL_DATA
 
 
+def build_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that `make` has filled, once for all processes of the run; do not write to it."""
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # that of the run: each worker has a folder of its own in it
+    folder, draft = root / name, root / f"{name}.draft"
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            shutil.rmtree(draft, ignore_errors=True)  # of a process that failed
+            draft.mkdir()
+            make(draft)
+            draft.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one published build of simulated data; do not write to it."""
-    builds = tmp_path_factory.mktemp("published")
-    refresh(Request("simulated", builds, sample_incidents=5000))
-    return builds
+    return build_once(
+        tmp_path_factory,
+        "published",
+        lambda builds: refresh(Request("simulated", builds, sample_incidents=5000)),
+    )
+
+
+@pytest.fixture(scope="session")
+def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one published build of 100 days, not called simulated; do not write to it."""
+
+    def make(builds: Path) -> None:
+        raw = write_daily(builds / "daily.csv")
+        refresh(Request("files", builds, raw=(raw,), with_backtest=False))
+        raw.unlink()
+
+    return build_once(tmp_path_factory, "daily", make)
 
 
 @pytest.fixture
-def daily_builds(tmp_path: Path) -> Path:
+def daily_builds(daily: Path, tmp_path: Path) -> Path:
     """A folder of one's own with one published build of 100 days that are not called simulated."""
-    raw = write_daily(tmp_path / "daily.csv")
-    refresh(Request("files", tmp_path / "builds", raw=(raw,)))
-    return tmp_path / "builds"
+    return Path(shutil.copytree(daily, tmp_path / "builds", symlinks=True))
 
 
 @pytest.fixture

@@ -127,10 +127,9 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
         )
         connection.execute("USE build")
         connection.execute(render_macro())
-        connection.begin()  # one wait for the disk, not one for each of some 400 statements
+        connection.begin()  # one wait for the disk, not one for each table
         for table in TABLES:
-            select = read_select(table) if table.is_view else ""
-            connection.execute(";".join(render_ddl(table, select)))
+            connection.execute(render_ddl(table, read_select(table) if table.is_view else ""))
         connection.commit()
         yield Build(build_id, path, connection)
         connection.execute("CHECKPOINT build")

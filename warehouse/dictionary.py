@@ -1,7 +1,7 @@
 """What every column means, for people: the `data_dictionary` table and `docs/data_dictionary.md`.
 
 Input: the declarations, and a city's words for its districts. Output: rows of the table in those words;
-the text of the page, which holds for any city.
+comments in the build's own catalog and the text of the page, which hold for any city.
 """
 
 import re
@@ -12,7 +12,7 @@ import pandas as pd
 from warehouse.build import Build
 from warehouse.columns import DISTRICT_KINDS
 from warehouse.schema import TABLES
-from warehouse.table import Column, Table
+from warehouse.table import Column, Table, render_comments
 from warehouse.tables_lineage import DATA_DICTIONARY_TABLE
 
 DISTRICT_WORD = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})\b", re.IGNORECASE)
@@ -21,13 +21,18 @@ DISTRICT_WORD = re.compile(rf"\b({'|'.join(DISTRICT_KINDS)})\b", re.IGNORECASE)
 def fill_dictionary(build: Build, districts: Mapping[str, str]) -> None:
     """Write `data_dictionary` in a city's words: `districts` names each kind of district that it has.
 
-    Columns of other kinds are left out, and so are tables with such a column in their key. Raises
-    `SchemaError` as `Build.insert_frame` does.
+    Columns of other kinds are left out, and so are tables with such a column in their key. The comments
+    in the catalog are as declared, for tools that show them. Raises `SchemaError` as
+    `Build.insert_frame` does.
     """
     entries = pd.DataFrame(list_entries(TABLES, districts))
     for text in ("label", "description", "table_description", "table_grain"):
         entries[text] = [name_districts(entry, districts) for entry in entries[text]]
     build.insert_frame(DATA_DICTIONARY_TABLE, entries)
+    comments = (comment for table in TABLES for comment in render_comments(table))
+    build.connection.begin()  # one wait for the disk, not one for each of some 400 statements
+    build.connection.execute(";".join(comments))
+    build.connection.commit()
 
 
 def name_districts(text: str, districts: Mapping[str, str]) -> str:

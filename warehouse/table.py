@@ -149,18 +149,21 @@ def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def render_ddl(table: Table, select: str = "") -> Iterator[str]:
-    """Yield the statements that create `table` and describe it in the database's own catalog.
+def render_ddl(table: Table, select: str = "") -> str:
+    """Return the statement that creates `table`.
 
     `select` is what a view shows; its columns are cast, so that they keep their declared types.
     """
-    kind = "VIEW" if table.is_view else "TABLE"
     if table.is_view:
         casts = ", ".join(f"{c.name}::{c.type} AS {c.name}" for c in table.columns)
-        yield f"CREATE VIEW {table.name} AS SELECT {casts} FROM ({select})"
-    else:
-        lines = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
-        yield f"CREATE TABLE {table.name} ({', '.join(lines)})"
+        return f"CREATE VIEW {table.name} AS SELECT {casts} FROM ({select})"
+    lines = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
+    return f"CREATE TABLE {table.name} ({', '.join(lines)})"
+
+
+def render_comments(table: Table) -> Iterator[str]:
+    """Yield the statements that describe `table` and its columns in the database's own catalog."""
+    kind = "VIEW" if table.is_view else "TABLE"
     comment = f"{table.description} Grain: {table.full_grain}."
     yield f"COMMENT ON {kind} {table.name} IS {quote_text(comment)}"
     for column in table.columns:

@@ -1,31 +1,21 @@
 """Cleaning as a specification: one raw row in, an incident or a rule out."""
 
-from collections.abc import Mapping
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from etl.city import MAY_LACK, City
+from etl.city import City
 from etl.clean import clean_files
 from etl.report import describe_cleaning
 from etl.rules import list_rules, list_sources, list_unmapped
 from tests.conftest import CleanFiles
+from tests.etl.cleaned import fetch, rejections
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
 from warehouse.errors import ShieldError
 
 NEXT = {"IncidentNumber": "210010002"}
-
-
-def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
-    """Return the rows of a SELECT."""
-    return build.connection.execute(select).fetchall()
-
-
-def rejections(build: Build) -> dict[str, int]:
-    """Return rows per rule, rules that rejected nothing left out."""
-    rows = fetch(build, "SELECT rule, row_count FROM rejected_incident WHERE row_count > 0")
-    return {str(rule): int(str(count)) for rule, count in rows}
 
 
 def repairs(build: Build) -> dict[str, int]:
@@ -63,85 +53,39 @@ def test_good_row_becomes_an_incident(clean: CleanFiles, tmp_path: Path) -> None
     ]
 
 
-@pytest.mark.parametrize(
-    ("change", "rule"),
-    [
-        ({"IncidentNumber": ""}, "missing_report_number"),
-        ({"OccurredFromDate": "yesterday"}, "missing_date"),
-        ({"NhoodName": " ", "Latitude": ""}, "missing_place"),
-        ({"NhoodName": "NULL", "Latitude": "0"}, "missing_place"),
-        ({"NhoodName": "", "Longitude": "-84.61"}, "outside_city"),
-        ({"NibrsUcrCode": "99X"}, "unknown_offense"),
-        ({"NibrsUcrCode": ""}, "unknown_offense"),
-        ({"Longitude": "-84.61"}, "outside_city"),
-        ({"Longitude": "-84.24"}, "outside_city"),
-        ({"Latitude": "33.59"}, "outside_city"),
-        ({"Latitude": "33.94"}, "outside_city"),
-        ({"OccurredFromDate": "6/1/1924 16:30"}, "outside_window"),
-        ({"OccurredFromDate": "6/3/2021 16:30"}, "outside_window"),
-        ({"IncidentNumber": "210010001"}, "duplicate"),
-        ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_place"),
-    ],
+REJECTED: tuple[tuple[dict[str, str], str], ...] = (
+    ({"IncidentNumber": ""}, "missing_report_number"),
+    ({"OccurredFromDate": "yesterday"}, "missing_date"),
+    ({"NhoodName": " ", "Latitude": ""}, "missing_place"),
+    ({"NhoodName": "NULL", "Latitude": "0"}, "missing_place"),
+    ({"NhoodName": "", "Longitude": "-84.61"}, "outside_city"),
+    ({"NibrsUcrCode": "99X"}, "unknown_offense"),
+    ({"NibrsUcrCode": ""}, "unknown_offense"),
+    ({"Longitude": "-84.61"}, "outside_city"),
+    ({"Longitude": "-84.24"}, "outside_city"),
+    ({"Latitude": "33.59"}, "outside_city"),
+    ({"Latitude": "33.94"}, "outside_city"),
+    ({"OccurredFromDate": "6/1/1924 16:30"}, "outside_window"),
+    ({"OccurredFromDate": "6/3/2021 16:30"}, "outside_window"),
+    ({"IncidentNumber": "210010001"}, "duplicate"),
+    ({"BEAT_Text": "", "NhoodName": "", "Latitude": ""}, "missing_place"),
 )
-def test_each_rule_rejects_its_row_once(
-    clean: CleanFiles, tmp_path: Path, change: Mapping[str, str], rule: str
-) -> None:
-    build = clean([write_raw(tmp_path / "raw.csv", [{}, {**NEXT, **change}])])
-    assert rejections(build) == {rule: 1}
-    assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [(2, 1, 1)]
-    assert fetch(build, "SELECT example_rows FROM rejected_incident WHERE row_count > 0") == [("2",)]
 
 
-LACKS = (
-    ({"BEAT_Text": ""}, {"zone", "beat"}),
-    ({"BEAT_Text": "902"}, {"zone", "beat"}),
-    ({"BEAT_Text": "Out of Jurisdiction"}, {"zone", "beat"}),
-    ({"LocationType": ""}, {"location_type"}),
-    ({"Latitude": "", "Longitude": ""}, {"latitude", "longitude"}),
-    ({"Latitude": ""}, {"latitude", "longitude"}),
-    ({"Longitude": ""}, {"latitude", "longitude"}),
-    ({"Latitude": "0", "Longitude": "0"}, {"latitude", "longitude"}),
-    ({"NPU": ""}, {"npu"}),
-)
-WITHOUT_GAPS = [{"IncidentNumber": str(number)} for number in range(3)]
-
-
-@pytest.mark.parametrize(("change", "lacking"), LACKS)
-def test_what_a_row_may_lack_is_null_and_the_row_counts(
-    clean: CleanFiles, tmp_path: Path, change: Mapping[str, str], lacking: set[str]
-) -> None:
-    build = clean([write_raw(tmp_path / "raw.csv", [*WITHOUT_GAPS, {**NEXT, **change}])])
-    assert rejections(build) == {}
-    (row,) = fetch(
-        build,
-        f"SELECT {', '.join(MAY_LACK[1:])} FROM incident WHERE report_number = '210010002'",
+def test_each_rule_rejects_its_row_once(clean: CleanFiles, tmp_path: Path) -> None:
+    changes = [{"IncidentNumber": f"3{n}", **change} for n, (change, _) in enumerate(REJECTED)]
+    build = clean([write_raw(tmp_path / "raw.csv", [{}, *changes])])
+    assert rejections(build) == Counter(rule for _, rule in REJECTED)
+    assert fetch(build, "SELECT rows_in, rows_kept, rows_rejected FROM raw_file") == [
+        (len(REJECTED) + 1, 1, len(REJECTED))
+    ]
+    found = fetch(
+        build, "SELECT row_number, rule FROM rejected JOIN staged USING (row_id) ORDER BY row_number"
     )
-    assert {field for field, value in zip(MAY_LACK[1:], row, strict=True) if value is None} == lacking
-    told = {line.split()[2] for line in describe_cleaning(build) if "  missing " in line}
-    assert told == lacking
-
-
-@pytest.mark.parametrize(("change", "lacking"), [*LACKS, ({"ReportDate": "soon"}, {"reported"})])
-def test_strict_cleaning_rejects_a_row_without_a_critical_field(
-    tmp_path: Path, city: City, change: Mapping[str, str], lacking: set[str]
-) -> None:
-    raw = write_raw(tmp_path / "raw.csv", [*WITHOUT_GAPS, {**NEXT, **change}])
-    with open_build("test", tmp_path / "strict.duckdb") as build:
-        clean_files(build, [raw], city, cleaning="strict")
-        critical = [f"missing_{field}" for field in city.critical_fields if field in lacking]
-        assert rejections(build) == dict.fromkeys(critical[:1], 1)
-        entered = fetch(build, "SELECT rule FROM rejected_incident")
-    assert {(f"missing_{field}",) for field in city.critical_fields} <= set(entered)
-
-
-def test_strict_cleaning_needs_critical_fields(tmp_path: Path, city: City) -> None:
-    lax = city.model_copy(update={"critical_fields": ()})
-    raw = write_raw(tmp_path / "raw.csv", [{}])
-    with (
-        open_build("test", tmp_path / "strict.duckdb") as build,
-        pytest.raises(ShieldError, match="expected critical_fields in the file of Atlanta, found none"),
-    ):
-        clean_files(build, [raw], lax, cleaning="strict")
+    assert found == [(number, rule) for number, (_, rule) in enumerate(REJECTED, start=2)]
+    first = "SELECT rule, split_part(example_rows, ',', 1)::INTEGER FROM rejected_incident"
+    examples = fetch(build, f"{first} WHERE row_count > 0")
+    assert {rule: number for rule, number in examples} == {rule: row for row, rule in reversed(found)}
 
 
 def test_of_two_copies_the_one_without_gaps_stays(clean: CleanFiles, tmp_path: Path) -> None:
@@ -181,53 +125,26 @@ def test_rule_without_hits_stands_in_the_ledger_with_zero(clean: CleanFiles, tmp
     assert {rows for _, rows in rules} == {0}
 
 
-def test_missing_location_type_is_critical_only_where_most_rows_tell_it(
-    tmp_path: Path, city: City
-) -> None:
-    rows = [{"IncidentNumber": f"21001{number:04}"} for number in range(10)]
-    thick = write_raw(tmp_path / "thick.csv", [{"LocationType": ""}, *rows[1:]])
-    thin_rows = [
-        {**row, "LocationType": "", "IncidentNumber": "9" + row["IncidentNumber"]} for row in rows
-    ]
-    thin = write_raw(tmp_path / "thin.csv", [*thin_rows, {"IncidentNumber": "77"}])
-    with open_build("test", tmp_path / "strict.duckdb") as build:
-        clean_files(build, [thick, thin], city, cleaning="strict")
-        assert rejections(build) == {"missing_location_type": 1}
-        assert fetch(build, "SELECT raw_file, columns_left_out FROM raw_file ORDER BY raw_file") == [
-            ("thick.csv", ""),
-            ("thin.csv", "LocationType"),
-        ]
-        kinds = fetch(build, "SELECT DISTINCT location_type FROM incident WHERE raw_file = 'thin.csv'")
-        assert kinds == [(None,)]
-
-
-@pytest.mark.parametrize(
-    ("change", "reported_at"),
-    [
-        ({}, "2021-06-01 14:00:00"),
-        ({"ReportDate": ""}, "2021-06-01 13:00:00"),
-        ({"ReportDate": "soon"}, "2021-06-01 13:00:00"),
-        ({"ReportDate": "6/1/2021 10:00"}, "2021-06-01 13:00:00"),
-        ({"ReportDate": "6/1/1015 10:00"}, "2021-06-01 13:00:00"),
-        ({"ReportDate": "6/1/2124 10:00"}, "2021-06-01 13:00:00"),
-    ],
-)
 def test_impossible_report_date_falls_back_to_the_end_of_the_occurrence(
-    clean: CleanFiles, tmp_path: Path, change: Mapping[str, str], reported_at: str
+    clean: CleanFiles, tmp_path: Path
 ) -> None:
-    build = clean([write_raw(tmp_path / "raw.csv", [{**NEXT, **change}, {}, {"IncidentNumber": "3"}])])
-    found = fetch(build, "SELECT reported_at::VARCHAR FROM incident WHERE report_number = '210010002'")
-    assert found == [(reported_at,)]
-    assert repairs(build).get("report_date_replaced", 0) == (1 if change else 0)
+    dates = ["", "soon", "6/1/2021 10:00", "6/1/1015 10:00", "6/1/2124 10:00"]
+    rows = [{"IncidentNumber": f"{n}", "ReportDate": date} for n, date in enumerate(dates)]
+    others = [{"IncidentNumber": f"1{n}"} for n in range(2 * len(dates))]
+    build = clean([write_raw(tmp_path / "raw.csv", [*rows, *others])])
+    found = fetch(build, "SELECT reported_at::VARCHAR, count(*) FROM incident GROUP BY 1 ORDER BY 1")
+    assert found == [("2021-06-01 13:00:00", len(rows)), ("2021-06-01 14:00:00", len(others))]
+    replaced = "SELECT count(*) FROM incident WHERE length(report_number) = 1 AND hour(reported_at) = 13"
+    assert fetch(build, replaced) == [(len(rows),)]
+    assert repairs(build) == {"report_date_replaced": len(rows)}
 
 
-@pytest.mark.parametrize("until", ["", "6/1/2021 10:00", "1/1/2124 0:00"])
-def test_impossible_end_of_the_occurrence_is_its_beginning(
-    clean: CleanFiles, tmp_path: Path, until: str
-) -> None:
-    build = clean([write_raw(tmp_path / "raw.csv", [{"OccurredToDate": until}])])
-    assert fetch(build, "SELECT occurred_at = occurred_until FROM incident") == [(True,)]
-    assert repairs(build) == {"window_end_replaced": 1}
+def test_impossible_end_of_the_occurrence_is_its_beginning(clean: CleanFiles, tmp_path: Path) -> None:
+    ends = ["", "6/1/2021 10:00", "1/1/2124 0:00"]
+    rows = [{"IncidentNumber": f"{n}", "OccurredToDate": end} for n, end in enumerate(ends)]
+    build = clean([write_raw(tmp_path / "raw.csv", rows)])
+    assert fetch(build, "SELECT occurred_at = occurred_until FROM incident") == [(True,)] * len(ends)
+    assert repairs(build) == {"window_end_replaced": len(ends)}
 
 
 def test_window_of_over_a_quarter_is_cut(clean: CleanFiles, tmp_path: Path) -> None:
@@ -293,53 +210,40 @@ def test_same_offense_in_two_layouts_is_kept_from_the_more_trusted(
     assert fetch(build, "SELECT neighborhood, raw_file FROM incident") == [("Downtown", "new.csv")]
 
 
-@pytest.mark.parametrize(
-    ("clock", "occurred_at"),
-    [
-        ("16:30:00", "16:30"),
-        ("6:05", "06:05"),
-        ("100", "01:00"),
-        ("5", "00:05"),
-        ("0", "00:00"),
-        ("2359", "23:59"),
-    ],
-)
-def test_cobra_clock_spellings_are_local_wall_clock(
-    clean: CleanFiles, tmp_path: Path, clock: str, occurred_at: str
-) -> None:
-    row = {"occur_time": clock, "poss_time": ""}
-    build = clean([write_raw(tmp_path / "raw.csv", [row], "cobra_2013", GOOD_COBRA_2013)])
-    assert fetch(build, "SELECT strftime(occurred_at, '%H:%M') FROM incident") == [(occurred_at,)]
-
-
-@pytest.mark.parametrize("clock", ["2460", "24:01", "12345", "noon", ""])
-def test_clock_that_cannot_be_read_is_a_missing_date(
-    clean: CleanFiles, tmp_path: Path, clock: str
-) -> None:
-    rows = [{}, {"offense_id": "2", "occur_time": clock}]
-    build = clean([write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)])
-    assert rejections(build) == {"missing_date": 1}
-
-
-@pytest.mark.parametrize(
-    ("until", "reported_at"),
-    [
-        ("06/01/2013", "2013-06-02 00:00:00"),
-        ("06/02/2013", "2013-06-02 17:00:00"),
-        ("06/03/2013", "2013-06-02 23:59:00"),
-    ],
-)
-def test_report_date_without_clock_lies_on_its_day(
-    clean: CleanFiles, tmp_path: Path, until: str, reported_at: str
-) -> None:
+def test_cobra_clock_spellings_are_local_wall_clock(clean: CleanFiles, tmp_path: Path) -> None:
+    clocks = {"16:30:00": "16:30", "6:05": "06:05", "100": "01:00", "5": "00:05", "0": "00:00",
+              "2359": "23:59"}  # fmt: skip
     rows = [
-        {"rpt_date": "06/02/2013", "poss_date": until},
-        {"offense_id": "2", "rpt_date": "06/01/2013"},
-        {"offense_id": "3", "rpt_date": "06/05/2013"},
+        {"offense_id": f"{n}", "occur_time": clock, "poss_time": ""} for n, clock in enumerate(clocks)
     ]
     build = clean([write_raw(tmp_path / "raw.csv", rows, "cobra_2013", GOOD_COBRA_2013)])
-    found = fetch(build, "SELECT reported_at::VARCHAR FROM incident WHERE report_number = '130010001'")
-    assert found == [(reported_at,)]
+    found = fetch(build, "SELECT strftime(occurred_at, '%H:%M') FROM incident ORDER BY report_number")
+    assert found == [(clock,) for clock in clocks.values()]
+
+
+def test_clock_that_cannot_be_read_is_a_missing_date(clean: CleanFiles, tmp_path: Path) -> None:
+    clocks = ["2460", "24:01", "12345", "noon", ""]
+    rows = [{"offense_id": f"{n}", "occur_time": clock} for n, clock in enumerate(clocks)]
+    build = clean([write_raw(tmp_path / "raw.csv", [{}, *rows], "cobra_2013", GOOD_COBRA_2013)])
+    assert rejections(build) == {"missing_date": len(clocks)}
+
+
+def test_report_date_without_clock_lies_on_its_day(clean: CleanFiles, tmp_path: Path) -> None:
+    reported = {
+        "06/01/2013": "2013-06-02 00:00:00",
+        "06/02/2013": "2013-06-02 17:00:00",
+        "06/03/2013": "2013-06-02 23:59:00",
+    }
+    rows = [
+        {"offense_id": f"{n}", "rpt_date": "06/02/2013", "poss_date": until}
+        for n, until in enumerate(reported)
+    ]
+    others = [
+        {"offense_id": "8", "rpt_date": "06/01/2013"}, {"offense_id": "9", "rpt_date": "06/05/2013"}
+    ]  # fmt: skip
+    build = clean([write_raw(tmp_path / "raw.csv", [*rows, *others], "cobra_2013", GOOD_COBRA_2013)])
+    found = fetch(build, "SELECT reported_at::VARCHAR FROM incident ORDER BY report_number LIMIT 3")
+    assert found == [(at,) for at in reported.values()]
 
 
 def test_lines_of_the_wrong_shape_are_counted_and_do_not_stop_the_run(

@@ -16,6 +16,9 @@ from tests.ways import WAYS, Outcome
 from warehouse.pointer import read_pointer
 from warehouse.records import list_builds
 
+ONE_IN = 3
+"""One way in so many is tried by default: all of them take minutes, and `make test-all` tries them."""
+
 
 @pytest.mark.parametrize("layout", load_city().layouts)
 def test_good_file_of_each_layout_has_nothing_to_reject_or_mend(layout: str) -> None:
@@ -32,7 +35,13 @@ def test_ways_are_many_and_on_every_layout() -> None:
     assert {way.layout for way in WAYS.values()} >= {*load_city().layouts} - {"simulated"}
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if number % ONE_IN else [])
+        for number, name in enumerate(WAYS)
+    ],
+)
 def test_damage_has_the_outcome_that_is_declared(name: str, tmp_path: Path) -> None:
     way = WAYS[name]
     draft, result = damage([way], way.layout, SEED, tmp_path)

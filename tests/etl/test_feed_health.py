@@ -11,16 +11,12 @@ from etl.city import City
 from etl.clean import CleanSummary, clean_files
 from refresh import say_cleaned
 from tests.conftest import CleanFiles
+from tests.etl.cleaned import fetch
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
 from warehouse.settings import MAX_DELAY_DAYS
 
 GAP = "a gap of exposure, not days without crime"
-
-
-def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
-    """Return the rows of a SELECT."""
-    return build.connection.execute(select).fetchall()
 
 
 def findings(build: Build, health_check: str) -> list[tuple[object, ...]]:

@@ -13,6 +13,7 @@ from etl.clean import clean_files
 from etl.names import choose_names, fold_name, tidy_name
 from etl.report import describe_cleaning
 from tests.conftest import CleanFiles
+from tests.etl.cleaned import fetch
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
 
@@ -91,11 +92,6 @@ def test_raw_names_share_a_name_just_when_they_share_a_key(counts: dict[str, int
     names = {raw: renamed.get(raw, raw) for raw in counts}
     assert all(fold_name(name) == fold_name(raw) for raw, name in names.items())
     assert len(set(names.values())) == len({fold_name(raw) for raw in counts})
-
-
-def fetch(build: Build, select: str) -> list[tuple[object, ...]]:
-    """Return the rows of a SELECT."""
-    return build.connection.execute(select).fetchall()
 
 
 def repairs(build: Build) -> dict[str, int]:

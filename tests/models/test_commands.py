@@ -6,11 +6,18 @@ import pandas as pd
 import pytest
 
 from models.__main__ import main
+from tests.models.panels import make_panel
 
 
 def test_backtest_prints_writes_and_draws(
-    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    published: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """On a panel of few places, which is read in place of the build's own."""
+    panel = make_panel(places=10, months=30, rate=0.2)
+    monkeypatch.setattr("models.__main__.load_panel", lambda _connection: panel)
     out = tmp_path / "backtest"
     assert main(["backtest", "--builds", str(published), "--origins", "1", "--out", str(out)]) == 0
     told = capsys.readouterr().out

@@ -208,7 +208,15 @@ def test_dictionary_table_has_every_column(published: Path) -> None:
         columns = connection.execute("""
             SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal
             ORDER BY table_name, column_index""").fetchall()
+        described = connection.execute("""
+            SELECT count(*), count(comment) FROM duckdb_columns() WHERE NOT internal""").fetchall()
+        tables = connection.execute("""
+            SELECT count(comment) FROM (SELECT comment FROM duckdb_tables() UNION ALL
+                                        SELECT comment FROM duckdb_views() WHERE NOT internal)
+        """).fetchall()
     assert rows == columns
+    assert described == [(len(rows), len(rows))]
+    assert tables == [(len(TABLES),)]
 
 
 def test_generated_pages_are_up_to_date_and_name_every_table() -> None:

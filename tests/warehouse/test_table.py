@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from warehouse.schema import TABLES
-from warehouse.table import Column, Table, differ, render_ddl
+from warehouse.table import Column, Table, differ, render_comments, render_ddl
 
 NAME = Column("name", "VARCHAR", "Somebody's name.", "Name")
 
@@ -100,7 +100,7 @@ def test_view_keeps_the_declared_types_and_is_described() -> None:
         Column("n", "INTEGER", "A number.", "Number", unit="m"),
     ), is_mart=True, is_view=True)  # fmt: skip
     with duckdb.connect() as connection:
-        for statement in render_ddl(table, "SELECT 1::BIGINT AS n"):
+        for statement in (render_ddl(table, "SELECT 1::BIGINT AS n"), *render_comments(table)):
             connection.execute(statement)
         described = connection.execute("""
             SELECT data_type, columns.comment, views.comment FROM duckdb_columns() AS columns
@@ -113,7 +113,7 @@ def test_ddl_creates_the_table_and_describes_it() -> None:
         NAME, Column("height", "DOUBLE", "Height, it's measured.", "Height", unit="m", nullable=True),
     ))  # fmt: skip
     with duckdb.connect() as connection:
-        for statement in render_ddl(table):
+        for statement in (render_ddl(table), *render_comments(table)):
             connection.execute(statement)
         columns = connection.execute("""
             SELECT column_name, data_type, is_nullable, comment FROM duckdb_columns()
