@@ -1,5 +1,6 @@
 """What several tests need: a small published build, a build with clean tables, the real data."""
 
+import datetime as dt
 import fcntl
 import os
 import shutil
@@ -16,7 +17,7 @@ from etl.clean import clean_files
 from models import backtest_ledger
 from refresh import Request, refresh
 from serve.app import Service, create_app
-from tests.raw import write_daily
+from tests.raw import write_daily, write_simulated
 from tests.serve.client import make_client
 from warehouse import settings
 from warehouse.build import Build, open_build
@@ -88,6 +89,21 @@ def daily(tmp_path_factory: pytest.TempPathFactory) -> Path:
         raw.unlink()
 
     return build_once(tmp_path_factory, "daily", make)
+
+
+@pytest.fixture(scope="session")
+def few_places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one published build of 12 simulated neighborhoods; do not write to it.
+
+    It has all that one of the whole city has, in a twentieth of the rows.
+    """
+
+    def make(builds: Path) -> None:
+        raw = write_simulated(builds / "simulated.csv", 60_000, places=12)
+        refresh(Request("files", builds, raw=(raw,), first=dt.date(2023, 1, 1)))
+        raw.unlink()
+
+    return build_once(tmp_path_factory, "few_places", make)
 
 
 @pytest.fixture

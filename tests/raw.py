@@ -4,7 +4,9 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from etl.city import load_city
 from etl.layout import load_layout
+from etl.simulate import simulate_file
 
 GOOD_NIBRS: dict[str, str] = {
     "OBJECTID": "1",
@@ -72,3 +74,22 @@ def write_daily(path: Path, days: int = 100, per_day: int = 4) -> Path:
         for copy in range(per_day)
     ]
     return write_raw(path, rows)
+
+
+def write_simulated(path: Path, offenses: int, places: int) -> Path:
+    """Write what is simulated of every so many neighborhoods, nameless rows left out; return the path.
+
+    `offenses` are those of the whole city, `places` the neighborhoods that are written.
+    """
+    whole = path.with_name(f"{path.name}.whole")
+    simulate_file(whole, load_city(), offenses)
+    with whole.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    names = sorted({row["NhoodName"] for row in rows} - {""})
+    chosen = set(names[:: len(names) // places][:places])
+    with path.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(row for row in rows if row["NhoodName"] in chosen)
+    whole.unlink()
+    return path

@@ -1,6 +1,5 @@
 """The whole path: raw files in, HTTP answers out; bad input; the same twice."""
 
-import csv
 import datetime as dt
 import gzip
 import subprocess
@@ -11,11 +10,9 @@ import duckdb
 import pytest
 
 import refresh as refresh_module
-from etl.city import load_city
-from etl.simulate import simulate_file
 from refresh import Request, main, refresh
 from serve.app import create_app
-from tests.raw import GOOD_COBRA_2013, write_daily, write_raw
+from tests.raw import GOOD_COBRA_2013, write_daily, write_raw, write_simulated
 from warehouse import settings
 from warehouse.pointer import read_pointer
 from warehouse.read import connect_builds
@@ -23,8 +20,8 @@ from warehouse.schema import TABLES
 from warehouse.settings import ROOT
 
 LINEAGE = {"refresh_run"}
-PLACES, FIRST = 40, dt.date(2023, 1, 1)
-"""Neighborhoods, the nameless one among them, and first day of what is read on one core and on two."""
+FIRST = dt.date(2023, 1, 1)
+"""First day of what is read on one core and on two."""
 COBRA = ("2019", "2020_to_september", "2020_from_october", "2021")
 
 
@@ -66,20 +63,12 @@ def test_small_raw_files_become_http_answers(tmp_path: Path) -> None:
 def test_same_input_gives_the_same_tables_on_one_core_and_on_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a few neighborhoods, of which a guard fires: cores share out trees and two past origins."""
-    whole, raw = tmp_path / "whole.csv", tmp_path / "simulated.csv"
-    simulate_file(whole, load_city(), 15_000)
-    with whole.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    chosen = sorted({row["NhoodName"] for row in rows})[:PLACES]
-    with raw.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(row for row in rows if row["NhoodName"] in chosen)
+    """On a few neighborhoods: what cores share out are trees and past origins, two of them."""
+    raw = write_simulated(tmp_path / "simulated.csv", 60_000, places=20)
     files = {}
     for name, cores in (("one", 1), ("two", 2)):
         monkeypatch.setattr(settings, "available_cores", lambda cores=cores: cores)
-        published = refresh(Request("files", tmp_path / name, raw=(raw,), first=FIRST, force=True))
+        published = refresh(Request("files", tmp_path / name, raw=(raw,), first=FIRST))
         files[name] = tmp_path / name / published.file
     with connect_builds(**files) as connection:
         for table in TABLES:

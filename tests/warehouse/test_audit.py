@@ -16,10 +16,10 @@ from warehouse.table import Column, Table
 
 
 @pytest.fixture
-def build(published: Path, tmp_path: Path) -> Iterator[Build]:
+def build(few_places: Path, tmp_path: Path) -> Iterator[Build]:
     """A copy of a published build that can be damaged."""
     path = tmp_path / "copy.duckdb"
-    shutil.copy(published / read_pointer(published).file, path)
+    shutil.copy(few_places / read_pointer(few_places).file, path)
     path.chmod(0o600)
     with duckdb.connect(str(path)) as connection:
         yield Build("copy", path, connection, "simulated data")
