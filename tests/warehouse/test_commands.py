@@ -83,12 +83,12 @@ def test_refused_build_is_not_rolled_back_to(
     assert "build x was refused" in capsys.readouterr().err
 
 
-def test_export_writes_every_table_twice_with_a_manifest(published: Path, tmp_path: Path) -> None:
+def test_export_writes_every_table_twice_with_a_manifest(few_places: Path, tmp_path: Path) -> None:
     out = tmp_path / "dist"
     for _ in range(2):  # the second replaces the first
-        assert main(["--builds", str(published), "export", "--out", str(out)]) == 0
+        assert main(["--builds", str(few_places), "export", "--out", str(out)]) == 0
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["build"]["build_id"] == read_pointer(published).build_id
+    assert manifest["build"]["build_id"] == read_pointer(few_places).build_id
     assert "leading apostrophe" in manifest["csv"]
     assert set(manifest["tables"]) == {table.name for table in TABLES}
     for table in TABLES:
@@ -103,8 +103,8 @@ def test_export_writes_every_table_twice_with_a_manifest(published: Path, tmp_pa
             assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest
 
 
-def test_export_describes_itself_and_writes_plain_values(published: Path, tmp_path: Path) -> None:
-    assert main(["--builds", str(published), "export", "--out", str(tmp_path / "dist")]) == 0
+def test_export_describes_itself_and_writes_plain_values(few_places: Path, tmp_path: Path) -> None:
+    assert main(["--builds", str(few_places), "export", "--out", str(tmp_path / "dist")]) == 0
     manifest = json.loads((tmp_path / "dist" / "manifest.json").read_text())
     for table in TABLES:
         assert list(manifest["tables"][table.name]["columns"]) == list(table.column_names)
@@ -124,24 +124,24 @@ MANIFEST_OF_OTHERS = '{"name": "thesis", "tables": ["thesis.txt"]}'
 
 @pytest.mark.parametrize("others", [{}, {"manifest.json": MANIFEST_OF_OTHERS}, {"manifest.json": "no"}])
 def test_export_does_not_replace_a_folder_of_other_files(
-    published: Path, tmp_path: Path, others: dict[str, str], capsys: pytest.CaptureFixture[str]
+    few_places: Path, tmp_path: Path, others: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name, text in {"thesis.txt": "years of work", **others}.items():
         (tmp_path / name).write_text(text)
-    assert main(["--builds", str(published), "export", "--out", str(tmp_path)]) == 1
+    assert main(["--builds", str(few_places), "export", "--out", str(tmp_path)]) == 1
     assert "holds other files than an export" in capsys.readouterr().err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
-    assert main(["--builds", str(published), "export", "--out", str(tmp_path / "thesis.txt")]) == 1
+    assert main(["--builds", str(few_places), "export", "--out", str(tmp_path / "thesis.txt")]) == 1
     assert "is not a folder" in capsys.readouterr().err
 
 
 def test_file_laid_into_an_export_is_not_lost(
-    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    few_places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "dist"
-    assert main(["--builds", str(published), "export", "--out", str(out)]) == 0
+    assert main(["--builds", str(few_places), "export", "--out", str(out)]) == 0
     (out / "workbook.twb").write_text("years of work")
-    assert main(["--builds", str(published), "export", "--out", str(out)]) == 1
+    assert main(["--builds", str(few_places), "export", "--out", str(out)]) == 1
     assert "(workbook.twb)" in capsys.readouterr().err
     assert (out / "workbook.twb").exists()
 
@@ -155,7 +155,7 @@ def test_first_three_foreign_files_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", [".", "..", "/", "note.txt/dist", "circle", "x" * 300])
 def test_export_to_a_place_that_cannot_be_one_is_an_error(
-    published: Path, tmp_path: Path, place: str,
+    few_places: Path, tmp_path: Path, place: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     here = tmp_path / "here"
@@ -163,7 +163,7 @@ def test_export_to_a_place_that_cannot_be_one_is_an_error(
     (here / "note.txt").touch()
     (here / "circle").symlink_to("circle")
     monkeypatch.chdir(here)
-    assert main(["--builds", str(published), "export", "--out", place]) == 1
+    assert main(["--builds", str(few_places), "export", "--out", place]) == 1
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1
@@ -183,10 +183,10 @@ def test_exported_csv_holds_no_formula_and_parquet_is_as_it_was(tmp_path: Path) 
 
 
 def test_export_that_fails_leaves_the_one_before(
-    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    few_places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "dist"
-    assert main(["--builds", str(published), "export", "--out", str(out)]) == 0
+    assert main(["--builds", str(few_places), "export", "--out", str(out)]) == 0
     before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
 
     def fail(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
@@ -195,7 +195,7 @@ def test_export_that_fails_leaves_the_one_before(
         return write_table(connection, table, folder)
 
     monkeypatch.setattr("warehouse.export.write_table", fail)
-    assert main(["--builds", str(published), "export", "--out", str(out)]) == 1
+    assert main(["--builds", str(few_places), "export", "--out", str(out)]) == 1
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
     assert list(tmp_path.iterdir()) == [out]
 
