@@ -39,6 +39,9 @@ OPEN_ENDPOINTS = {"health.livez", "health.readyz"}
 PINNED = re.compile(r"/v1/builds/([^/]+)(/.+)")
 """The address of something in one build: the rest is an address as it is without the build."""
 
+PINNED_TOPICS = {"lookups", "tables", "queries", "charts"}
+"""What a build alone decides: under its address it never changes."""
+
 PIN, BEGUN = "atlshield.pin", "atlshield.begun"
 """Where the environ of a request keeps the build that its address names, and when it began."""
 
@@ -86,6 +89,7 @@ class Service(OpenAPI):
             validation_error_model=Problem,
         )
         self.service_config = config
+        self.url_map.merge_slashes = False  # it would redirect to whatever host the client names
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
         self.key_hashes = [hash_key(key) for key in config.api_keys]
         self.code_version = hash_code()
@@ -168,7 +172,8 @@ class Service(OpenAPI):
 
     def preprocess_request(self) -> Response | None:
         """Refuse a request without a key, and one for a build that is not served."""
-        if request.endpoint not in OPEN_ENDPOINTS and not self.is_allowed(request.environ):
+        is_open = request.endpoint in OPEN_ENDPOINTS and PIN not in request.environ
+        if not is_open and not self.is_allowed(request.environ):
             response = answer_problem(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer <key>")
             response.headers["WWW-Authenticate"] = "Bearer"
             return response
@@ -188,7 +193,9 @@ class Service(OpenAPI):
     def refuse_other_build(self, build_id: str) -> Response | None:
         """Return the refusal of a request for any other build than the one that is served."""
         served = self.extensions[EXTENSION].get()
-        if request.method in {"GET", "HEAD"} and served and served.published.build_id == build_id:
+        if request.blueprint not in PINNED_TOPICS or request.method not in {"GET", "HEAD"}:
+            return answer_problem(HTTPStatus.NOT_FOUND, "expected what can be read from a build")
+        if served and served.published.build_id == build_id:
             request.environ[TAKEN] = served
             return None
         now = served.published.build_id if served else None

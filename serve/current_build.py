@@ -73,6 +73,7 @@ class CurrentBuild:
         self.reload_error: str | None = None
         self._served: ServedBuild | None = None
         self._failed: object = None
+        self._stamp: object = None
         self._retry_at = 0.0
         self._lock = threading.Lock()
         self.follow()
@@ -99,6 +100,10 @@ class CurrentBuild:
                     return
                 if self._served is None or published != self._served.published:
                     self._served = open_build(self.builds, published)
+                    self._stamp = attempt[1]
+                elif attempt[1] != self._stamp:  # somebody touched the file that is served
+                    check_file(self.builds, published)
+                    self._stamp = attempt[1]
             except (ShieldError, OSError) as error:
                 self._failed, self._retry_at = attempt, now + RETRY_SECONDS
                 self._note_failure(str(error))
@@ -106,7 +111,8 @@ class CurrentBuild:
                 self._failed = self.reload_error = None
 
     def _note_failure(self, error: str) -> None:
-        """Keep why the published build cannot be served; log it when it is new."""
+        """Keep why the published build cannot be served, without its place; log it when it is new."""
+        error = error.replace(f"{self.builds}/", "").replace(str(self.builds), "the folder of builds")
         if error != self.reload_error:
             goes_on = "the old one is served" if self._served else "none is served"
             log.error("the published build cannot be loaded; %s: %s", goes_on, error)

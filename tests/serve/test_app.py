@@ -92,6 +92,14 @@ def test_address_with_the_build_never_changes(client: FlaskClient, published: Pa
     assert f"build 'other' is not served here; served now: {build_id}" in other.get_json()["detail"]
     body = {"neighborhood": "Downtown", "month": 1}
     assert client.post(f"/v1/builds/{build_id}/average_daily_crime", json=body).status_code == 404
+    for path in ("/readyz", "/metrics", "/livez", "/v1/builds", "/docs", "/openapi.json"):
+        answer = client.get(f"/v1/builds/{build_id}{path}", headers={"If-None-Match": "*"})
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (404, "no-store")
+
+
+def test_no_address_is_redirected(client: FlaskClient) -> None:
+    for path in ("//v1//tables", "/v1/tables/", "/docs/", "//"):
+        assert client.get(path, headers={"Host": "elsewhere.example"}).status_code == 404
 
 
 @pytest.mark.parametrize("path", [DAILY, CHART, "/openapi.json", "/docs", "/metrics", "/nowhere"])

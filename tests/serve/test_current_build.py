@@ -182,6 +182,22 @@ def test_damaged_build_at_the_start_is_not_served_until_it_is_mended(
     assert client.post("/predict_hourly_crime", json=BODY).status_code == 200
 
 
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "missing file"])
+def test_damage_to_the_file_that_is_served_is_told(published: Path, tmp_path: Path, damage: str) -> None:
+    builds = copy_builds(published, tmp_path)
+    client = follow_with_client(builds)
+    path = builds / read_pointer(builds).file
+    good = path.read_bytes()
+    DAMAGES[damage](builds)
+    ready = client.get("/readyz").get_json()
+    assert ready["status"] == "stale"
+    assert path.name in ready["reload_error"]
+    assert str(builds) not in ready["reload_error"]
+    path.unlink(missing_ok=True)
+    path.write_bytes(good)
+    assert client.get("/readyz").get_json()["status"] == "ok"
+
+
 def test_without_a_build_the_answer_says_what_to_do(tmp_path: Path) -> None:
     answer = follow_with_client(tmp_path).get("/average_daily_crime?neighborhood=Downtown&month=1")
     assert answer.status_code == 503
