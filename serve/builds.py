@@ -23,6 +23,9 @@ from warehouse.records import find_record, list_builds, name_id
 MIMETYPE = "application/vnd.duckdb"
 YEAR_SECONDS = 365 * 24 * 3600
 
+PARTS = answer_with(MIMETYPE, 412, 416)
+PARTS["206"] = PARTS["200"]
+
 blueprint = APIBlueprint("builds", __name__, url_prefix="/v1/builds")
 
 
@@ -73,7 +76,7 @@ def list_kept() -> Response:
     return send_json(BuildsAnswer(builds=facts).model_dump())
 
 
-@blueprint.get("/current.duckdb", responses=answer_with(MIMETYPE, 206, 416))
+@blueprint.get("/current.duckdb", responses=PARTS)
 def get_current_file() -> Response:
     """Answer the file of the build that is served, or a part of it."""
     published = take_build().published
@@ -83,7 +86,7 @@ def get_current_file() -> Response:
         raise ServiceUnavailable(f"{published.file} has been replaced: ask again") from error
 
 
-@blueprint.get("/<build_id>.duckdb", responses=answer_with(MIMETYPE, 206, 416))
+@blueprint.get("/<build_id>.duckdb", responses=PARTS)
 @checked
 def get_file(path: BuildPath) -> Response:
     """Answer the file of a kept build, which never changes, or a part of it."""

@@ -10,11 +10,12 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import BeforeValidator, Field, NaiveDatetime, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, NaiveDatetime, TypeAdapter, ValidationError
+from werkzeug.exceptions import NotFound
 
 from serve.parameters import MAX_ECHO, InvalidRequestError, describe
 from warehouse.columns import NEIGHBORHOOD
@@ -24,27 +25,28 @@ from warehouse.table import Column, Table
 Condition = sa.ColumnElement[bool]
 
 
-def require_day(text: str) -> str:
+def require_day(text: object) -> str:
     """Return a text that begins with a day: pydantic would take a number for seconds since 1970."""
-    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+    if not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", str(text)):
         raise ValueError("a text that begins with a day like 2021-12-31")
-    return text
+    return str(text)
 
 
-def add_clock(text: str) -> str:
+def add_clock(text: object) -> str:
     """Return a time; a day alone is its midnight."""
-    return f"{require_day(text)}T00:00" if len(text) == len("2021-12-31") else text
+    day = require_day(text)
+    return f"{day}T00:00" if len(day) == len("2021-12-31") else day
 
 
 def require_unicode(text: str) -> str:
     """Return a text; half a surrogate pair is none."""
-    if not text.isascii() and text.encode(errors="replace").decode() != text:
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise ValueError("valid Unicode")
     return text
 
 
 TYPES: dict[str, Any] = {
-    "VARCHAR": Annotated[str, BeforeValidator(require_unicode)],
+    "VARCHAR": Annotated[str, AfterValidator(require_unicode)],
     "INTEGER": Annotated[int, Field(ge=-(2**63), lt=2**63)],
     "BIGINT": Annotated[int, Field(ge=-(2**63), lt=2**63)],
     "DOUBLE": Annotated[float, Field(allow_inf_nan=False)],
@@ -53,28 +55,25 @@ TYPES: dict[str, Any] = {
     "TIMESTAMP": Annotated[NaiveDatetime, BeforeValidator(add_clock)],
 }
 
-EQUALITIES: dict[str, Callable[[Any, Any], Condition]] = {"exact": operator.eq, "not": operator.ne}
-COMPARISONS: dict[str, Callable[[Any, Any], Condition]] = {
+OPERATORS: dict[str, Callable[[Any, Any], Condition]] = {
+    "exact": operator.eq,
+    "not": operator.ne,
     "gt": operator.gt,
     "gte": operator.ge,
     "lt": operator.lt,
     "lte": operator.le,
-}
-LISTS: dict[str, Callable[[Any, Any], Condition]] = {
     "in": lambda core, values: core.in_(values),
     "notin": lambda core, values: core.not_in(values),
-}
-TEXT_TESTS: dict[str, Callable[[Any, Any], Condition]] = {
     "contains": sa.func.contains,
     "startswith": sa.func.starts_with,
-}
-NULL_TESTS: dict[str, Callable[[Any, Any], Condition]] = {
     "isnull": lambda core, yes: core.is_(None) if yes else core.is_not(None),
     "notnull": lambda core, yes: core.is_not(None) if yes else core.is_(None),
 }
-OPERATORS = {**EQUALITIES, **COMPARISONS, **LISTS, **TEXT_TESTS, **NULL_TESTS}
 """What may follow a column's name and two underscores; without any it is `exact`. As in SQL, a NULL is
 found by `isnull` and by nothing else."""
+
+LISTS, TEXT_TESTS, NULL_TESTS = {"in", "notin"}, {"contains", "startswith"}, {"isnull", "notnull"}
+EQUALITIES = {"exact", "not", *LISTS}
 
 
 def build_condition(
@@ -82,8 +81,9 @@ def build_condition(
 ) -> Condition:
     """Return what a parameter asks of a row; `spell` gives the own spelling of a neighborhood.
 
-    Raises `InvalidRequestError` naming it, what was expected and what was found: for an unknown column
-    or operator, one given twice where only a list may be, and a value that the column cannot take.
+    Raises `NotFound` for an unknown column, and `InvalidRequestError` naming it, what was expected and
+    what was found: for an unknown operator, one given twice where only a list may be, and a value that
+    the column cannot take.
     """
     name, _, name_of_operator = parameter.partition("__")
     column = find_column(table, parameter, name)
@@ -94,15 +94,15 @@ def build_condition(
             f"{parameter:.{MAX_ECHO}}: unknown operator of a {column.type} column"
             f"{offer(operation, known)}; there are {', '.join(known)}"
         )
-    kind = bool if operation in NULL_TESTS else narrow_type(column, operation in {*EQUALITIES, *LISTS})
+    kind = bool if operation in NULL_TESTS else narrow_type(column, operation in EQUALITIES)
     given = split_list(parameter, texts) if operation in LISTS else [take_one(parameter, texts)]
-    if names_neighborhood(table, column) and operation in {*EQUALITIES, *LISTS}:
+    if names_neighborhood(table, column) and operation in EQUALITIES:
         given = [spell(text) for text in given]
     values = [parse_text(kind, parameter, text) for text in given]
     core = CORE_TABLES[table.name].c[column.name]
-    if operation in LISTS or operation in NULL_TESTS:
-        return OPERATORS[operation](core, values if operation in LISTS else values[0])
-    return OPERATORS[operation](core, sa.literal(values[0], core.type))
+    value = values if operation in LISTS else values[0]
+    is_bare = operation in LISTS | NULL_TESTS
+    return OPERATORS[operation](core, value if is_bare else sa.literal(value, core.type))
 
 
 def names_neighborhood(table: Table, column: Column) -> bool:
@@ -112,11 +112,11 @@ def names_neighborhood(table: Table, column: Column) -> bool:
 
 
 def find_column(table: Table, parameter: str, name: str) -> Column:
-    """Return a column by its name."""
+    """Return a column by its name. Raises `NotFound` offering close ones, as for a table."""
     for column in table.columns:
         if column.name == name:
             return column
-    raise InvalidRequestError(
+    raise NotFound(
         f"{parameter:.{MAX_ECHO}}: unknown column {name!r:.{MAX_ECHO}} of {table.name}"
         f"{offer(name, table.column_names)}"
     )
@@ -162,9 +162,9 @@ def narrow_type(column: Column, is_equality: bool) -> Any:  # noqa: ANN401  # as
     return Annotated[TYPES[column.type], Field(ge=column.minimum, le=column.maximum)]
 
 
-@cache
+@lru_cache(maxsize=256)
 def adapt_type(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401
-    """Return what reads texts as a type; there are some 100."""
+    """Return what checks values of a type; the columns have some 100."""
     return TypeAdapter(kind)
 
 

@@ -6,19 +6,21 @@ same wherever it lies, and as a build does not change, no row comes twice or nev
 """
 
 import base64
+import binascii
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
 import sqlalchemy as sa
-from pydantic import ConfigDict, Field
-from werkzeug.exceptions import Gone
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import to_json
+from werkzeug.exceptions import Conflict, Gone, NotFound
 
 from serve.parameters import MAX_ECHO, InvalidRequestError, Parameters
-from serve.row_filters import TYPES, Condition, build_condition, find_column, offer, parse_text, take_one
+from serve.row_filters import TYPES, Condition, adapt_type, build_condition, find_column, offer, take_one
 from warehouse.read import CORE_TABLES
 from warehouse.table import Column, Table
 
@@ -59,8 +61,11 @@ class PageQuery(Parameters):
 OPTIONS = [str(field.alias) for field in PageQuery.model_fields.values()]
 
 
-@dataclass(frozen=True)
-class Direction:
+TOKEN = TypeAdapter(tuple[str, str, list[Any]])
+"""Build, digest, and the last row's values in the columns of the order."""
+
+
+class Direction(NamedTuple):
     """A column to sort by."""
 
     column: Column
@@ -132,47 +137,36 @@ class RowRequest:
 
     def render_token(self, row: Mapping[Any, Any]) -> str:
         """Return the token of the page behind a row."""
-        values = [render_value(row[key.column.name]) for key in self.order]
-        text = json.dumps([*self.scope, *values], separators=(",", ":"))
-        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        token = to_json([*self.scope, [row[key.column.name] for key in self.order]])
+        return base64.urlsafe_b64encode(token).decode().rstrip("=")
 
     def parse_token(self, text: str) -> tuple[Any, ...]:
         """Return the values that a token holds.
 
-        Raises `InvalidRequestError` for one that this request cannot have been given, and `Gone` for one
-        of another build.
+        Raises `NotFound` for what is none, `Conflict` for one of other filters or another order, and
+        `Gone` for one of another build.
         """
-        wrong = InvalidRequestError(
-            f"_next: expected `next` of an earlier answer, found {text!r:.{MAX_ECHO}}"
-        )
+        row: Any = tuple
+        kinds = [
+            TYPES[key.column.type] | None if key.column.nullable else TYPES[key.column.type]
+            for key in self.order
+        ]
         try:
-            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
-            build_id, digest, *values = json.loads(base64.b64decode(padded, b"-_", validate=True))
-        except (ValueError, TypeError, RecursionError):
-            raise wrong from None
-        if isinstance(build_id, str) and build_id != self.scope[0]:
-            raise Gone(
-                f"_next: a token of build {build_id:.{MAX_ECHO}}, served is {self.scope[0]}: begin again"
-            )
-        if digest != self.scope[1]:
-            raise InvalidRequestError("_next: a token of other filters or another _sort: begin again")
-        if len(values) != len(self.order):
-            raise wrong
-        return tuple(parse_key(key.column, value) for key, value in zip(self.order, values, strict=True))
-
-
-def render_value(value: Any) -> str | None:  # noqa: ANN401  # whatever a table holds
-    """Return a value as a parameter would have it; None for NULL."""
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, default=lambda date: date.isoformat()).strip('"')
-
-
-def parse_key(column: Column, text: object) -> Any:  # noqa: ANN401
-    """Return the value of a column in a token."""
-    if text is None and column.nullable:
-        return None
-    return parse_text(TYPES[column.type], "_next", str(text))
+            padded = text.encode() + b"=" * (-len(text) % 4)
+            token = base64.b64decode(padded, b"-_", validate=True)
+            build_id, digest, values = TOKEN.validate_json(token)
+            if build_id != self.scope[0]:
+                raise Gone(
+                    f"_next: of build {build_id:.{MAX_ECHO}}, served is {self.scope[0]}: begin again"
+                )
+            if digest != self.scope[1]:
+                raise Conflict("_next: of other filters or another _sort: begin again")
+            after: tuple[Any, ...] = adapt_type(row[tuple(kinds)]).validate_python(values)
+        except (binascii.Error, UnicodeEncodeError, ValidationError) as error:
+            raise NotFound(
+                f"_next: expected `next` of an earlier answer, found {text!r:.{MAX_ECHO}}"
+            ) from error
+        return after
 
 
 def parse_request(
@@ -180,8 +174,8 @@ def parse_request(
 ) -> RowRequest:
     """Return what the parameters of a request ask for; `spell` gives a neighborhood's own spelling.
 
-    Raises `InvalidRequestError` naming the parameter, what was expected and what was found, and `Gone`
-    for a token of another build.
+    Raises `InvalidRequestError` naming the parameter, what was expected and what was found, `NotFound`
+    for columns and pages that are not there, `Conflict` and `Gone` for tokens of other requests.
     """
     merged: dict[str, list[str]] = {}
     for name, texts in query.__pydantic_extra__.items():
@@ -195,7 +189,8 @@ def parse_request(
     order = parse_order(table, query.sort)
     facts = [table.name, sorted(merged.items()), [(key.column.name, key.is_descending) for key in order]]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
-    columns = table.columns if query.columns is None else find_columns(table, "_columns", query.columns)
+    names = table.column_names if query.columns is None else query.columns.split(",")
+    columns = find_columns(table, "_columns", names)
     request = RowRequest(
         table, (build_id, digest), columns, conditions, order, query.sort is not None, None, query.limit
     )
@@ -205,16 +200,14 @@ def parse_request(
 def parse_order(table: Table, text: str | None) -> tuple[Direction, ...]:
     """Return the columns to sort by, and behind them those of the key, which settle ties."""
     names = [] if text is None else text.split(",")
-    columns = (
-        find_columns(table, "_sort", ",".join(name.removeprefix("-") for name in names)) if names else ()
-    )
+    columns = find_columns(table, "_sort", [name.removeprefix("-") for name in names])
     order = [Direction(c, name.startswith("-")) for c, name in zip(columns, names, strict=True)]
     return (*order, *(Direction(key) for key in table.key_columns if key not in columns))
 
 
-def find_columns(table: Table, parameter: str, text: str) -> tuple[Column, ...]:
+def find_columns(table: Table, parameter: str, names: Sequence[str]) -> tuple[Column, ...]:
     """Return columns by their names, each of which may stand there once."""
-    columns = tuple(find_column(table, parameter, name) for name in text.split(","))
+    columns = tuple(find_column(table, parameter, name) for name in names)
     if len(set(columns)) < len(columns):
-        raise InvalidRequestError(f"{parameter}: expected each column once, found {text!r:.{MAX_ECHO}}")
+        raise InvalidRequestError(f"{parameter}: expected each column once, found {','.join(names)!r}")
     return columns

@@ -6,7 +6,7 @@ the bytes of an export; the Parquet of a whole table.
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any, BinaryIO
@@ -36,8 +36,8 @@ MAX_HEAVY = 3
 come back. A thread stays free for the rest."""
 
 PART_BYTES = 256 * 1024
+CONFLICT, GONE = 409, 410
 NAMES = {table.name: table for table in TABLES}
-LIMIT_HEADER = "X-Row-Limit"
 
 heavy = threading.BoundedSemaphore(MAX_HEAVY)
 blueprint = APIBlueprint("tables", __name__, url_prefix="/v1/tables")
@@ -82,7 +82,7 @@ class TablesAnswer(BaseModel):
     tables: list[TableFacts]
 
 
-class RowsAnswer(BaseModel):
+class TableRows(BaseModel):
     """A page of rows, each with its columns by name: they stay right whatever `_columns` asks for."""
 
     table: str
@@ -107,12 +107,21 @@ def list_tables() -> Response:
     ]
     with connect(build) as connection:
         rows = {name: count for name, count in connection.execute(sa.union_all(*counts))}
-    tables = [describe_table(table, rows[table.name]) for table in TABLES]
-    return send_json(TablesAnswer(build_id=build.published.build_id, tables=tables).model_dump())
+    tables = [
+        {
+            **vars(table),
+            "grain": table.full_grain,
+            "rows": rows[table.name],
+            "columns": list(map(vars, table.columns)),
+        }
+        for table in TABLES
+    ]
+    answer = TablesAnswer.model_validate({"build_id": build.published.build_id, "tables": tables})
+    return send_json(answer.model_dump())
 
 
-@blueprint.get("/<table>", responses=answer_with(RowsAnswer))
-@blueprint.get("/<table>.json", responses=answer_with(RowsAnswer))
+@blueprint.get("/<table>", responses=answer_with(TableRows, CONFLICT, GONE))
+@blueprint.get("/<table>.json", responses=answer_with(TableRows, CONFLICT, GONE))
 @checked
 def get_rows(path: TablePath, query: PageQuery) -> Response:
     """Answer a page of rows. Other parameters are filters: `column=value` or `column__operator=value`.
@@ -124,25 +133,24 @@ def get_rows(path: TablePath, query: PageQuery) -> Response:
     build, asked = take_request(path, query)
     limit = asked.limit or DEFAULT_LIMIT
     with connect(build) as connection:
-        page = connection.execute(asked.select_page(limit)).mappings().fetchall()
+        page, token = fetch_page(connection, asked, limit)
         count = connection.execute(asked.count_rows()).scalar() if query.count else None
     names = [column.name for column in asked.columns]
-    token = asked.render_token(page[limit - 1]) if len(page) > limit else None
     answer = {
         "table": path.table,
         "build_id": build.published.build_id,
         "columns": names,
-        "rows": [{name: row[name] for name in names} for row in page[:limit]],
+        "rows": [{name: row[name] for name in names} for row in page],
         "limit": limit,
         "truncated": token is not None,
         "next": token,
         "next_url": link_next(token),
         "count": count,
     }
-    return tell_limit(send_json(answer), limit, token)
+    return tell_page(send_json(answer), limit, token, count)
 
 
-@blueprint.get("/<table>.csv", responses=answer_with("text/csv"))
+@blueprint.get("/<table>.csv", responses=answer_with("text/csv", CONFLICT, GONE))
 @checked
 def get_csv(path: TablePath, query: PageQuery) -> Response:
     """Answer rows as CSV: all that the filters find, or a page where `_limit` is given.
@@ -153,14 +161,15 @@ def get_csv(path: TablePath, query: PageQuery) -> Response:
     with ExitStack() as stack:
         stack.enter_context(limit_heavy())
         connection = stack.enter_context(connect(build))
-        token = find_next(connection, asked) if asked.limit else None
+        token = fetch_page(connection, asked, asked.limit)[1] if asked.limit else None
         line = sa.literal_column(LINE, sa.String).label("line")
+        count = connection.execute(asked.count_rows()).scalar() if query.count else None
         lines = sa.select(line).select_from(asked.select_rows().subquery())
         chunks = iterate_csv([c.name for c in asked.columns], connection.execute(lines))
         first = [next(chunks), next(chunks, b"")]  # what cannot be read fails here, not behind a 200
         response = Response(chain(first, chunks), mimetype="text/csv")
         response.call_on_close(stack.pop_all().close)
-    return tell_limit(name_file(response, f"{path.table}.csv"), asked.limit, token)
+    return tell_page(name_file(response, f"{path.table}.csv"), asked.limit, token, count)
 
 
 @blueprint.get("/<table>.parquet", responses=answer_with("application/vnd.apache.parquet"))
@@ -208,11 +217,12 @@ def limit_heavy() -> Iterator[None]:
         heavy.release()
 
 
-def find_next(connection: sa.Connection, asked: RowRequest) -> str | None:
-    """Return the token of the page behind this one, none where it is the last."""
-    limit = asked.limit or 0
-    page = connection.execute(asked.select_page(limit)).mappings().fetchall()
-    return asked.render_token(page[limit - 1]) if len(page) > limit else None
+def fetch_page(
+    connection: sa.Connection, asked: RowRequest, limit: int
+) -> tuple[Sequence[sa.RowMapping], str | None]:
+    """Return the rows of a page and the token of the next; no token where there is none."""
+    rows = connection.execute(asked.select_page(limit)).mappings().fetchall()
+    return rows[:limit], asked.render_token(rows[limit - 1]) if len(rows) > limit else None
 
 
 def link_next(token: str | None) -> str | None:
@@ -223,12 +233,14 @@ def link_next(token: str | None) -> str | None:
     return f"{request.script_root}{request.path}?{urlencode([*others, ('_next', token)])}"
 
 
-def tell_limit(response: Response, limit: int | None, token: str | None) -> Response:
-    """Say in headers how many rows an answer could hold and where the next are (RFC 8288)."""
-    if limit:
-        response.headers[LIMIT_HEADER] = str(limit)
-    if token:
+def tell_page(response: Response, limit: int | None, token: str | None, count: int | None) -> Response:
+    """Say in headers how many rows an answer could hold, where the next are (RFC 8288), and all rows."""
+    if limit is not None:
+        response.headers["X-Row-Limit"] = str(limit)
+    if token is not None:
         response.headers["Link"] = f'<{link_next(token)}>; rel="next"'
+    if count is not None:
+        response.headers["X-Total-Count"] = str(count)
     return response
 
 
@@ -249,16 +261,3 @@ def send_file(stream: BinaryIO, mimetype: str) -> Response:
     response = Response(body, mimetype=mimetype, direct_passthrough=True)
     response.content_length = os.fstat(stream.fileno()).st_size
     return response
-
-
-def describe_table(table: Table, rows: int) -> TableFacts:
-    """Return what is declared of a table."""
-    columns = [ColumnFacts.model_validate(column, from_attributes=True) for column in table.columns]
-    return TableFacts(
-        name=table.name,
-        description=table.description,
-        grain=table.full_grain,
-        key=list(table.key),
-        rows=rows,
-        columns=columns,
-    )

@@ -78,6 +78,7 @@ def limit_resources(connection: sa.Connection, memory: str = "64MB") -> None:
         ("threads", "1"),
         ("enable_progress_bar", "false"),
         ("memory_limit", quote_text(memory)),
+        ("allocator_flush_threshold", "'1MB'"),
         ("temp_directory", quote_text(str(spill))),
     ):
         connection.exec_driver_sql(f"SET {name} = {value}")
