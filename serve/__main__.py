@@ -8,6 +8,7 @@ import functools
 import signal
 import socket
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ MAX_HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10
 STOP_SECONDS = 30
 """How long a client may take for the head of a request, and how long requests may run on at a stop."""
+
+DRAWING_SECONDS = 3.0
+"""When what draws is imported: after lookups are ready, before the first chart."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,8 +72,12 @@ def load(config: Config) -> Any:  # noqa: ANN401
     # With its first bound parameter DuckDB would import pandas, only to know its values: half a second
     # and 50 MB. What cannot be imported is no value.
     sys.modules["pandas"] = None  # type: ignore[assignment]
+    from serve.charts import import_drawing
     from serve.gateway import make_gateway
 
+    timer = threading.Timer(DRAWING_SECONDS, import_drawing)
+    timer.daemon = True
+    timer.start()
     return make_gateway(config)
 
 

@@ -7,6 +7,7 @@ once.
 import threading
 import weakref
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 
 from cachetools import LRUCache, cached
 from werkzeug.exceptions import ServiceUnavailable
@@ -14,10 +15,11 @@ from werkzeug.exceptions import ServiceUnavailable
 from serve.current_build import ServedBuild
 from serve.metrics import CACHE_REQUESTS
 
-MAX_BYTES = 10 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024
 """Some 100 to 300 charts of one build; the least recently asked for go first."""
 DRAWINGS = 1
-"""Charts drawn at once: one keeps a core busy, and matplotlib makes no promise about threads."""
+"""Charts drawn at once: one keeps a core busy. In a thread of its own: each that draws would have fonts
+and freed memory of its own."""
 MAX_WAITING = 8
 """Charts that wait for their turn, each in a thread of the server; the next are told to come back."""
 RETRY_SECONDS = 2
@@ -31,7 +33,7 @@ Address = tuple[str, str]
 Headers = list[tuple[str, str]]
 
 _queue = threading.BoundedSemaphore(DRAWINGS + MAX_WAITING)
-_drawing = threading.BoundedSemaphore(DRAWINGS)
+_drawers = ThreadPoolExecutor(DRAWINGS, thread_name_prefix="draw")
 _caches: "weakref.WeakKeyDictionary[ServedBuild, ChartCache]" = weakref.WeakKeyDictionary()
 
 
@@ -77,8 +79,7 @@ def find_chart(build: ServedBuild, key: Hashable, draw: Draw) -> bytes:
         if not _queue.acquire(blocking=False):
             raise ServiceUnavailable("too many charts are being drawn", retry_after=RETRY_SECONDS)
         try:
-            with _drawing:
-                return draw()
+            return _drawers.submit(draw).result()
         finally:
             _queue.release()
 

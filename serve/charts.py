@@ -142,7 +142,11 @@ def make_file(
             series=asdict(series),
         )
         return description.model_dump_json().encode()
-    # Imported at the first chart: matplotlib costs half a second that lookups need not wait for.
+    return import_drawing()(series, size, chart_format)
+
+
+def import_drawing() -> Callable[[Any, ChartSize, Literal["png", "svg"]], bytes]:
+    """Import what draws: matplotlib costs half a second that no lookup should wait for."""
     from serve.chart_file import draw_chart
 
-    return draw_chart(series, size, chart_format)
+    return draw_chart

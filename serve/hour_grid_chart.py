@@ -88,5 +88,5 @@ def mark_cells(axes: Axes, cells: NDArray[np.float64], norm: BoundaryNorm, *, ha
             axes.text(
                 hour + 0.5, row + 0.5, f"{values[hour]:.0f}" if has_numbers else "\u25cf", color=color,
                 ha="center", va="center", fontsize=NUMBER_POINTS,
-                fontweight="bold" if hour == busiest else "normal",
+                fontweight="bold" if hour == busiest else "normal", in_layout=False,
             )  # fmt: skip
