@@ -30,6 +30,7 @@ from etl.simulate import simulate_file
 from models.backtest import list_origins, run_backtest
 from models.forecast import make_forecast
 from models.load_panel import load_panel
+from tests.benchmark_charts import bench_charts
 from tests.benchmark_service import bench_service
 from tests.load import use_core
 from warehouse.build import open_build
@@ -225,6 +226,7 @@ def main() -> None:
         builds = bench_refresh(Path(folder))
         bench_training(Path(folder), builds)
         bench_service(builds)
+        bench_charts(builds)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,6 @@ from tests.load import Rate, Server, find_port, make_request, run_server, run_se
 ROUNDS = 5
 REQUESTS = 4_000
 BATCH_SIZE = 1_000
-CHARTS = 5_000
 HOURLY, DAILY, BATCH = "/predict_hourly_crime", "/average_daily_crime", "/v1/lookups"
 DATASETTE = "datasette==0.65.2"
 
