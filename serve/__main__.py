@@ -51,9 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
 def serve(builds: Path, host: str, port: int) -> None:
     """Serve until stopped.
 
-    Raises `ShieldError` for a setting, and for an address at which nobody can listen.
+    Raises `ShieldError` for a setting, a folder that cannot be one, and an address at which nobody can
+    listen.
     """
     config = read_config(builds)
+    if not builds.is_dir() and (builds.exists() or not builds.parent.is_dir()):
+        raise ShieldError(f"{builds} is not a folder of builds, and can become none")
     address = find_address(host, port)
     server = Server(
         "serve.gateway", address, port,

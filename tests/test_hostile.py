@@ -135,7 +135,7 @@ POINTERS = {
     json.dumps({"build_id": "a"}): "file: Field required",
     json.dumps(GOOD): "points to warehouse-a.duckdb, which is not there",
 }  # fmt: skip
-READERS = ("serve.feed_chart --builds", "models card --builds", "serve --builds", "warehouse --builds")
+READERS = ("serve.feed_chart --builds", "models card --builds", "warehouse --builds")
 
 
 @pytest.mark.parametrize("command", READERS)
@@ -197,7 +197,6 @@ def test_damaged_build_is_named_by_whatever_reads_it(
     for command in (
         ("serve.feed_chart", "--builds", str(builds), "--out", f"{out}.png"),
         ("models", "card", "--builds", str(builds)),
-        ("serve", "--builds", str(builds)),
         (*ours, "status"), (*ours, "verify"), (*ours, "rollback", name), (*ours, "diff", name, name),
         (*ours, "sql", "SELECT sum(hash(incident)) FROM incident"), (*ours, "export", "--out", out),
     ):  # fmt: skip
