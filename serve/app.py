@@ -42,8 +42,9 @@ PINNED = re.compile(r"/v1/builds/([^/]+)(/.+)")
 PINNED_TOPICS = {"lookups", "tables", "queries", "charts"}
 """What a build alone decides: under its address it never changes."""
 
-PIN, BEGUN = "atlshield.pin", "atlshield.begun"
-"""Where the environ of a request keeps the build that its address names, and when it began."""
+PIN, BEGUN, REFUSED = "atlshield.pin", "atlshield.begun", "atlshield.refused"
+"""Where the environ of a request keeps the build that its address names, when it began, and why it was
+refused before it came here."""
 
 SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -124,7 +125,7 @@ class Service(OpenAPI):
     def answer_quickly(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes] | None:
         """Answer a good lookup, or a chart drawn before; return nothing for any other request."""
         build = self.extensions[EXTENSION].get()
-        if build is None or not self.is_allowed(environ) or PIN in environ:
+        if build is None or PIN in environ or REFUSED in environ or not self.is_allowed(environ):
             return None
         found = find_quickly(build, environ) or find_drawn(build, environ)
         if found is None:
@@ -171,7 +172,9 @@ class Service(OpenAPI):
         return f'"{build.published.build_id}-{self.code_version}"'
 
     def preprocess_request(self) -> Response | None:
-        """Refuse a request without a key, and one for a build that is not served."""
+        """Refuse a request that was refused before, has no key, or is for a build that is not served."""
+        if REFUSED in request.environ:
+            raise request.environ[REFUSED]
         is_open = request.endpoint in OPEN_ENDPOINTS and PIN not in request.environ
         if not is_open and not self.is_allowed(request.environ):
             response = answer_problem(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer <key>")
@@ -243,9 +246,10 @@ def hash_code() -> str:
 
 def log_request(environ: dict[str, Any], status: int, seconds: float) -> None:
     """Log a request without the address of a client, a body, a key or a query."""
+    request_path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
     fields = {
         "request_id": environ[REQUEST_ID], "method": environ["REQUEST_METHOD"],
-        "path": environ["PATH_INFO"][:200], "status": status, "milliseconds": round(1000 * seconds, 1),
+        "path": request_path[:200], "status": status, "milliseconds": round(1000 * seconds, 1),
     }  # fmt: skip
     level = logging.ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
     log.log(level, "answered", extra={FIELDS: fields})

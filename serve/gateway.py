@@ -10,19 +10,32 @@ answered at once; everything else goes to a few threads.
 import asyncio
 import functools
 import io
+import logging
+import string
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian._granian import RSGIHTTPStreamTransport as StreamTransport
 from granian._granian import RSGIProtocolClosed as ProtocolClosed
 from granian.rsgi import Scope
+from werkzeug.exceptions import (
+    BadRequest,
+    RequestEntityTooLarge,
+    RequestTimeout,
+    RequestURITooLarge,
+    ServiceUnavailable,
+)
 
-from serve.app import Service, create_app
+from serve.app import REFUSED, Service, create_app
 from serve.config import Config
-from serve.errors import PROBLEM_JSON, RETRY_SECONDS, make_problem
+from serve.connection import Connection, bound_sending
+from serve.errors import REQUEST_ID
+from serve.log import FIELDS
 from serve.parameters import MAX_ADDRESS_BYTES, MAX_BODY_BYTES
 
 THREADS = 4
@@ -31,15 +44,20 @@ THREADS = 4
 MAX_WAITING = 64
 """Requests that wait for a thread; beyond, a client is told to come back."""
 
+MAX_LONG = 32
+"""Long answers that are sent at once; each may hold `PART_BYTES` and `MAX_UNSENT_BYTES`."""
+
 READ_SECONDS = 10.0
-SEND_SECONDS = 30.0
-"""How long a client may take for its body, and for each part of an answer."""
+"""How long a client may take for its body."""
+
+MAX_DRAINED_BYTES = 16 * MAX_BODY_BYTES
+"""A body too large is read and dropped up to here: who still sends would not see the refusal."""
 
 PART_BYTES = 256 * 1024
-"""An answer up to this size is sent at once, a longer one in parts as they are made."""
+"""An answer below this size is sent at once, a longer one in parts as they are made."""
 
-QUICK = {"/predict_hourly_crime", "/average_daily_crime", "/v1/lookups", "/livez", "/readyz"}
-"""Addresses whose answers take less time than a change of threads."""
+MAX_UNSENT_BYTES = 512 * 1024
+"""How much of a long answer may be on its way before its next part is made."""
 
 HAS_BODY = {"POST", "PUT", "PATCH"}
 
@@ -48,6 +66,8 @@ CONSTANTS: dict[str, Any] = {
     "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.errors": sys.stderr,
     "wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False,
 }  # fmt: skip
+
+log = logging.getLogger(__name__)
 
 
 class Answer:
@@ -61,13 +81,26 @@ class Answer:
         self.status, self.headers = int(status[:3]), headers
 
 
-class Refusal(Exception):
-    """A request that the application is not asked."""
+class Unfinished(Exception):
+    """An answer of which the client has a part only; the cause says why."""
 
-    def __init__(self, status: HTTPStatus, detail: str) -> None:
-        """Keep what the client is told."""
-        super().__init__(detail)
-        self.status, self.detail = status, detail
+
+class Places:
+    """A bound on how many requests do the same at a time."""
+
+    def __init__(self, count: int) -> None:
+        """Start with all places free."""
+        self.free = count
+
+    def __enter__(self) -> None:
+        """Take a place. Raises `ServiceUnavailable` where none is free."""
+        if not self.free:
+            raise ServiceUnavailable("too many requests are being answered")
+        self.free -= 1
+
+    def __exit__(self, *_: object) -> None:
+        """Give the place back."""
+        self.free += 1
 
 
 class Gateway:
@@ -77,96 +110,132 @@ class Gateway:
         """Start with all threads idle."""
         self.app = app
         self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="serve")
-        self.active = 0
+        self.waiting, self.long = Places(THREADS + MAX_WAITING), Places(MAX_LONG)
+
+    def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Bound how long a client may take for its answer, as soon as there is a socket."""
+        loop.call_soon(bound_sending)
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
-        """Answer one request."""
+        """Answer one request; what the gateway refuses, the application puts in words."""
+        environ = make_environ(scope)
         try:
-            environ = make_environ(scope, await read_body(scope, protocol))
-            if scope.path in QUICK:
-                answer = Answer()
-                protocol.response_bytes(*join_answer(answer, self.app.wsgi_app(environ, answer)))
+            if len(environ["PATH_INFO"]) + len(environ["QUERY_STRING"]) > MAX_ADDRESS_BYTES:
+                raise RequestURITooLarge(f"expected at most {MAX_ADDRESS_BYTES} bytes")
+            if environ["REQUEST_METHOD"] in HAS_BODY:
+                add_body(environ, await read_body(scope, protocol))
+            if self.app.is_quick(environ):
+                self.answer_at_once(environ, protocol)
             else:
-                await self.answer_in_thread(environ, protocol)
-        except Refusal as refusal:
-            body = make_problem(refusal.status, refusal.detail, "")
-            headers = [("Content-Type", PROBLEM_JSON), ("Retry-After", str(RETRY_SECONDS))]
-            protocol.response_bytes(refusal.status, headers, body)
+                await self.answer_in_thread(environ, protocol, scope.client)
         except ProtocolClosed:
             return  # the client has gone
+        except Exception as error:
+            environ[REFUSED] = error
+            self.answer_at_once(environ, protocol)
 
-    async def answer_in_thread(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
-        """Answer with the help of a thread; long answers leave in parts.
+    def answer_at_once(self, environ: dict[str, Any], protocol: HTTPProtocol) -> None:
+        """Answer without a thread."""
+        answer = Answer()
+        body = b"".join(gather_parts(self.app.wsgi_app(environ, answer)))
+        protocol.response_bytes(answer.status, answer.headers, body)
 
-        Raises `Refusal` where too many requests wait already.
-        """
-        if self.active >= THREADS + MAX_WAITING:
-            raise Refusal(HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are being answered")
-        self.active += 1
+    async def answer_in_thread(
+        self, environ: dict[str, Any], protocol: HTTPProtocol, client: str
+    ) -> None:
+        """Answer with the help of a thread. Raises `ServiceUnavailable` for one request too many."""
+        answer = Answer()
+        with self.waiting:
+            first, others = await self.run(self.begin, environ, answer)
+        if len(first) < PART_BYTES:
+            protocol.response_bytes(answer.status, answer.headers, first)
+            return
         try:
-            answer = Answer()
-            body = await self.run(self.app.wsgi_app, environ, answer)
-            if is_short(answer, environ):
-                protocol.response_bytes(*await self.run(join_answer, answer, body))
+            with self.long, Connection(client) as connection:
+                transport = protocol.response_stream(answer.status, answer.headers)
+                await self.send_parts(first, others, transport, connection)
+        except Unfinished as error:
+            cause, fields = error.__cause__, {"request_id": environ[REQUEST_ID]}
+            if isinstance(cause, TimeoutError):
+                log.warning("the client took too long: cut off", extra={FIELDS: fields})
             else:
-                await self.send_parts(answer, body, protocol)
+                log.error("the answer failed: cut off", exc_info=cause, extra={FIELDS: fields})
         finally:
-            self.active -= 1
+            await self.run(others.close)
 
-    async def send_parts(self, answer: Answer, body: Iterable[bytes], protocol: HTTPProtocol) -> None:
-        """Send a long answer as it is made; a client that takes too long for a part is cut off."""
-        parts = gather_parts(iter(body))
-        transport = protocol.response_stream(answer.status, answer.headers)
+    def begin(
+        self, environ: dict[str, Any], answer: Answer
+    ) -> tuple[bytes, Generator[bytes, None, None]]:
+        """Return the first part of an answer, which is mostly all of it, and the others."""
+        parts = gather_parts(self.app.wsgi_app(environ, answer))
+        first = next(parts, b"")
+        if len(first) < PART_BYTES:
+            parts.close()
+        return first, parts
+
+    async def send_parts(
+        self, part: bytes, others: Iterable[bytes], transport: StreamTransport, connection: Connection
+    ) -> None:
+        """Send a long answer, each part when the client has taken most of those before it.
+
+        Raises `Unfinished` for whatever stops this, and resets the connection: the client must not
+        believe that it has all.
+        """
         try:
-            while part := await self.run(next, parts, b""):
-                async with asyncio.timeout(SEND_SECONDS):
-                    await transport.send_bytes(part)
-        finally:
-            close(body)
+            while part:
+                await transport.send_bytes(part)
+                await connection.wait_until_taken(len(part), MAX_UNSENT_BYTES)
+                part = await self.run(next, others, b"")
+        except ProtocolClosed:
+            raise
+        except Exception as error:
+            connection.cut()
+            raise Unfinished from error
 
     def run(self, function: Any, *arguments: object) -> "asyncio.Future[Any]":  # noqa: ANN401
         """Run a function in a thread."""
         return asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
 
 
-async def read_body(scope: Scope, protocol: HTTPProtocol) -> bytes | None:
-    """Return the body of a request, at most one byte more than is allowed; none where none is read.
-
-    Raises `Refusal` for a client that takes too long.
-    """
-    if len(scope.path) + len(scope.query_string) > MAX_ADDRESS_BYTES:
-        raise Refusal(HTTPStatus.REQUEST_URI_TOO_LONG, f"expected at most {MAX_ADDRESS_BYTES} bytes")
-    if scope.method not in HAS_BODY:
-        return None
-    body = bytearray()
+async def read_body(scope: Scope, protocol: HTTPProtocol) -> bytes:
+    """Return the body of a request. Raises an `HTTPException` for one that is late, short or large."""
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(READ_SECONDS):
-            if int(scope.headers.get("content-length", 0)) <= MAX_BODY_BYTES:
-                async for part in protocol:
+            async for part in protocol:
+                size += len(part)
+                if size <= MAX_BODY_BYTES:
                     body += part
-                    if len(body) > MAX_BODY_BYTES:
-                        break
+                elif size > MAX_DRAINED_BYTES:
+                    break
     except TimeoutError as error:
-        detail = f"expected the whole body within {READ_SECONDS:.0f} s"
-        raise Refusal(HTTPStatus.REQUEST_TIMEOUT, detail) from error
+        raise RequestTimeout(f"expected the whole body within {READ_SECONDS:.0f} s") from error
+    if size > MAX_BODY_BYTES:
+        raise RequestEntityTooLarge(f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    if size < int(scope.headers.get("content-length", 0)):
+        raise BadRequest("expected a body as long as Content-Length says, found the end before it")
     return bytes(body)
 
 
-def make_environ(scope: Scope, body: bytes | None) -> dict[str, Any]:
-    """Return a request as WSGI has it (PEP 3333)."""
+def make_environ(scope: Scope) -> dict[str, Any]:
+    """Return a request without its body as WSGI has it (PEP 3333)."""
     environ = CONSTANTS.copy()
     for name, value in scope.headers.items():
         key = name_header(name)
         environ[key] = f"{environ[key]},{value}" if key in environ else value
+    path, query = scope.path, scope.query_string
     environ["REQUEST_METHOD"] = scope.method
-    environ["PATH_INFO"] = scope.path
-    environ["QUERY_STRING"] = scope.query_string
-    if body is None:
-        environ["CONTENT_LENGTH"], body = "", b""
-    elif int(environ.get("CONTENT_LENGTH") or 0) <= MAX_BODY_BYTES:
-        environ["CONTENT_LENGTH"] = str(len(body))
-    environ["wsgi.input"] = io.BytesIO(body)
+    environ["PATH_INFO"] = path if path.isascii() else path.encode().decode("latin-1")
+    environ["QUERY_STRING"] = query if query.isascii() else quote(query, safe=string.printable)
+    environ["CONTENT_LENGTH"] = ""
+    environ["wsgi.input"] = io.BytesIO()
     return environ
+
+
+def add_body(environ: dict[str, Any], body: bytes) -> None:
+    """Give a request its body."""
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ["wsgi.input"] = io.BytesIO(body)
 
 
 @functools.lru_cache(maxsize=256)
@@ -178,37 +247,20 @@ def name_header(name: str) -> str:
     return key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
 
 
-def is_short(answer: Answer, environ: dict[str, Any]) -> bool:
-    """Return whether an answer is small enough, and known to be, to be sent at once."""
-    length = next((value for name, value in answer.headers if name == "Content-Length"), None)
-    is_empty = environ["REQUEST_METHOD"] == "HEAD" or answer.status == HTTPStatus.NOT_MODIFIED
-    return is_empty or (length is not None and int(length) <= PART_BYTES)
-
-
-def join_answer(answer: Answer, body: Iterable[bytes]) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Return status, headers and the whole body."""
-    try:
-        return answer.status, answer.headers, b"".join(body)
-    finally:
-        close(body)
-
-
-def gather_parts(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield a body in parts of `PART_BYTES` or a little more; only the last may be smaller."""
+def gather_parts(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """Yield a body in parts of `PART_BYTES` or a little more; only the last is smaller. To be closed."""
     part = bytearray()
-    for piece in pieces:
-        part += piece
-        if len(part) >= PART_BYTES:
+    try:
+        for piece in pieces:
+            part += piece
+            if len(part) >= PART_BYTES:
+                yield bytes(part)
+                part.clear()
+        if part:
             yield bytes(part)
-            part.clear()
-    if part:
-        yield bytes(part)
-
-
-def close(body: Iterable[bytes]) -> None:
-    """Close a body that has something to close."""
-    if hasattr(body, "close"):
-        body.close()
+    finally:
+        if hasattr(pieces, "close"):
+            pieces.close()
 
 
 def make_gateway(config: Config) -> Gateway:
