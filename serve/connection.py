@@ -61,11 +61,15 @@ class Connection:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_POLL_SECONDS)
 
+    def stop_reading(self) -> None:
+        """End what the client sends: Granian would go on waiting for it, behind an answer too."""
+        with contextlib.suppress(OSError):  # the client has gone
+            self.socket.shutdown(socket.SHUT_RD)
+
     def cut(self) -> None:
         """Reset the connection, so that nobody takes what has come of an answer for all of it."""
-        with contextlib.suppress(OSError):  # the client has gone
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.socket.shutdown(socket.SHUT_RD)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.stop_reading()
 
 
 def find_socket(client: str) -> socket.socket:

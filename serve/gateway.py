@@ -209,6 +209,8 @@ async def read_body(scope: Scope, protocol: HTTPProtocol) -> bytes:
                 elif size > MAX_DRAINED_BYTES:
                     break
     except TimeoutError as error:
+        with Connection(scope.client) as connection:
+            connection.stop_reading()
         raise RequestTimeout(f"expected the whole body within {READ_SECONDS:.0f} s") from error
     if size > MAX_BODY_BYTES:
         raise RequestEntityTooLarge(f"expected a body of at most {MAX_BODY_BYTES} bytes")

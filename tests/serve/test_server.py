@@ -4,14 +4,10 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import copytree
@@ -21,44 +17,10 @@ import pytest
 from serve.__main__ import find_address
 from serve.gateway import THREADS
 from tests.serve.builds import copy_builds, damage_file, publish_changed, wait_until
+from tests.serve.server import ask, is_ready, run_server, start
 from warehouse.pointer import read_pointer
-from warehouse.settings import ROOT
 
 pytestmark = pytest.mark.server
-
-Server = tuple[str, "subprocess.Popen[str]"]
-
-RUN = "import sys; from serve import __main__ as server; sys.exit(server.main(sys.argv[1:]))"
-"""What `python -m serve` does; tests put a line before it."""
-
-
-def start(builds: Path, *lines: str, **environment: str) -> Server:
-    """Start a server in a process group of its own, with lines of Python before; return its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program = ["-c", "\n".join([*lines, RUN])] if lines else ["-m", "serve"]
-    process = subprocess.Popen(
-        [sys.executable, *program, "--builds", str(builds), "--port", str(port)],
-        cwd=ROOT, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    return f"http://127.0.0.1:{port}", process
-
-
-@contextmanager
-def run_server(builds: Path, *lines: str, **environment: str) -> Iterator[Server]:
-    """Run a server that answers; stop it by SIGTERM unless it was stopped; check that it ends well."""
-    address, process = start(builds, *lines, **environment)
-    try:
-        wait_until_answering(address, process)
-        yield address, process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
-    assert process.returncode == 0, errors
-    for bad in ("terminate called", "SIGABRT", "Traceback", "Unexpected exit"):
-        assert bad not in errors, errors
 
 
 @pytest.fixture(scope="module")
@@ -70,36 +32,6 @@ def address(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield address
     assert sorted(published.iterdir()) == before
     assert not [path for path in home.rglob("*") if path.is_file() and "matplotlib" not in str(path)]
-
-
-def wait_until_answering(address: str, process: "subprocess.Popen[str]") -> None:
-    """Return once the server answers."""
-
-    def is_answering() -> bool:
-        assert process.poll() is None, process.communicate()[1]
-        try:
-            ask(address, "/livez")
-        except urllib.error.URLError:
-            return False
-        return True
-
-    wait_until(is_answering, 60)
-
-
-def is_ready(address: str) -> bool:
-    """Return whether a server has a build to serve."""
-    try:
-        return bool(json.loads(ask(address, "/readyz"))["status"] == "ok")
-    except urllib.error.HTTPError:
-        return False
-
-
-def ask(address: str, path: str, body: object = None) -> bytes:
-    """Return the body of an answer."""
-    data = json.dumps(body).encode() if body is not None else None
-    with urllib.request.urlopen(f"{address}{path}", data) as answer:  # noqa: S310
-        content: bytes = answer.read()
-    return content
 
 
 def test_server_answers_with_the_published_build(address: str, published: Path) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from serve import sql, tables
 from serve.app import create_app
 from serve.config import Config
-from tests.serve.test_server import run_server
+from tests.serve.server import run_server
 from tests.warehouse.statements import BOMBS
 from warehouse.pointer import read_pointer
 
