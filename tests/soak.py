@@ -137,6 +137,7 @@ class Client(threading.Thread):
             except (OSError, http.client.HTTPException) as error:
                 self.errors[f"{asked.method} {asked.target[:80]}: {error!r}"] += 1
                 self.connection.close()
+        self.connection.close()
 
     def ask(self, asked: Asked) -> None:
         """Send a request and judge its answer."""

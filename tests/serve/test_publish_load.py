@@ -26,7 +26,7 @@ MAX_GROWTH_MB = 40
 MAX_SECONDS = 10.0
 """From a publish to the first answer of its build; some 1 s on a machine with nothing else to do."""
 
-PLACES = ["Downtown", "Midtown", "Buckhead"]
+PLACES = ["Downtown", "Midtown", "Kirkwood"]
 
 
 def publish_number(builds: Path, number: int) -> None:
@@ -67,8 +67,9 @@ class Asker(threading.Thread):
                 ask_one()
                 self.counts[ask_one.__name__] += 1
             except Exception as error:
-                self.mistakes.append(f"{ask_one.__name__}: {error!r}")
+                self.mistakes.append(f"{ask_one.__name__}: {error!r:.300}")
                 self.connection.close()
+        self.connection.close()
 
     def send(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         """Return the number of the build that an answer names, and the answer; it must be a 200."""
@@ -143,11 +144,11 @@ def test_publishes_under_load_fail_and_mix_nothing(
         stop.set()
         for asker in askers:
             asker.join(timeout=60)
-    assert [mistake for asker in askers for mistake in asker.mistakes] == []
+    assert Counter(mistake for asker in askers for mistake in asker.mistakes) == Counter()
     assert min(sum((asker.counts for asker in askers), Counter()).values()) > 0
+    tell(askers, delays, publishing, memory, record_property)
     assert max(delays) < MAX_SECONDS
     assert memory[PUBLISHES] < memory[10] + MAX_GROWTH_MB
-    tell(askers, delays, publishing, memory, record_property)
 
 
 def is_served(address: str, number: int) -> bool:

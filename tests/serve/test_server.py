@@ -1,5 +1,6 @@
 """The real server: Granian as `make serve` starts it."""
 
+import http.client
 import json
 import os
 import signal
@@ -166,3 +167,29 @@ def test_build_that_failed_to_load_is_served_soon_after_it_is_mended(
         wait_until(lambda: is_told("status", "stale"))
         damage_file(path, good)
         wait_until(lambda: is_told("build_id", "z"))
+
+
+def ask_until_closed(address: str) -> bool:
+    """Ask on one connection until the server is told to stop; return whether it said so."""
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=30)
+    while True:
+        try:
+            connection.request("GET", "/average_daily_crime?neighborhood=Downtown&month=1")
+            answer = connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionError):
+            connection.close()
+            return False  # it was idle when the server stopped, and its request was not taken
+        assert answer.status == 200
+        assert json.loads(answer.read())["month"] == 1
+        if answer.getheader("Connection") == "close":
+            return True
+
+
+def test_stop_tells_clients_who_keep_their_connections(published: Path) -> None:
+    with run_server(published) as (address, process), ThreadPoolExecutor(32) as pool:
+        clients = [pool.submit(ask_until_closed, address) for _ in range(32)]
+        time.sleep(1)
+        assert not any(client.done() for client in clients)
+        process.send_signal(signal.SIGTERM)
+        assert sum(client.result(timeout=30) for client in clients) >= 24
+        assert process.wait(timeout=20) == 0
