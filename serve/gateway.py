@@ -38,11 +38,12 @@ from serve.errors import REQUEST_ID
 from serve.log import FIELDS
 from serve.parameters import MAX_ADDRESS_BYTES, MAX_BODY_BYTES
 
-THREADS = 4
-"""Threads for what takes time: charts, tables, SQL. Few, as they share one core with the lookups."""
+THREADS, CHART_THREADS = 4, 2
+"""Threads for what takes time: for tables and SQL, and for charts, which must not keep those waiting.
+Few, as they share one core with the lookups."""
 
 MAX_WAITING = 64
-"""Requests that wait for a thread; beyond, a client is told to come back."""
+"""Requests that wait for a thread of their kind; beyond, a client is told to come back."""
 
 MAX_LONG = 32
 """Long answers that are sent at once; each may hold `PART_BYTES` and `MAX_UNSENT_BYTES`."""
@@ -103,14 +104,27 @@ class Places:
         self.free += 1
 
 
+class Pool:
+    """Threads for requests of one kind, and a bound on how many wait for them."""
+
+    def __init__(self, threads: int) -> None:
+        """Start with all threads idle."""
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="serve")
+        self.places = Places(threads + MAX_WAITING)
+
+    def run(self, function: Any, *arguments: object) -> "asyncio.Future[Any]":  # noqa: ANN401
+        """Run a function in a thread."""
+        return asyncio.get_running_loop().run_in_executor(self.executor, function, *arguments)
+
+
 class Gateway:
     """The callable that Granian runs, over one application."""
 
     def __init__(self, app: Service) -> None:
         """Start with all threads idle."""
         self.app = app
-        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="serve")
-        self.waiting, self.long = Places(THREADS + MAX_WAITING), Places(MAX_LONG)
+        self.charts, self.others = Pool(CHART_THREADS), Pool(THREADS)
+        self.long = Places(MAX_LONG)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bound how long a client may take for its answer, as soon as there is a socket."""
@@ -145,15 +159,16 @@ class Gateway:
     ) -> None:
         """Answer with the help of a thread. Raises `ServiceUnavailable` for one request too many."""
         answer = Answer()
-        with self.waiting:
-            first, others = await self.run(self.begin, environ, answer)
+        pool = self.charts if "/charts/" in environ["PATH_INFO"] else self.others
+        with pool.places:
+            first, others = await pool.run(self.begin, environ, answer)
         if len(first) < PART_BYTES:
             protocol.response_bytes(answer.status, answer.headers, first)
             return
         try:
             with self.long, Connection(client) as connection:
                 transport = protocol.response_stream(answer.status, answer.headers)
-                await self.send_parts(first, others, transport, connection)
+                await self.send_parts(first, pool, others, transport, connection)
         except Unfinished as error:
             cause, fields = error.__cause__, {"request_id": environ[REQUEST_ID]}
             if isinstance(cause, TimeoutError):
@@ -161,7 +176,7 @@ class Gateway:
             else:
                 log.error("the answer failed: cut off", exc_info=cause, extra={FIELDS: fields})
         finally:
-            await self.run(others.close)
+            await pool.run(others.close)
 
     def begin(
         self, environ: dict[str, Any], answer: Answer
@@ -174,7 +189,12 @@ class Gateway:
         return first, parts
 
     async def send_parts(
-        self, part: bytes, others: Iterable[bytes], transport: StreamTransport, connection: Connection
+        self,
+        part: bytes,
+        pool: Pool,
+        others: Iterable[bytes],
+        transport: StreamTransport,
+        connection: Connection,
     ) -> None:
         """Send a long answer, each part when the client has taken most of those before it.
 
@@ -185,16 +205,12 @@ class Gateway:
             while part:
                 await transport.send_bytes(part)
                 await connection.wait_until_taken(len(part), MAX_UNSENT_BYTES)
-                part = await self.run(next, others, b"")
+                part = await pool.run(next, others, b"")
         except ProtocolClosed:
             raise
         except Exception as error:
             connection.cut()
             raise Unfinished from error
-
-    def run(self, function: Any, *arguments: object) -> "asyncio.Future[Any]":  # noqa: ANN401
-        """Run a function in a thread."""
-        return asyncio.get_running_loop().run_in_executor(self.pool, function, *arguments)
 
 
 async def read_body(scope: Scope, protocol: HTTPProtocol) -> bytes:

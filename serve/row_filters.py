@@ -45,11 +45,18 @@ def require_unicode(text: str) -> str:
     return text
 
 
+def require_plain(text: object) -> object:
+    """Return a number as JSON would have it: pydantic takes 1_0 for 10, and spaces around it."""
+    if isinstance(text, str) and not re.fullmatch(r"-?[0-9.]+([eE][-+]?[0-9]+)?", text):
+        raise ValueError("a number like 7 or -0.5")
+    return text
+
+
 TYPES: dict[str, Any] = {
     "VARCHAR": Annotated[str, AfterValidator(require_unicode)],
-    "INTEGER": Annotated[int, Field(ge=-(2**63), lt=2**63)],
-    "BIGINT": Annotated[int, Field(ge=-(2**63), lt=2**63)],
-    "DOUBLE": Annotated[float, Field(allow_inf_nan=False)],
+    "INTEGER": Annotated[int, Field(ge=-(2**63), lt=2**63), BeforeValidator(require_plain)],
+    "BIGINT": Annotated[int, Field(ge=-(2**63), lt=2**63), BeforeValidator(require_plain)],
+    "DOUBLE": Annotated[float, BeforeValidator(require_plain), Field(allow_inf_nan=False)],
     "BOOLEAN": bool,
     "DATE": Annotated[dt.date, BeforeValidator(require_day)],
     "TIMESTAMP": Annotated[NaiveDatetime, BeforeValidator(add_clock)],

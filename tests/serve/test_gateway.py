@@ -53,7 +53,7 @@ def create(config):
         with open("/proc/self/statm") as memory:
             resident = int(memory.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         gate = gates[0]
-        return {{"waiting": gate.waiting.free, "long": gate.long.free, "resident": resident,
+        return {{"waiting": gate.others.places.free, "long": gate.long.free, "resident": resident,
                 "threads": threading.active_count(), "files": len(os.listdir("/proc/self/fd")),
                 "closed": len(made)}}
 
