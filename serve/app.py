@@ -32,9 +32,10 @@ from serve.metrics import CACHE_REQUESTS, count_request
 from serve.parameters import MAX_BODY_BYTES
 from warehouse import settings
 
-QUICK_PATHS = {path for _, path in QUICK} | {"/livez", "/readyz"}
-OPEN_ENDPOINTS = {"health.livez", "health.readyz"}
+OPEN_PATHS = {"/livez", "/readyz"}
 """What needs no key."""
+
+QUICK_PATHS = {path for _, path in QUICK} | OPEN_PATHS
 
 PINNED = re.compile(r"/v1/builds/([^/]+)(/.+)")
 """The address of something in one build: the rest is an address as it is without the build."""
@@ -87,7 +88,10 @@ class Service(OpenAPI):
             doc_ui=False,
             validation_error_status=400,
             validation_error_model=Problem,
+            openapi_extensions={"security": [{"key": []}] if config.api_keys else []},
+            static_folder=None,
         )
+        self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
         self.service_config = config
         self.url_map.merge_slashes = False  # it would redirect to whatever host the client names
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -174,7 +178,7 @@ class Service(OpenAPI):
         """Refuse a request that was refused before, has no key, or is for a build that is not served."""
         if REFUSED in request.environ:
             raise request.environ[REFUSED]
-        is_open = request.endpoint in OPEN_ENDPOINTS and PIN not in request.environ
+        is_open = request.path in OPEN_PATHS and PIN not in request.environ
         if not is_open and not self.is_allowed(request.environ):
             response = answer_problem(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer <key>")
             response.headers["WWW-Authenticate"] = "Bearer"
@@ -262,8 +266,7 @@ def create_app(config: Config | Path | str = settings.BUILDS_DIR) -> Service:
     if not isinstance(config, Config):
         config = Config(Path(config))
     app = Service(config)
-    for topic in (errors, openapi):
-        app.register_blueprint(topic.blueprint)
-    for documented in (health, lookups, charts, tables, builds, queries, sql):
+    app.register_blueprint(errors.blueprint)
+    for documented in (lookups, queries, charts, tables, builds, sql, health, openapi):
         app.register_api(documented.blueprint)
     return app

@@ -7,12 +7,11 @@ import functools
 from pathlib import Path
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import NotFound, RequestedRangeNotSatisfiable, ServiceUnavailable
 
 from serve.current_build import find_current_build, stamp_file, take_build
-from serve.openapi import answer_with
+from serve.openapi import answer_with, make_blueprint
 from serve.parameters import Parameters, checked
 from serve.tables import name_file, send_file, send_json
 from warehouse.errors import NoBuildError
@@ -23,10 +22,9 @@ from warehouse.records import find_record, list_builds, name_id
 MIMETYPE = "application/vnd.duckdb"
 YEAR_SECONDS = 365 * 24 * 3600
 
-PARTS = answer_with(MIMETYPE, 412, 416)
-PARTS["206"] = PARTS["200"]
-
-blueprint = APIBlueprint("builds", __name__, url_prefix="/v1/builds")
+blueprint = make_blueprint(
+    "builds", __name__, "The builds that are kept, and their DuckDB files.", "/v1/builds"
+)
 
 
 class BuildPath(Parameters):
@@ -58,7 +56,10 @@ class BuildsAnswer(BaseModel):
 @blueprint.get("", responses=answer_with(BuildsAnswer))
 @checked
 def list_kept() -> Response:
-    """Answer which builds are kept and whole."""
+    """Answer which builds are kept and whole.
+
+    Newest first. One that was swept away cannot be asked for any more.
+    """
     current = find_current_build()
     served = current.get()
     facts = []
@@ -76,9 +77,12 @@ def list_kept() -> Response:
     return send_json(BuildsAnswer(builds=facts).model_dump())
 
 
-@blueprint.get("/current.duckdb", responses=PARTS)
+@blueprint.get("/current.duckdb", responses=answer_with(MIMETYPE, 206, 412, 416))
 def get_current_file() -> Response:
-    """Answer the file of the build that is served, or a part of it."""
+    """Answer the file of the build that is served, or a part of it.
+
+    Any DuckDB can attach it by this address; `Range` and `If-Range` are heeded.
+    """
     published = take_build().published
     try:
         return send_build(find_current_build().builds / published.file, published)
@@ -86,10 +90,13 @@ def get_current_file() -> Response:
         raise ServiceUnavailable(f"{published.file} has been replaced: ask again") from error
 
 
-@blueprint.get("/<build_id>.duckdb", responses=PARTS)
+@blueprint.get("/<build_id>.duckdb", responses=answer_with(MIMETYPE, 206, 404, 412, 416))
 @checked
 def get_file(path: BuildPath) -> Response:
-    """Answer the file of a kept build, which never changes, or a part of it."""
+    """Answer the file of a kept build, or a part of it.
+
+    It never changes and may be kept for good; `Range` and `If-Range` are heeded.
+    """
     kept = {name_id(found): found for found in list_builds(find_current_build().builds)}
     if path.build_id not in kept:
         raise NotFound(

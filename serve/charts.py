@@ -6,29 +6,31 @@ of the current build.
 
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 
 from serve.chart_cache import find_cache, find_chart
 from serve.chart_size import ChartSize
 from serve.city_data import read_city
 from serve.current_build import ServedBuild, take_build
+from serve.document import JSON
 from serve.hour_grid_data import read_months, read_weekdays
 from serve.hourly_data import read_hourly
 from serve.month_data import read_month
-from serve.openapi import JSON, answer_with
+from serve.openapi import answer_with, make_blueprint
 from serve.parameters import Neighborhood, Parameters, TextMonth, checked
 
-ChartFormat = Literal["png", "svg", "json"]
+ChartFormat = Annotated[Literal["png", "svg", "json"], Field(json_schema_extra={"example": "png"})]
 FORMAT = "<any(png, svg, json):chart_format>"
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "json": JSON}
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 """An SVG has styles of its own."""
 
-blueprint = APIBlueprint("charts", __name__, url_prefix="/charts")
+blueprint = make_blueprint(
+    "charts", __name__, "Pictures, and what they show in words and numbers.", "/charts"
+)
 
 
 class ChartDescription(BaseModel):
@@ -67,42 +69,58 @@ CHART = answer_with(
             **dict.fromkeys((MEDIA_TYPES["png"], MEDIA_TYPES["svg"]), PICTURE),
             JSON: {"schema": ChartDescription.model_json_schema()},
         },
-    }
+    },
+    404,
 )
 
 
 @blueprint.get(f"/hourly/<path:neighborhood>/<month>.{FORMAT}", responses=CHART)
 @checked
 def hourly_chart(path: PlaceMonthPath, query: ChartSize) -> Response:
-    """Draw the hours of a neighborhood and month."""
+    """Draw the hours of a neighborhood and month.
+
+    Bars are expected crimes of an average day; colours say which patrol is suggested.
+    """
     return answer(read_hourly, path, query)
 
 
 @blueprint.get(f"/month/<path:neighborhood>.{FORMAT}", responses=CHART)
 @checked
 def month_chart(path: PlacePath, query: ChartSize) -> Response:
-    """Draw 12 months of a neighborhood with prediction intervals, observed months beside them."""
+    """Draw 12 months of a neighborhood with prediction intervals, observed months beside them.
+
+    Each forecast month is the next of its name; JSON has the numbers.
+    """
     return answer(read_month, path, query)
 
 
 @blueprint.get(f"/heatmap/<path:neighborhood>.{FORMAT}", responses=CHART)
 @checked
 def heatmap_chart(path: PlacePath, query: ChartSize) -> Response:
-    """Draw the hours of every month of a neighborhood."""
+    """Draw the hours of every month of a neighborhood.
+
+    A grid of months and hours, darker where more crimes are expected.
+    """
     return answer(read_months, path, query)
 
 
 @blueprint.get(f"/weekday/<path:neighborhood>.{FORMAT}", responses=CHART)
 @checked
 def weekday_chart(path: PlacePath, query: ChartSize) -> Response:
-    """Draw the hours of every weekday of a neighborhood."""
+    """Draw the hours of every weekday of a neighborhood.
+
+    A grid of weekdays and hours, darker where more crimes are expected.
+    """
     return answer(read_weekdays, path, query)
 
 
 @blueprint.get(f"/city/<month>.{FORMAT}", responses=CHART)
 @checked
 def city_chart(path: MonthPath, query: ChartSize) -> Response:
-    """Draw a map of all places by expected crimes in a month."""
+    """Draw a map of all places by expected crimes in a month.
+
+    Polygons where the build has them, else bubbles.
+    """
     return answer(read_city, path, query)
 
 

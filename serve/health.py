@@ -7,15 +7,16 @@ import datetime as dt
 from typing import Any
 
 from flask import Response, jsonify
-from flask_openapi3.blueprint import APIBlueprint
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from serve.current_build import ServedBuild, find_current_build
 from serve.metrics import BUILD_AGE, CUTOFF_AGE, REGISTRY
-from serve.openapi import answer_with
+from serve.openapi import answer_with, make_blueprint
 
-blueprint = APIBlueprint("health", __name__)
+blueprint = make_blueprint(
+    "health", __name__, "Whether the service answers, from which build, and how it does."
+)
 
 UNAVAILABLE = 503
 
@@ -43,15 +44,21 @@ class Ready(BaseModel):
     reload_error: str | None = Field(description="Why the published build cannot be served.")
 
 
-@blueprint.get("/livez", responses={"200": Alive})
+@blueprint.get("/livez", responses={"200": Alive}, openapi_extensions={"security": []})
 def livez() -> Response:
-    """Answer that the process answers."""
+    """Answer that the process answers.
+
+    It needs no key and no build.
+    """
     return jsonify(status="ok")
 
 
-@blueprint.get("/readyz", responses={"200": Ready, "503": Ready})
+@blueprint.get("/readyz", responses={"200": Ready, "503": Ready}, openapi_extensions={"security": []})
 def readyz() -> Response:
-    """Answer which build is served; a newer one that cannot be loaded is named."""
+    """Answer which build is served.
+
+    It needs no key. A newer build that cannot be loaded is named; without any the status is 503.
+    """
     current = find_current_build()
     served, error = current.get(), current.reload_error
     ready = Ready(
@@ -77,7 +84,10 @@ def describe_build(served: ServedBuild | None) -> dict[str, Any]:
 
 @blueprint.get("/metrics", responses=answer_with("text/plain"))
 def metrics() -> Response:
-    """Answer requests, latencies, the age of the build and of its cutoff, for Prometheus."""
+    """Answer requests, latencies, the age of the build and of its cutoff.
+
+    In the text format of Prometheus.
+    """
     served = find_current_build().get()
     if served is not None:
         now = dt.datetime.now(dt.UTC)

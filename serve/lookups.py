@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Annotated, Any, NotRequired
 
 from flask import Response
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 from typing_extensions import TypedDict
 
 from serve.answers import Answers, UnknownNeighborhoodError, fold
 from serve.current_build import ServedBuild, take_build
-from serve.openapi import JSON, answer_with
+from serve.document import JSON
+from serve.openapi import answer_with, make_blueprint
 from serve.parameters import (
     EXAMPLE_NEIGHBORHOOD,
     MAX_BODY_BYTES,
@@ -34,7 +34,7 @@ from serve.parameters import (
 MAX_LOOKUPS = 2_000
 """Lookups in one request: some 3 ms of one core."""
 
-blueprint = APIBlueprint("lookups", __name__)
+blueprint = make_blueprint("lookups", __name__, "A neighborhood and a month: the fast way.")
 
 
 class LookupQuery(Parameters):
@@ -114,38 +114,53 @@ class LookupsAnswer(BaseModel):
     results: list[HourAnswer | DailyAnswer | None]
 
 
-@blueprint.post("/predict_hourly_crime", responses=answer_with(HourlyAnswer))
+@blueprint.post("/predict_hourly_crime", responses=answer_with(HourlyAnswer, 413))
 @checked
 def predict_hourly_crime(body: LookupBody) -> Response:
-    """Answer 24 hours of a neighborhood and month."""
+    """Answer 24 hours of a neighborhood and month.
+
+    The older way to ask, for clients that post. An unknown neighborhood is a 400 here.
+    """
     return Response(find_hours(take_build(), body), mimetype=JSON)
 
 
-@blueprint.get("/predict_hourly_crime", responses=answer_with(HourlyAnswer))
+@blueprint.get("/predict_hourly_crime", responses=answer_with(HourlyAnswer, 404))
 @checked
 def get_hourly_crime(query: LookupQuery) -> Response:
-    """Answer 24 hours of a neighborhood and month."""
+    """Answer 24 hours of a neighborhood and month.
+
+    A name may be written in any case; close ones are offered on a miss.
+    """
     return Response(find_hours(take_build(), query), mimetype=JSON)
 
 
-@blueprint.post("/average_daily_crime", responses=answer_with(DailyAnswer))
+@blueprint.post("/average_daily_crime", responses=answer_with(DailyAnswer, 413))
 @checked
 def average_daily_crime(body: LookupBody) -> Response:
-    """Answer the average day of a neighborhood and month."""
+    """Answer the average day of a neighborhood and month.
+
+    The older way to ask, for clients that post. An unknown neighborhood is a 400 here.
+    """
     return Response(find_day(take_build(), body), mimetype=JSON)
 
 
-@blueprint.get("/average_daily_crime", responses=answer_with(DailyAnswer))
+@blueprint.get("/average_daily_crime", responses=answer_with(DailyAnswer, 404))
 @checked
 def get_daily_crime(query: LookupQuery) -> Response:
-    """Answer the average day of a neighborhood and month."""
+    """Answer the average day of a neighborhood and month.
+
+    A name may be written in any case; close ones are offered on a miss.
+    """
     return Response(find_day(take_build(), query), mimetype=JSON)
 
 
-@blueprint.post("/v1/lookups", responses=answer_with(LookupsAnswer))
+@blueprint.post("/v1/lookups", responses=answer_with(LookupsAnswer, 413))
 @checked
 def many_lookups(body: Lookups) -> Response:
-    """Answer many lookups at once: an hour where one is given, else the average day."""
+    """Answer many lookups at once: an hour where one is given, else the average day.
+
+    Results stand in the order of the lookups, null for an unknown neighborhood.
+    """
     return Response(find_many(take_build(), body), mimetype=JSON)
 
 

@@ -64,18 +64,14 @@ class Whole:
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:  # noqa: ANN401
         """Return the check."""
-        limits: dict[str, Any] = {"ge": self.low, "le": self.high}
+        whole = core_schema.int_schema(ge=self.low, le=self.high)
+        # A number first: a lax integer may be text too. Its own `multiple_of` lets 1e-9 pass as 0.
         number = core_schema.union_schema(
-            [
-                core_schema.int_schema(strict=True, **limits),
-                core_schema.float_schema(strict=True, multiple_of=1, **limits),
-            ]
+            [core_schema.int_schema(strict=True), core_schema.float_schema(strict=True)]
         )
-        text = core_schema.chain_schema(
-            [core_schema.str_schema(pattern="^[0-9]{1,9}$"), core_schema.int_schema(**limits)]
-        )
+        text = core_schema.str_schema(pattern="^[0-9]{1,9}$")
         return core_schema.custom_error_schema(
-            text if self.is_text else number, "whole_number",
+            core_schema.chain_schema([text if self.is_text else number, whole]), "whole_number",
             custom_error_message=f"a whole number from {self.low} to {self.high}",
         )  # fmt: skip
 

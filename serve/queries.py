@@ -10,17 +10,17 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from flask import Response, jsonify
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from serve.current_build import take_build
+from serve.document import JSON
 from serve.errors import answer_problem
-from serve.openapi import JSON, answer_with
+from serve.openapi import answer_with, make_blueprint
 from serve.parameters import Parameters, Whole, checked
-from serve.sql import RowsAnswer
+from serve.sql import SqlAnswer
 from warehouse.queries import NamedQuery, Parameter, UnknownValueError, load_queries, run_query
 
-blueprint = APIBlueprint("queries", __name__)
+blueprint = make_blueprint("queries", __name__, "Questions with an answer ready.")
 
 QUERIES = load_queries()
 
@@ -43,7 +43,10 @@ class QueryList(BaseModel):
 
 @blueprint.get("/v1/queries", responses=answer_with(QueryList))
 def list_queries() -> Response:
-    """Answer which queries have a name, and what their parameters are called."""
+    """Answer which queries have a name, and what their parameters are called.
+
+    Each has a path of its own, with its parameters described.
+    """
     entries = [
         QueryEntry(
             name=name, title=query.title, description=query.description, path=f"/v1/queries/{name}",
@@ -69,7 +72,7 @@ def add_route(name: str, declared: NamedQuery) -> None:
     view.__name__ = name
     view.__annotations__["query"] = make_model(name, declared)
     blueprint.get(
-        f"/v1/queries/{name}", responses=answer_with(RowsAnswer),
+        f"/v1/queries/{name}", responses=answer_with(SqlAnswer, 404),
         summary=declared.title, description=declared.description or declared.title,
     )(checked(view))  # fmt: skip
 

@@ -11,14 +11,14 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from flask import Response, current_app, request
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import TooManyRequests
 
 from serve.config import Config
 from serve.current_build import find_current_build, take_build
+from serve.document import JSON
 from serve.errors import answer_problem
-from serve.openapi import JSON, answer_with
+from serve.openapi import answer_with, make_blueprint
 from serve.parameters import checked
 from serve.tables import limit_heavy
 from warehouse.sql_gate import MAX_SQL_BYTES
@@ -26,7 +26,9 @@ from warehouse.sql_runner import StatementError, run_statement
 
 SWITCHED_OFF = "SQL is switched off here: ATLSHIELD_SQL=1 and ATLSHIELD_API_KEYS switch it on"
 
-blueprint = APIBlueprint("sql", __name__)
+blueprint = make_blueprint(
+    "sql", __name__, "SELECT statements, for those who have a key, where it is switched on."
+)
 lock = threading.Lock()
 busy: set[str] = set()
 """Keys of which a statement runs; how many statements run of all, `limit_heavy` decides."""
@@ -50,7 +52,7 @@ class AnswerColumn(BaseModel):
     type: str = Field(description="DuckDB's type.")
 
 
-class RowsAnswer(BaseModel):
+class SqlAnswer(BaseModel):
     """Rows of a build. Dates and times are ISO texts; what is no number is null."""
 
     build_id: str
@@ -72,10 +74,13 @@ def take_turn(key: str) -> Iterator[None]:
         busy.discard(key)
 
 
-@blueprint.post("/v1/sql", responses=answer_with(RowsAnswer, 403, 429))
+@blueprint.post("/v1/sql", responses=answer_with(SqlAnswer, 403, 413, 429))
 @checked
 def answer_sql(body: Statement) -> Response:
-    """Answer one SELECT, where SQL is switched on; it may use listed functions, 256 MiB and 5 s."""
+    """Answer one SELECT, where SQL is switched on.
+
+    It may use listed functions, 256 MiB and 5 s. One at a time of a key.
+    """
     config = cast("Config", vars(current_app)["service_config"])
     if not config.sql:
         return answer_problem(HTTPStatus.FORBIDDEN, SWITCHED_OFF)

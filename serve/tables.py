@@ -14,14 +14,14 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 from flask import Response, request
-from flask_openapi3.blueprint import APIBlueprint
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from werkzeug.exceptions import NotFound, ServiceUnavailable
 from werkzeug.wsgi import wrap_file
 
 from serve.current_build import ServedBuild, take_build
-from serve.openapi import JSON, answer_with
+from serve.document import JSON
+from serve.openapi import answer_with, make_blueprint
 from serve.parameters import MAX_ECHO, Parameters, checked
 from serve.row_filters import offer
 from serve.row_request import DEFAULT_LIMIT, PageQuery, RowRequest, parse_request
@@ -40,7 +40,8 @@ CONFLICT, GONE = 409, 410
 NAMES = {table.name: table for table in TABLES}
 
 heavy = threading.BoundedSemaphore(MAX_HEAVY)
-blueprint = APIBlueprint("tables", __name__, url_prefix="/v1/tables")
+TOPIC = "Every table of the build: filtered, sorted, page by page, or whole."
+blueprint = make_blueprint("tables", __name__, TOPIC, "/v1/tables")
 
 
 class TablePath(Parameters):
@@ -88,7 +89,7 @@ class TableRows(BaseModel):
     table: str
     build_id: str
     columns: list[str]
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, str | float | int | bool | None]]
     limit: int = Field(description="Rows that this page could hold.")
     truncated: bool = Field(description="Whether more rows follow.")
     next: str | None = Field(description="What `_next` is for the page behind this one.")
@@ -99,7 +100,10 @@ class TableRows(BaseModel):
 @blueprint.get("", responses=answer_with(TablesAnswer))
 @checked
 def list_tables() -> Response:
-    """Answer which tables there are, with all their columns."""
+    """Answer which tables there are, with all their columns.
+
+    What a column means, its unit and the values it may take come from the declaration that made it.
+    """
     build = take_build()
     counts = [
         sa.select(sa.literal(name), sa.func.count()).select_from(core)
@@ -120,12 +124,13 @@ def list_tables() -> Response:
     return send_json(answer.model_dump())
 
 
-@blueprint.get("/<table>", responses=answer_with(TableRows, CONFLICT, GONE))
-@blueprint.get("/<table>.json", responses=answer_with(TableRows, CONFLICT, GONE))
+@blueprint.get("/<table>", responses=answer_with(TableRows, 404, CONFLICT, GONE))
+@blueprint.get("/<table>.json", responses=answer_with(TableRows, 404, CONFLICT, GONE))
 @checked
 def get_rows(path: TablePath, query: PageQuery) -> Response:
-    """Answer a page of rows. Other parameters are filters: `column=value` or `column__operator=value`.
+    """Answer a page of rows.
 
+    Other parameters are filters, `column=value` or `column__operator=value`, like `month__gte=6`.
     Operators: not, gt, gte, lt, lte, in, notin, contains, startswith, isnull, notnull. Several must all
     hold; only those of lists may be repeated, and then each value is taken whole, commas included. Case
     counts, but in the names of neighborhoods. A day without a clock is its midnight.
@@ -150,11 +155,12 @@ def get_rows(path: TablePath, query: PageQuery) -> Response:
     return tell_page(send_json(answer), limit, token, count)
 
 
-@blueprint.get("/<table>.csv", responses=answer_with("text/csv", CONFLICT, GONE))
+@blueprint.get("/<table>.csv", responses=answer_with("text/csv", 404, CONFLICT, GONE))
 @checked
 def get_csv(path: TablePath, query: PageQuery) -> Response:
-    """Answer rows as CSV: all that the filters find, or a page where `_limit` is given.
+    """Answer rows as CSV.
 
+    All that the filters of `/v1/tables/{table}` find, or a page where `_limit` is given.
     Without an order or a page they come as they are stored: the bytes of an export.
     """
     build, asked = take_request(path, query)
@@ -172,10 +178,13 @@ def get_csv(path: TablePath, query: PageQuery) -> Response:
     return tell_page(name_file(response, f"{path.table}.csv"), asked.limit, token, count)
 
 
-@blueprint.get("/<table>.parquet", responses=answer_with("application/vnd.apache.parquet"))
+@blueprint.get("/<table>.parquet", responses=answer_with("application/vnd.apache.parquet", 404))
 @checked
 def get_parquet(path: TablePath, query: Parameters) -> Response:
-    """Answer a whole table as Parquet."""
+    """Answer a whole table as Parquet.
+
+    The file has the columns' own types; a few may be under way at a time.
+    """
     build = take_build()
     with limit_heavy(), connect(build) as connection:
         stream = spool_parquet(connection, find_table(path.table))
