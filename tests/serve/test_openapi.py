@@ -33,7 +33,7 @@ ALSO_400 = [
     # No schema says which texts are SQL.
     {"include-path": "/v1/sql"},
 ]
-QUICK_PATHS = r"^/(average_daily_crime|livez|v1/(lookups|queries/zone_totals))$"
+QUICK_PATHS = r"^/(average_daily_crime|livez|v1/queries/zone_totals)$"
 
 Document = dict[str, Any]
 
