@@ -30,7 +30,7 @@ blueprint = make_blueprint(
 class BuildPath(Parameters):
     """A build in an address."""
 
-    build_id: str
+    build_id: str = Field(description="As `/v1/builds` lists it.")
 
 
 class BuildFacts(BaseModel):

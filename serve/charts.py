@@ -22,7 +22,10 @@ from serve.month_data import read_month
 from serve.openapi import answer_with, make_blueprint
 from serve.parameters import Neighborhood, Parameters, TextMonth, checked
 
-ChartFormat = Annotated[Literal["png", "svg", "json"], Field(json_schema_extra={"example": "png"})]
+ChartFormat = Annotated[
+    Literal["png", "svg", "json"],
+    Field(description="File format.", json_schema_extra={"example": "png"}),
+]
 FORMAT = "<any(png, svg, json):chart_format>"
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "json": JSON}
 SVG_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

@@ -82,7 +82,10 @@ class Whole:
 
 Month = Annotated[int, Whole(1, MONTHS), Field(description="Calendar month.")]
 Hour = Annotated[int, Whole(0, 23), Field(description="Clock hour that begins then, local time.")]
-TextMonth = Annotated[int, Whole(1, MONTHS, is_text=True), Field(json_schema_extra={"example": 7})]
+TextMonth = Annotated[
+    int, Whole(1, MONTHS, is_text=True),
+    Field(description="Calendar month.", json_schema_extra={"example": 7}),
+]  # fmt: skip
 """A month in an address."""
 
 Neighborhood = Annotated[

@@ -47,7 +47,10 @@ blueprint = make_blueprint("tables", __name__, TOPIC, "/v1/tables")
 class TablePath(Parameters):
     """A table in an address."""
 
-    table: str = Field(json_schema_extra={"enum": list(NAMES), "example": "average_daily"})
+    table: str = Field(
+        description="Name of the table.",
+        json_schema_extra={"enum": list(NAMES), "example": "average_daily"},
+    )
 
 
 class ColumnFacts(BaseModel):

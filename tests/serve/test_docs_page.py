@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.builds import copy_builds
-from tests.serve.test_server import run_server
+from tests.serve.server import run_server
 
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

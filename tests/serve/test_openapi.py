@@ -19,7 +19,7 @@ from schemathesis.transport.wsgi import WSGITransport
 from serve.app import Service, create_app
 from serve.config import Config
 from tests.serve.builds import copy_builds
-from tests.serve.test_server import run_server
+from tests.serve.server import run_server
 
 KEY = "0123456789abcdef"
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
