@@ -13,6 +13,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -44,12 +45,20 @@ def start(builds: Path, *lines: str, **environment: str) -> Server:
 def run_server(builds: Path, *lines: str, **environment: str) -> Iterator[Server]:
     """Run a server that answers; stop it by SIGTERM unless it was stopped; check that it ends well."""
     address, process = start(builds, *lines, **environment)
-    try:
-        wait_until_answering(address, process)
-        yield address, process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
+    assert process.stderr is not None
+    with ThreadPoolExecutor(1) as pool:
+        log = pool.submit(process.stderr.read)  # a full pipe would stop the server
+        try:
+            wait_until_answering(address, process)
+            yield address, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=20)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        errors = log.result()
     assert process.returncode == 0, errors
     for bad in ("terminate called", "SIGABRT", "Traceback", "Unexpected exit"):
         assert bad not in errors, errors
@@ -59,7 +68,7 @@ def wait_until_answering(address: str, process: "subprocess.Popen[str]") -> None
     """Return once the server answers."""
 
     def is_answering() -> bool:
-        assert process.poll() is None, process.communicate()[1]
+        assert process.poll() is None, "the server has ended"
         try:
             ask(address, "/livez")
         except urllib.error.URLError:
