@@ -11,7 +11,6 @@ import pytest
 import refresh as refresh_module
 from models.__main__ import main as run_models
 from refresh import Request, refresh
-from serve.__main__ import main as run_serve
 from studies.__main__ import main as run_studies
 from tests.raw import write_daily
 from warehouse.__main__ import main as run_warehouse
@@ -37,7 +36,6 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
     "backtest": (run_models, ["backtest", "--out", "{folder}/backtest"]),
     "sensitivity": (run_studies, ["sensitivity"]),
     "aoristic": (run_studies, ["aoristic"]),
-    "serve": (run_serve, []),
 }
 
 
@@ -140,7 +138,7 @@ def test_unreadable_build_is_one_line(
     assert f"{file} cannot be " in told.out + told.err
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - {"serve"}))
+@pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("kind", OF_ANOTHER_VERSION)
 def test_build_of_another_version_is_read_or_is_one_line(
     damage: Damage, kind: str, name: str,
