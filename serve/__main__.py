@@ -78,6 +78,10 @@ def load(config: Config) -> Any:  # noqa: ANN401
     from serve.charts import import_drawing
     from serve.gateway import make_gateway
 
+    signal.signal(
+        signal.SIGQUIT, signal.SIG_IGN
+    )  # a terminal sends it to both; one of them tells the other
+
     timer = threading.Timer(DRAWING_SECONDS, import_drawing)
     timer.daemon = True
     timer.start()

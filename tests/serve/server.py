@@ -46,7 +46,7 @@ def run_server(builds: Path, *lines: str, **environment: str) -> Iterator[Server
     """Run a server that answers; stop it by SIGTERM unless it was stopped; check that it ends well."""
     address, process = start(builds, *lines, **environment)
     assert process.stderr is not None
-    with ThreadPoolExecutor(1) as pool:
+    with process.stderr, ThreadPoolExecutor(1) as pool:
         log = pool.submit(process.stderr.read)  # a full pipe would stop the server
         try:
             wait_until_answering(address, process)

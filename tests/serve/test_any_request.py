@@ -81,8 +81,11 @@ def ask(app: Service, environ: dict[str, Any]) -> tuple[int, dict[str, str], byt
     return int(status[:3]), dict(headers), body
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.data(), method=METHODS, query=QUERIES, headers=HEADERS, body=BODIES, length=LENGTHS)
+draw_request = given(
+    data=st.data(), method=METHODS, query=QUERIES, headers=HEADERS, body=BODIES, length=LENGTHS
+)
+
+
 def check_any(
     app: Service, data: st.DataObject, method: str, query: str, headers: dict[str, str], body: bytes,
     length: str | None,
@@ -105,10 +108,16 @@ def check_any(
             assert problem["detail"] == problem["error"]
 
 
+def check_requests(app: Service, count: int) -> None:
+    """Check so many requests."""
+    limits = settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    limits(draw_request(check_any))(app)
+
+
 def test_any_request_is_answered(app: Service) -> None:
-    check_any(app)
+    check_requests(app, 300)
 
 
 @pytest.mark.slow
 def test_any_of_many_requests_is_answered(app: Service) -> None:
-    settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))(check_any)(app)
+    check_requests(app, 20_000)
