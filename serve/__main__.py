@@ -5,6 +5,7 @@ answers over HTTP until SIGTERM, Ctrl-C or SIGQUIT. Requests that run or wait th
 """
 
 import functools
+import gc
 import signal
 import socket
 import sys
@@ -31,6 +32,9 @@ MAX_HEAD_BYTES = 32 * 1024
 HEAD_SECONDS = 10
 STOP_SECONDS = 30
 """How long a client may take for the head of a request, and how long requests may run on at a stop."""
+
+GC_THRESHOLD = 20_000
+"""Objects after which Python looks for cycles: a thousand lookups in one request make some thousands."""
 
 DRAWING_SECONDS = 3.0
 """When what draws is imported: after lookups are ready, before the first chart."""
@@ -78,9 +82,10 @@ def load(config: Config) -> Any:  # noqa: ANN401
     from serve.charts import import_drawing
     from serve.gateway import make_gateway
 
-    signal.signal(
-        signal.SIGQUIT, signal.SIG_IGN
-    )  # a terminal sends it to both; one of them tells the other
+    gc.freeze()  # what is imported stays: no collection needs to look at it again
+    gc.set_threshold(GC_THRESHOLD)
+    # A terminal sends it to both processes; the first tells this one.
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
 
     timer = threading.Timer(DRAWING_SECONDS, import_drawing)
     timer.daemon = True
