@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from warehouse.read import CORE_TABLES
+from warehouse.spelling import fold
 
 MAX_CLOSE_NAMES = 5
 
@@ -61,11 +62,6 @@ class Answers:
             close = difflib.get_close_matches(fold(name), folded, MAX_CLOSE_NAMES)
             raise UnknownNeighborhoodError(name, [folded[match] for match in close])
         return found
-
-
-def fold(name: str) -> str:
-    """Return what spellings of a name share: its letters and digits, in lower case."""
-    return "".join(filter(str.isalnum, name.casefold()))
 
 
 def prepare_answers(connection: sa.Connection) -> Answers:

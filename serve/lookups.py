@@ -13,7 +13,7 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 from typing_extensions import TypedDict
 
-from serve.answers import Answers, UnknownNeighborhoodError, fold
+from serve.answers import Answers, UnknownNeighborhoodError
 from serve.current_build import ServedBuild, take_build
 from serve.document import JSON
 from serve.openapi import answer_with, make_blueprint
@@ -30,6 +30,7 @@ from serve.parameters import (
     parse_json,
     parse_query,
 )
+from warehouse.spelling import fold
 
 MAX_LOOKUPS = 2_000
 """Lookups in one request: some 3 ms of one core."""

@@ -45,13 +45,18 @@ def iterate_rows(cursor: Cursor) -> Iterator[Any]:
 
 
 def collect_rows(found: Iterator[Sequence[object]], max_rows: int) -> tuple[list[bytes], bool]:
-    """Return rows as JSON up to the caps, and whether there are more."""
+    """Return rows as JSON up to the caps, and whether there are more.
+
+    Raises `ValueError` for a first row beyond the caps: no rows would look like an empty answer.
+    """
     rows: list[bytes] = []
     size = 0
     for row in islice(found, max_rows):
         values = [float(value) if isinstance(value, Decimal) else value for value in row]
         text = to_json(values, inf_nan_mode="null", bytes_mode="base64")
         size += len(text) + len(",\n")
+        if size > MAX_BYTES and not rows:
+            raise ValueError(f"its first row is larger than {MAX_BYTES >> 20} MiB")
         if size > MAX_BYTES:
             return rows, True
         rows.append(text)

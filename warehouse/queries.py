@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter
 from warehouse.errors import ShieldError
 from warehouse.json_answer import render_answer
 from warehouse.read import CORE_TABLES
+from warehouse.spelling import fold
 
 MAX_ROWS = 1000
 """Of an answer; what is more is cut off, and the answer says so."""
@@ -75,6 +76,9 @@ def run_query(engine: sa.Engine, build_id: str, query: NamedQuery, values: dict[
 
     Raises `UnknownValueError`.
     """
+    first, last = values.get("first_day"), values.get("last_day")
+    if first is not None and last is not None and first > last:
+        raise UnknownValueError(f"first_day: expected a day up to last_day ({last}), found {first}", [])
     with engine.connect() as connection:
         for name, parameter in query.parameters.items():
             if parameter.column:
@@ -95,8 +99,3 @@ def find_value(connection: sa.Connection, name: str, column: str, text: str) -> 
         close = [values[match] for match in difflib.get_close_matches(fold(text), values)]
         raise UnknownValueError(f"{name}: expected a value of {column}, found {text!r:.100}", close)
     return values[fold(text)]
-
-
-def fold(text: str) -> str:
-    """Return what spellings of a value share."""
-    return "".join(filter(str.isalnum, text.casefold()))

@@ -49,7 +49,7 @@ def main() -> int:
     except (duckdb.Error, MemoryError) as error:
         return say(describe_error(error))
     except (ValueError, OverflowError) as error:
-        return say(f"a value of the answer has no JSON: {error}")
+        return say(f"the answer cannot be sent as JSON: {error}")
     sys.stdout.buffer.write(answer)
     return 0
 

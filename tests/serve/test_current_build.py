@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +27,6 @@ from tests.serve.builds import (
     flip_middle,
     list_open_builds,
     publish_changed,
-    wait_until,
 )
 from warehouse.errors import ShieldError
 from warehouse.pointer import POINTER, PublishedBuild, read_pointer
@@ -72,12 +69,6 @@ def serve_now(current: CurrentBuild) -> ServedBuild:
     served = current.get()
     assert served is not None
     return served
-
-
-def is_served(current: CurrentBuild, build_id: str) -> bool:
-    """Return whether a build is served, without following the pointer."""
-    served = current.get()
-    return served is not None and served.published.build_id == build_id
 
 
 def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
@@ -203,32 +194,6 @@ def test_without_a_build_the_answer_says_what_to_do(tmp_path: Path) -> None:
     assert answer.status_code == 503
     assert "run `make refresh` first" in answer.get_json()["detail"]
     assert answer.headers["Retry-After"]
-
-
-def test_pointer_is_followed_without_a_request_while_somebody_needs_the_build(
-    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    builds = copy_builds(published, tmp_path)
-    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.01)
-    before = threading.active_count()
-    current = CurrentBuild(builds)
-    publish_changed(builds, "z")
-    wait_until(partial(is_served, current, "z"))
-    del current
-    wait_until(lambda: threading.active_count() == before)
-
-
-def test_mistake_while_following_is_logged_and_the_next_publish_followed(
-    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    builds = copy_builds(published, tmp_path)
-    monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.01)
-    current = CurrentBuild(builds)
-    monkeypatch.setattr(current_build_module, "read_pointer", lambda _: 1 / 0)
-    wait_until(lambda: "could not be followed" in caplog.text)
-    monkeypatch.setattr(current_build_module, "read_pointer", read_pointer)
-    publish_changed(builds, "z")
-    wait_until(partial(is_served, current, "z"))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "no table", "no column"])

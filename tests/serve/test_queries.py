@@ -199,6 +199,8 @@ def test_zones_add_up_to_the_city(app: Flask, client: FlaskClient) -> None:
         ("patrol_plan?month=7&neighborhood=", 400, "neighborhood: expected at least 1 character"),
         ("patrol_plan?month=7&neighborhood=Midtwn", 404, "found 'Midtwn'"),
         ("patrol_plan?month=7&neighborhood=%27+OR+1=1+--", 404, "neighborhood: expected a value of"),
+        ("category_trend?category=robbery&first_day=2025-04-01&last_day=2025-01-01", 404,
+         "first_day: expected a day up to last_day (2025-01-01), found 2025-04-01"),
         ("category_trend?category=Robery", 404, "expected a value of offense.offense_category"),
         ("no_such_query", 404, ""),
     ],
