@@ -76,21 +76,24 @@ def serve(builds: Path, host: str, port: int) -> None:
 
 def load(config: Config) -> Any:  # noqa: ANN401
     """Return what Granian runs, made in the worker: DuckDB's threads do not survive a fork."""
+    gc.disable()  # nothing of what is made from here to the first request is garbage
     # With its first bound parameter DuckDB would import pandas, only to know its values: half a second
     # and 50 MB. What cannot be imported is no value.
     sys.modules["pandas"] = None  # type: ignore[assignment]
     from serve.charts import import_drawing
     from serve.gateway import make_gateway
 
-    gc.freeze()  # what is imported stays: no collection needs to look at it again
-    gc.set_threshold(GC_THRESHOLD)
     # A terminal sends it to both processes; the first tells this one.
     signal.signal(signal.SIGQUIT, signal.SIG_IGN)
 
     timer = threading.Timer(DRAWING_SECONDS, import_drawing)
     timer.daemon = True
     timer.start()
-    return make_gateway(config)
+    gateway = make_gateway(config)
+    gc.freeze()  # what is there now stays: no collection needs to look at it again
+    gc.set_threshold(GC_THRESHOLD)
+    gc.enable()
+    return gateway
 
 
 def find_address(host: str, port: int) -> str:
