@@ -102,28 +102,28 @@ TIME_OF_DAY = Column(
 EXPECTED_CRIMES = Column(
     "expected_crimes", "DOUBLE",
     "Expected crimes in that clock hour on an average day of that month.", "Expected crimes",
-    unit="crimes per hour", minimum=0,
+    unit="crimes per hour", minimum=0, aggregation="sum",
 )
 EXPECTED_REPORTED_CRIMES = Column(
     "expected_reported_crimes", "DOUBLE",
     "The part of expected_crimes that the public reports: without offenses whose count follows police"
     " activity (offense.is_discretionary).",
-    "Expected reported crimes", unit="crimes per hour", minimum=0,
+    "Expected reported crimes", unit="crimes per hour", minimum=0, aggregation="sum",
 )
 EXPECTED_REPORTED_DAILY = Column(
     "expected_reported_daily_crimes", "DOUBLE",
     "The part of expected_daily_crimes that the public reports.", "Expected reported daily crimes",
-    unit="crimes per day", minimum=0,
+    unit="crimes per day", minimum=0, aggregation="sum",
 )
 BASELINE_CRIMES = Column(
     "baseline_crimes", "DOUBLE", "The base rate before the forest's correction.",
-    "Baseline crimes", unit="crimes per hour", minimum=0,
+    "Baseline crimes", unit="crimes per hour", minimum=0, aggregation="sum",
 )
 OBSERVED_RATE = Column(
     "observed_crimes", "DOUBLE",
     "Observed crimes in that clock hour per calendar day of that month, days without crime counted;"
     " NULL where the month was never observed.", "Observed crimes per hour", unit="crimes per hour",
-    nullable=True, minimum=0,
+    nullable=True, minimum=0, aggregation="sum",
 )
 INTENSITY = Column(
     "intensity", "VARCHAR",
@@ -146,7 +146,7 @@ SUGGESTED_PATROL = Column(
 PATROL_DECISION = (
     Column(
         "suggested_patrol_share", "DOUBLE", "Share of the expected crimes that call for it.",
-        "Suggested patrol share", minimum=0, maximum=1,
+        "Suggested patrol share", minimum=0, maximum=1, aggregation="average",
     ),
     Column(
         "runner_up_patrol", "VARCHAR", "Patrol type that comes next by the same rule.",
@@ -155,24 +155,25 @@ PATROL_DECISION = (
     Column(
         "patrol_margin", "DOUBLE",
         "Suggested patrol's share less the runner-up's; below 0 where the runner-up is commoner.",
-        "Patrol margin", minimum=-1, maximum=1,
+        "Patrol margin", minimum=-1, maximum=1, aggregation="average",
     ),
 )
 PATROL_SHARES = tuple(
     Column(
         f"patrol_share_{kind.split()[0].lower()}", "DOUBLE",
         f"Share of the expected crimes whose offense calls for {kind.lower()}.", f"{kind} share",
-        minimum=0, maximum=1,
+        minimum=0, maximum=1, aggregation="average",
     )
     for kind in PATROL_TYPES
 )
 SUPPORT = Column(
     "support_incidents", "BIGINT",
     "Incidents ever observed in that neighborhood, month and hour: what the cell itself knows.",
-    "Supporting incidents", minimum=0,
+    "Supporting incidents", minimum=0, aggregation="sum",
 )
 INCIDENT_COUNT = Column(
-    "incident_count", "BIGINT", "Incidents; 0 where there was none.", "Incidents", minimum=0
+    "incident_count", "BIGINT", "Incidents; 0 where there was none.", "Incidents", minimum=0,
+    aggregation="sum",
 )
 INCIDENTS_PER_DAY = Column(
     "incidents_per_day", "DOUBLE", "Incidents per observed day.", "Incidents per day",
@@ -190,7 +191,7 @@ def count_observed_days(span: str, minimum: int = 1) -> Column:
     return Column(
         "observed_days", "BIGINT",
         f"Calendar days of {span} in the data; the same in every row of {span}: count it once.",
-        "Observed days", unit="days", minimum=minimum,
+        "Observed days", unit="days", minimum=minimum, aggregation="maximum",
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 TYPES = ("VARCHAR", "BIGINT", "INTEGER", "DOUBLE", "BOOLEAN", "DATE", "TIMESTAMP")
 """The only types a build holds: old DuckDB drivers and BI tools read all of them."""
 
+AGGREGATIONS = ("sum", "average", "minimum", "maximum")
+
 RELATIVE_TOLERANCE = 1e-9
 """Sums of doubles reconcile to this share of the larger side."""
 
@@ -30,6 +32,8 @@ class Column:
     `district` is the kind of district (`warehouse.columns.DISTRICT_KINDS`) that the column tells of.
     `minimum`, `maximum` (inclusive) and `allowed` are checked before a build is published;
     NULL is allowed only where `nullable` says so, and `description` then says what it means.
+    `aggregation`, of a measure: what many rows of it come to. Only what adds up has `sum`: no share, no
+    end of an interval, and no exposure that several rows repeat.
     """
 
     name: str
@@ -43,6 +47,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     references: str | None = None
     district: str | None = None
+    aggregation: str | None = None
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a declaration that lacks a fact others depend on."""
@@ -50,6 +55,8 @@ class Column:
             raise ValueError(f"column {self.name}: type {self.type!r} is not one of {TYPES}")
         if not (self.description.endswith(".") and self.label):
             raise ValueError(f"column {self.name}: needs a label and a description with a full stop")
+        if self.aggregation not in (None, *AGGREGATIONS):
+            raise ValueError(f"column {self.name}: aggregation is not one of {AGGREGATIONS}")
 
     @property
     def value_count(self) -> str:

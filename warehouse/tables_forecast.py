@@ -41,7 +41,7 @@ INTERVALS = (
 
 EXPECTED_MONTH = Column(
     "expected_month_crimes", "DOUBLE", "Expected crimes in the forecast month.",
-    "Expected month crimes", unit="crimes", minimum=0,
+    "Expected month crimes", unit="crimes", minimum=0, aggregation="sum",
 )
 
 UNSOUND_MONTHS = (
@@ -61,6 +61,7 @@ def list_interval_columns(grains: tuple[str, ...]) -> tuple[Column, ...]:
             f"{end.title()} end of the {level} % prediction interval of {what}; lower and upper end"
             " are both 0 where almost nothing is expected.",
             f"{grain.title()}, {end} {level} %", unit="crimes", minimum=0,
+            aggregation="minimum" if end == "lower" else "maximum",
         )
         for grain, level, what in INTERVALS if grain in grains
         for end in ("lower", "upper")
@@ -153,26 +154,27 @@ AVERAGE_DAILY_TABLE = Table(
             "average_daily_crime_count", "DOUBLE",
             "Observed crimes per observed calendar day; NULL where the month was never observed.",
             "Average daily crime count", unit="crimes per day", nullable=True, minimum=0,
+            aggregation="sum",
         ),
         Column(
             "observed_days", "BIGINT", "Calendar days of that month in the data.", "Observed days",
-            unit="days", minimum=0,
+            unit="days", minimum=0, aggregation="maximum",
         ),
         Column(
             "observed_crimes", "BIGINT", "Number of crimes observed on those days.",
-            "Observed crimes (count)", unit="crimes", minimum=0,
+            "Observed crimes (count)", unit="crimes", minimum=0, aggregation="sum",
         ),
         Column(
             "expected_daily_crimes", "DOUBLE",
             "Expected crimes on an average day: the sum of forecast_hourly over its 24 hours.",
-            "Expected daily crimes", unit="crimes per day", minimum=0,
+            "Expected daily crimes", unit="crimes per day", minimum=0, aggregation="sum",
         ),
         EXPECTED_MONTH,
         EXPECTED_REPORTED_DAILY,
         Column(
             "expected_reported_month_crimes", "DOUBLE",
             "The part of expected_month_crimes that the public reports.",
-            "Expected reported month crimes", unit="crimes", minimum=0,
+            "Expected reported month crimes", unit="crimes", minimum=0, aggregation="sum",
         ),
         *list_interval_columns(("month", "day")),
         DATA_SOURCE,
