@@ -50,7 +50,7 @@ fetch: .venv/runtime
 	$(RUN) etl fetch $(call option,city,CITY) $(call switch,full,FULL) $(call switch,history,HISTORY)
 
 profile: .venv/runtime
-	$(RUN) serve.feed_chart $(FROM_BUILDS)
+	$(RUN) etl profile $(FROM_BUILDS)
 
 serve: .venv/runtime
 	$(RUN) serve $(FROM_BUILDS) $(call option,host,HOST) $(call option,port,PORT)

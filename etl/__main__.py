@@ -1,6 +1,6 @@
-"""Commands on raw data: `python -m etl fetch | sketch`.
+"""Commands on raw data: `python -m etl fetch | profile | sketch`.
 
-Input: a command line. Output: snapshots or drafts of settings; an exit code.
+Input: a command line. Output: snapshots, a picture or drafts of settings; an exit code.
 """
 
 import sys
@@ -12,6 +12,7 @@ from etl.fetch import REREAD_DAYS
 from etl.sketch import describe, list_refusals, write_sketch
 from etl.source import fetch_city
 from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
+from warehouse.settings import BUILDS_DIR
 
 MAX_REREAD_DAYS = 36_525
 """A century: no report is older."""
@@ -37,12 +38,23 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     fetch.add_argument("--history", action="store_true", help="read the 2009-2020 layer as well")
     fetch.add_argument("--folder", type=parse_path, help="where snapshots go (default data/raw/<city>)")
     fetch.set_defaults(run=run_fetch)
+    profile = commands.add_parser("profile", help="draw what a published build's raw files look like")
+    profile.add_argument("--builds", type=parse_path, default=BUILDS_DIR, help="folder of builds")
+    profile.add_argument("--out", type=parse_path, default=Path("feed_profile.png"), help="PNG to write")
+    profile.set_defaults(run=run_profile)
     sketch = commands.add_parser("sketch", help="draft layout and city of an unknown raw file")
     sketch.add_argument("file", type=parse_path, help="text, gz or xlsx")
     sketch.add_argument("--out", type=parse_path, default=Path("sketch"), help="folder (default sketch)")
     sketch.add_argument("--name", type=parse_name, help="name of layout and city (default: the file's)")
     sketch.set_defaults(run=run_sketch)
     return parser.parse_args(arguments)
+
+
+def run_profile(options: Namespace) -> None:
+    """Draw the published build's feed; what draws is imported here, as no other command needs it."""
+    from etl.feed_chart import draw_feed
+
+    draw_feed(options.builds, options.out)
 
 
 def run_sketch(options: Namespace) -> None:

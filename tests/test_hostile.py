@@ -14,7 +14,7 @@ from warehouse.pointer import POINTER, read_pointer
 ROOMS = ("etl", "models", "warehouse", "serve")
 MODULES = {
     name: importlib.import_module(f"{name}.__main__" if name in ROOMS else name)
-    for name in (*ROOMS, "refresh", "serve.feed_chart")
+    for name in (*ROOMS, "refresh")
 }
 
 
@@ -82,8 +82,7 @@ def test_bad_command_line_is_named(
     "command",
     [
         "refresh --builds", "refresh --boundaries", "refresh --city", "refresh --source files --raw",
-        "etl fetch --folder", "etl fetch --city", "serve.feed_chart --builds",
-        "serve.feed_chart --out",
+        "etl fetch --folder", "etl fetch --city", "etl profile --builds", "etl profile --out",
         "models card --builds", "models backtest --out", "serve --builds", "serve --host",
         "warehouse --builds", "warehouse export --out", "warehouse rollback", "warehouse diff x",
         "warehouse sql",
@@ -101,7 +100,7 @@ def test_value_that_is_empty_or_not_utf8_is_refused(
 
 @pytest.mark.parametrize(
     "command",
-    ["refresh --sample-incidents 100", "serve.feed_chart", "models card", "serve", "warehouse list",
+    ["refresh --sample-incidents 100", "etl profile", "models card", "serve", "warehouse list",
      "warehouse status", "warehouse verify", "warehouse rollback", "warehouse sql SELECT"],
 )  # fmt: skip
 @pytest.mark.parametrize("place", ["note.txt", "note.txt/builds", "x" * 300])
@@ -135,7 +134,7 @@ POINTERS = {
     json.dumps({"build_id": "a"}): "file: Field required",
     json.dumps(GOOD): "points to warehouse-a.duckdb, which is not there",
 }  # fmt: skip
-READERS = ("serve.feed_chart --builds", "models card --builds", "warehouse --builds")
+READERS = ("etl profile --builds", "models card --builds", "warehouse --builds")
 
 
 @pytest.mark.parametrize("command", READERS)
@@ -195,7 +194,7 @@ def test_damaged_build_is_named_by_whatever_reads_it(
     DAMAGES[damage](builds / file)
     ours, name, out = ("warehouse", "--builds", str(builds)), current.build_id, str(tmp_path / "out")
     for command in (
-        ("serve.feed_chart", "--builds", str(builds), "--out", f"{out}.png"),
+        ("etl", "profile", "--builds", str(builds), "--out", f"{out}.png"),
         ("models", "card", "--builds", str(builds)),
         (*ours, "status"), (*ours, "verify"), (*ours, "rollback", name), (*ours, "diff", name, name),
         (*ours, "sql", "SELECT sum(hash(incident)) FROM incident"), (*ours, "export", "--out", out),

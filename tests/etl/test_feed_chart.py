@@ -10,12 +10,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from etl.__main__ import main
+from etl.feed_chart import COLORS, MAX_BARS, MAX_BREAKS, make_figure, place_day
+from etl.feed_profile import FeedProfile, FileShare, LevelBreak, MonthlyRate, load_profile
 from etl.simulate import YEARS
-from serve.feed_chart import COLORS, MAX_BARS, MAX_BREAKS, main, make_figure, place_day
-from serve.feed_profile import FeedProfile, FileShare, LevelBreak, MonthlyRate, load_profile
 from tests.charts import find_overlaps
 from tests.serve.builds import copy_builds, list_open_builds
-from warehouse.pointer import read_pointer
 
 
 def shares(values: dict[str, float], limit: float) -> tuple[FileShare, ...]:
@@ -220,13 +220,13 @@ def test_command_draws_the_published_build(
     published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "profile.png"
-    assert main(["--builds", str(published), "--out", str(out)]) == 0
+    assert main(["profile", "--builds", str(published), "--out", str(out)]) == 0
     assert out.read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == f"feed profile written to {out}\n"
 
 
 def test_profile_holds_the_rates_shares_and_delays_of_the_tables(published: Path) -> None:
-    profile = load_profile(published, read_pointer(published))
+    profile = load_profile(published)
     subjects = {rate.subject for rate in profile.rates}
     assert len(profile.rates) == len(subjects) * 12 * len(YEARS)
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
@@ -257,7 +257,7 @@ def test_profile_holds_gaps_and_breaks_by_month_and_subject(published: Path, tmp
         f" (903, 'level_break', 'Person', DATE '2022-05-01', 1, 4, true, {found}),"
         f" (904, 'missing_month', 'all', DATE '2021-03-01', 0, 31, true, {found})",
     )  # fmt: skip
-    profile = load_profile(builds, read_pointer(builds))
+    profile = load_profile(builds)
     assert profile.gaps == (dt.date(2021, 3, 1),)
     assert profile.breaks == (
         LevelBreak(dt.date(2021, 5, 1), "Society", rate_after=1.5, rate_before=0.5),
@@ -281,19 +281,19 @@ def test_profile_comes_in_its_order_whatever_the_order_of_the_rows(
     ]  # fmt: skip
     break_found = "VALUES (901, 'level_break', 'all', DATE '2022-05-01', 3, 2, true, '', 'APD')"
     builds = copy_builds(published, tmp_path, *reverse, f"INSERT INTO feed_health {break_found}")
-    profile = load_profile(builds, read_pointer(builds))
-    assert replace(profile, breaks=()) == load_profile(published, read_pointer(published))
+    profile = load_profile(builds)
+    assert replace(profile, breaks=()) == load_profile(published)
     assert list(profile.rates) == sorted(profile.rates)
 
 
 def test_build_of_a_hundred_days_can_be_drawn(daily_builds: Path, tmp_path: Path) -> None:
     out = tmp_path / "profile.png"
-    assert main(["--builds", str(daily_builds), "--out", str(out)]) == 0
+    assert main(["profile", "--builds", str(daily_builds), "--out", str(out)]) == 0
     assert out.exists()
 
 
 def test_without_a_build_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--builds", str(tmp_path)]) == 1
+    assert main(["profile", "--builds", str(tmp_path)]) == 1
     assert "error: no published build" in capsys.readouterr().err
 
 
@@ -301,7 +301,7 @@ def test_picture_that_cannot_be_written_is_an_error(
     published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "nowhere" / "profile.png"
-    assert main(["--builds", str(published), "--out", str(out)]) == 1
+    assert main(["profile", "--builds", str(published), "--out", str(out)]) == 1
     assert f"error: cannot write the feed profile to {out}" in capsys.readouterr().err
 
 
@@ -318,7 +318,7 @@ def test_build_of_an_earlier_version_is_told_to_refresh(
             "CREATE TABLE refresh_run AS"
             " SELECT 'Atlanta' AS city, DATE '2021-01-01' AS cutoff, 'APD' AS data_source"
         )
-    assert main(["--builds", str(old)]) == 1
+    assert main(["profile", "--builds", str(old)]) == 1
     assert "holds no feed health: run `make refresh` first" in capsys.readouterr().err
 
 

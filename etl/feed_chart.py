@@ -1,11 +1,10 @@
 """The feed chart: one picture of what the raw files of a published build look like.
 
 Input: a published build. Output: a PNG with monthly incidents and their breaks, the report delay,
-missing values and exact midnights. `python -m serve.feed_chart` draws it.
+missing values and exact midnights. `python -m etl profile` draws it.
 """
 
 import datetime as dt
-import sys
 from collections.abc import Sequence
 from itertools import cycle, groupby
 from pathlib import Path
@@ -15,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 
-from serve.feed_profile import FeedProfile, FileShare, LevelBreak, load_profile
+from etl.feed_profile import FeedProfile, FileShare, LevelBreak, load_profile
 from warehouse import settings
 from warehouse.chart_style import (
     EDGE_COLOR,
@@ -27,16 +26,13 @@ from warehouse.chart_style import (
     note_source,
 )
 from warehouse.columns import ALL_INCIDENTS, CRIMES_AGAINST
-from warehouse.command import CommandParser, parse_path, run_command
 from warehouse.errors import ShieldError
 from warehouse.months import number_month, start_month
-from warehouse.pointer import read_pointer
 
 COLORS = dict(zip((*CRIMES_AGAINST, ALL_INCIDENTS), cycle(SERIES_COLORS), strict=False))
 BAR_COLOR = SERIES_COLORS[0]
 SIZE_INCHES = (13, 9)
 DOTS_PER_INCH = 110
-DEFAULT_OUT = Path("feed_profile.png")
 DELAY_TICKS = (0, 1, 3, 7, 30, 90, settings.MAX_DELAY_DAYS)
 NOTED_DELAYS = (0, 1, 30)
 MAX_BREAKS = 7
@@ -47,24 +43,13 @@ MIN_BAR_PLACES = 6
 STEP_POINTS = 15
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Draw the published build's feed; return the exit code."""
-    parser = CommandParser(prog="python -m serve.feed_chart", description=__doc__)
-    parser.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
-    parser.add_argument("--out", type=parse_path, default=DEFAULT_OUT, help="PNG to write")
-    options = parser.parse_args(arguments)
-    return run_command(lambda: draw_feed(options.builds, options.out))
-
-
 def draw_feed(builds: Path, out: Path) -> None:
     """Write the picture of the published build to `out`, a PNG.
 
     Raises `NoBuildError` for a build that cannot be read and `ShieldError` for a file that cannot be
     written.
     """
-    figure = make_figure(load_profile(builds, read_pointer(builds)))
+    figure = make_figure(load_profile(builds))
     try:
         figure.savefig(out, format="png")
     except OSError as error:
@@ -217,7 +202,3 @@ def label_subjects(subjects: Sequence[str]) -> list[str]:
         ", ".join(filter(None, (column, file if several or not column else "")))
         for column, file in names
     ]
-
-
-if __name__ == "__main__":
-    sys.exit(main())
