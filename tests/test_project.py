@@ -57,7 +57,10 @@ def test_version_is_the_same_everywhere() -> None:
     assert re.search(r"^## (\S+)", changelog, flags=re.MULTILINE)[1] == settings.VERSION  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+LOCKS = ("requirements.lock", "requirements-tableau.lock", "requirements-dev.lock")
+
+
+@pytest.mark.parametrize("name", LOCKS)
 def test_lock_files_pin_and_say_nothing_else(name: str) -> None:
     lines = (settings.ROOT / name).read_text().splitlines()
     assert lines
@@ -65,11 +68,9 @@ def test_lock_files_pin_and_say_nothing_else(name: str) -> None:
 
 
 def test_developers_have_the_very_versions_that_users_have() -> None:
-    runtime, dev = (
-        set((settings.ROOT / name).read_text().splitlines())
-        for name in ("requirements.lock", "requirements-dev.lock")
-    )
-    assert runtime <= dev
+    runtime, tableau, dev = (set((settings.ROOT / name).read_text().splitlines()) for name in LOCKS)
+    assert runtime | tableau <= dev
+    assert not runtime & tableau
 
 
 def test_nothing_committed_names_a_machine() -> None:

@@ -1,8 +1,8 @@
 """The two extracts for Tableau, declared: which table is the fact, which are its dimensions.
 
 Input: the declared tables. Output: `STARS`. A field is a declared column; its caption, description,
-type and aggregation are the declaration's. No two fields of a star have the same name, and each star
-has one fact, so that Tableau can derive the relationships from the keys.
+type and aggregation are the declaration's. No two fields of a star have the same name or caption, and
+each star has one fact, so that Tableau can derive the relationships from the keys.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,23 @@ DECLARED = {table.name: table for table in TABLES}
 
 
 @dataclass(frozen=True)
+class Point:
+    """A field of points on the map, made from two fields in degrees; NULL where one of them is."""
+
+    name: str
+    caption: str
+    latitude: str
+    longitude: str
+
+
+@dataclass(frozen=True)
 class Part:
     """One table of a star: some columns of a declared table, as fields.
 
     `renamed` gives a column the name of its field where another table of the star has that name too;
-    `left_out` are the columns without a field. `hidden` fields are there for relationships only: people
-    see the dimension's. `captions` replace labels that would stand twice in a star.
+    `left_out` are the columns without a field. `hidden` fields are there for relationships, or say the
+    same in every row: people see the dimension's, or the data source's constant. `captions` replace
+    labels that would stand twice in a star.
     """
 
     name: str
@@ -43,6 +54,21 @@ class Part:
     def key(self) -> tuple[str, ...]:
         """The fields that identify a row."""
         return tuple(self.renamed.get(name, name) for name in self.table.key)
+
+    @property
+    def point(self) -> Point | None:
+        """The field that latitude and longitude make together; None where the part lacks them."""
+        degrees = {column.name: name for name, column in self.fields.items()}
+        if not {"latitude", "longitude"} <= degrees.keys():
+            return None
+        latitude, longitude = degrees["latitude"], degrees["longitude"]
+        caption = self.caption(latitude).replace("Latitude", "Location")
+        return Point(latitude.replace("latitude", "location"), caption, latitude, longitude)
+
+    def caption(self, name: str) -> str:
+        """Return what people read for a field; a hidden one stands beside another of the same label."""
+        label = self.captions.get(name, self.fields[name].label)
+        return f"{label} ({self.name})" if name in self.hidden else label
 
 
 @dataclass(frozen=True)
@@ -70,6 +96,11 @@ class Star:
         """All tables, each after those that it belongs to."""
         return (*self.dimensions, self.fact)
 
+    @property
+    def file_name(self) -> str:
+        """The name of its files, without an ending."""
+        return f"atlshield_{self.name}"
+
 
 PLACE_OUTSIDE = ("data_source", "incident_count", "first_occurred", "last_occurred", "other_zone_share")
 
@@ -82,7 +113,7 @@ FORECAST_STAR = Star(
         DECLARED["mart_forecast_hourly"],
         renamed={"neighborhood": "forecast_neighborhood", "month": "forecast_month_number"},
         left_out=("npu", "zone", "is_named", "latitude", "longitude"),
-        hidden=("forecast_neighborhood",),
+        hidden=("forecast_neighborhood", "data_source"),
     ),
     dimensions=(
         Part("neighborhood", DECLARED["neighborhood"], left_out=PLACE_OUTSIDE),
@@ -105,7 +136,7 @@ FORECAST_STAR = Star(
 INCIDENT_STAR = Star(
     name="incidents",
     caption="ATLShield incidents",
-    description="Reported offenses, with their neighborhood, offense and the days observed.",
+    description="Reported offenses, with their neighborhood and offense.",
     fact=Part(
         "incident",
         DECLARED["mart_incident_explorer"],
@@ -113,7 +144,7 @@ INCIDENT_STAR = Star(
             "neighborhood": "incident_neighborhood", "nibrs_code": "incident_nibrs_code",
         },
         left_out=("offense", "offense_category", "offense_group", "crime_against", "patrol_type"),
-        hidden=("incident_neighborhood", "incident_nibrs_code"),
+        hidden=("incident_neighborhood", "incident_nibrs_code", "data_source"),
     ),
     dimensions=(
         Part(
