@@ -4,6 +4,7 @@ Input: a `Config`. Output: a Flask application: one blueprint per topic, one `Cu
 holds for every request: its id, the key, the build's headers, a 304, the count of its seconds.
 """
 
+import base64
 import hashlib
 import hmac
 import logging
@@ -21,15 +22,15 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.http import parse_etags
 
-from serve import builds, charts, errors, health, lookups, openapi, queries, sql, tables
+from serve import builds, charts, errors, evaluate, health, lookups, openapi, queries, sql, tables
 from serve.chart_cache import find_drawn
 from serve.config import Config
 from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
-from serve.errors import REQUEST_ID, Problem, answer_problem
+from serve.errors import REQUEST_ID, TABLEAU, Problem, answer_problem
 from serve.log import FIELDS
 from serve.lookups import QUICK, find_quickly
 from serve.metrics import CACHE_REQUESTS, count_request
-from serve.parameters import MAX_BODY_BYTES
+from serve.parameters import MAX_BODY_BYTES, MAX_TABLE_BYTES
 from warehouse import settings
 
 OPEN_PATHS = {"/livez", "/readyz"}
@@ -84,7 +85,10 @@ class Service(OpenAPI):
         super().__init__(
             __name__,
             info=Info(title="ATLShield", version=settings.VERSION, description=DESCRIPTION),
-            security_schemes={"key": {"type": "http", "scheme": "bearer"}},
+            security_schemes={
+                "key": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
             doc_ui=False,
             validation_error_status=400,
             validation_error_model=Problem,
@@ -180,9 +184,9 @@ class Service(OpenAPI):
             raise request.environ[REFUSED]
         is_open = request.path in OPEN_PATHS and PIN not in request.environ
         if not is_open and not self.is_allowed(request.environ):
-            response = answer_problem(HTTPStatus.UNAUTHORIZED, "expected Authorization: Bearer <key>")
-            response.headers["WWW-Authenticate"] = "Bearer"
-            return response
+            return refuse_stranger()
+        if TABLEAU.fullmatch(request.path):
+            request.max_content_length = MAX_TABLE_BYTES
         if pinned := request.environ.get(PIN):
             return self.refuse_other_build(pinned)
         return None
@@ -191,10 +195,8 @@ class Service(OpenAPI):
         """Return whether no key is needed, or one of them is there; its time tells nothing of them."""
         if not self.key_hashes:
             return True
-        scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-        found = hash_key(key.strip())
-        matches = [hmac.compare_digest(found, known) for known in self.key_hashes]
-        return scheme.lower() == "bearer" and any(matches)
+        found = hash_key(find_key(environ))
+        return any([hmac.compare_digest(found, known) for known in self.key_hashes])
 
     def refuse_other_build(self, build_id: str) -> Response | None:
         """Return the refusal of a request for any other build than the one that is served."""
@@ -232,6 +234,26 @@ class Service(OpenAPI):
         return found.star_tag or found.contains_weak(self.make_etag(build)[1:-1])
 
 
+def find_key(environ: dict[str, Any]) -> str:
+    """Return the key that a request has, empty without one. Tableau's is the password of any user."""
+    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() == "basic" and TABLEAU.fullmatch(environ["PATH_INFO"]):
+        try:
+            return base64.b64decode(key, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return ""
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def refuse_stranger() -> Response:
+    """Return the answer to a request without a key."""
+    is_tableau = TABLEAU.fullmatch(request.path)
+    expected = "a key as the password of any username" if is_tableau else "Authorization: Bearer <key>"
+    response = answer_problem(HTTPStatus.UNAUTHORIZED, f"expected {expected}")
+    response.headers["WWW-Authenticate"] = 'Basic realm="ATLShield"' if is_tableau else "Bearer"
+    return response
+
+
 def hash_key(key: str) -> bytes:
     """Return what is kept and compared of an API key."""
     return hashlib.sha256(key.encode()).digest()
@@ -267,6 +289,6 @@ def create_app(config: Config | Path | str = settings.BUILDS_DIR) -> Service:
         config = Config(Path(config))
     app = Service(config)
     app.register_blueprint(errors.blueprint)
-    for documented in (lookups, queries, charts, tables, builds, sql, health, openapi):
+    for documented in (lookups, evaluate, queries, charts, tables, builds, sql, health, openapi):
         app.register_api(documented.blueprint)
     return app

@@ -12,6 +12,8 @@ from urllib.parse import quote, urlencode
 from flask import Response
 from flask_openapi3.openapi import OpenAPI
 
+from serve.errors import TABLEAU
+
 JSON = "application/json"
 
 HEADERS = {
@@ -42,6 +44,8 @@ def make_document(app: OpenAPI, has_build: bool) -> dict[str, Any]:
     for path, item in found["paths"].items():
         for method, operation in item.items():
             complete_operation(method, operation)
+            if found["security"] and TABLEAU.fullmatch(path):
+                operation["security"] = [*found["security"], {"password": []}]
             if has_build and "document" not in operation["tags"]:
                 add_example(app, path, method, operation)
     return found

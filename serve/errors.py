@@ -6,6 +6,7 @@ clients read, the request's id, and what helps to mend it.
 
 import json
 import logging
+import re
 from http import HTTPStatus
 
 from flask import Blueprint, Response, request
@@ -24,6 +25,10 @@ REQUEST_ID = "atlshield.request_id"
 RETRY_SECONDS = 5
 """When a client may ask again for what cannot be answered now."""
 
+TABLEAU = re.compile(r"/(info|evaluate|query/.*)", re.DOTALL)
+"""Paths of Tableau's Analytics Extensions API: their clients show `message` and `info` of an error, and
+know usernames and passwords only."""
+
 log = logging.getLogger(__name__)
 blueprint = Blueprint("errors", __name__)
 
@@ -38,6 +43,8 @@ class Problem(BaseModel):
     error: str = Field(description="The same as detail.")
     request_id: str = Field(description="The id of the request, as X-Request-ID and the log have it.")
     close_names: list[str] = Field([], description="Neighborhoods spelled most like the unknown one.")
+    message: str = Field("", description="Who says it; for Tableau, below `/evaluate` and its like.")
+    info: str = Field("", description="The same as detail, where Tableau looks for it.")
 
 
 def make_problem(status: int, detail: str, request_id: str, **more: object) -> bytes:
@@ -55,6 +62,8 @@ def make_problem(status: int, detail: str, request_id: str, **more: object) -> b
 
 def answer_problem(status: int, detail: str, **more: object) -> Response:
     """Return the answer to the current request that tells an error."""
+    if TABLEAU.fullmatch(request.path):
+        more |= {"message": "ATLShield", "info": detail}
     body = make_problem(status, detail, request.environ.get(REQUEST_ID, ""), **more)
     response = Response(body, status, content_type=PROBLEM_JSON)
     if status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}:

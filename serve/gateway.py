@@ -8,6 +8,7 @@ answered at once; everything else goes to a few threads.
 """
 
 import asyncio
+import contextlib
 import functools
 import io
 import logging
@@ -34,9 +35,9 @@ from werkzeug.exceptions import (
 from serve.app import REFUSED, Service, create_app
 from serve.config import Config
 from serve.connection import Connection, bound_sending
-from serve.errors import REQUEST_ID
+from serve.errors import REQUEST_ID, TABLEAU
 from serve.log import FIELDS
-from serve.parameters import MAX_ADDRESS_BYTES, MAX_BODY_BYTES
+from serve.parameters import MAX_ADDRESS_BYTES, MAX_BODY_BYTES, MAX_TABLE_BYTES
 
 THREADS, CHART_THREADS = 4, 2
 """Threads for what takes time: for tables and SQL, and for charts, which must not keep those waiting.
@@ -59,6 +60,9 @@ PART_BYTES = 256 * 1024
 
 MAX_UNSENT_BYTES = 512 * 1024
 """How much of a long answer may be on its way before its next part is made."""
+
+MAX_TABLES = 2
+"""Bodies beyond `MAX_BODY_BYTES` that are read and answered at a time: Tableau's. Others wait unread."""
 
 HAS_BODY = {"POST", "PUT", "PATCH"}
 
@@ -125,6 +129,7 @@ class Gateway:
         self.app = app
         self.charts, self.others = Pool(CHART_THREADS), Pool(THREADS)
         self.long = Places(MAX_LONG)
+        self.tables = asyncio.Semaphore(MAX_TABLES)
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Bound how long a client may take for its answer, as soon as there is a socket."""
@@ -133,11 +138,22 @@ class Gateway:
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request; what the gateway refuses, the application puts in words."""
         environ = make_environ(scope)
+        is_table = int(scope.headers.get("content-length", 0)) > MAX_BODY_BYTES and TABLEAU.fullmatch(
+            environ["PATH_INFO"]
+        )
+        async with self.tables if is_table else contextlib.nullcontext():
+            limit = MAX_TABLE_BYTES if is_table else MAX_BODY_BYTES
+            await self.answer(environ, scope, protocol, limit)
+
+    async def answer(
+        self, environ: dict[str, Any], scope: Scope, protocol: HTTPProtocol, limit: int
+    ) -> None:
+        """Answer a request whose body has so many bytes at most."""
         try:
             if len(environ["PATH_INFO"]) + len(environ["QUERY_STRING"]) > MAX_ADDRESS_BYTES:
                 raise RequestURITooLarge(f"expected at most {MAX_ADDRESS_BYTES} bytes")
             if environ["REQUEST_METHOD"] in HAS_BODY:
-                add_body(environ, await read_body(scope, protocol))
+                add_body(environ, await read_body(scope, protocol, limit))
             if self.app.is_quick(environ):
                 self.answer_at_once(environ, protocol)
             else:
@@ -213,14 +229,14 @@ class Gateway:
             raise Unfinished from error
 
 
-async def read_body(scope: Scope, protocol: HTTPProtocol) -> bytes:
+async def read_body(scope: Scope, protocol: HTTPProtocol, limit: int) -> bytes:
     """Return the body of a request. Raises an `HTTPException` for one that is late, short or large."""
     body, size = bytearray(), 0
     try:
         async with asyncio.timeout(READ_SECONDS):
             async for part in protocol:
                 size += len(part)
-                if size <= MAX_BODY_BYTES:
+                if size <= limit:
                     body += part
                 elif size > MAX_DRAINED_BYTES:
                     break
@@ -228,8 +244,8 @@ async def read_body(scope: Scope, protocol: HTTPProtocol) -> bytes:
         with Connection(scope.client) as connection:
             connection.stop_reading()
         raise RequestTimeout(f"expected the whole body within {READ_SECONDS:.0f} s") from error
-    if size > MAX_BODY_BYTES:
-        raise RequestEntityTooLarge(f"expected a body of at most {MAX_BODY_BYTES} bytes")
+    if size > limit:
+        raise RequestEntityTooLarge(f"expected a body of at most {limit} bytes")
     if size < int(scope.headers.get("content-length", 0)):
         raise BadRequest("expected a body as long as Content-Length says, found the end before it")
     return bytes(body)

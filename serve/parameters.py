@@ -22,6 +22,9 @@ from warehouse.months import MONTHS
 MAX_BODY_BYTES = 256 * 1024
 """A lookup takes some 60 bytes; a request may hold two thousand."""
 
+MAX_TABLE_BYTES = 3 * 1024 * 1024
+"""Tableau's rows of all neighborhoods, months and hours take some 2 MB."""
+
 MAX_ADDRESS_BYTES = 8 * 1024
 
 MAX_ECHO = 100

@@ -86,6 +86,18 @@ def test_spelling_of_case_and_space_does_not_matter(
     assert answer.get_json()["neighborhood"] == place
 
 
+def test_answers_that_the_client_has_are_not_repeated(client: FlaskClient, place: str) -> None:
+    asked: dict[str, object] = {"lookups": [{"neighborhood": place, "month": 1}]}
+    first = client.post("/v1/lookups", json=asked).get_json()
+    for known, results in (
+        (first["build_id"], None),
+        ("older", first["results"]),
+        (None, first["results"]),
+    ):
+        answer = client.post("/v1/lookups", json=asked | {"known_build": known}).get_json()
+        assert answer == {"build_id": first["build_id"], "results": results}
+
+
 def test_body_needs_no_content_type(client: FlaskClient, place: str) -> None:
     assert client.post(HOURLY, data=f'{{"neighborhood": "{place}", "month": 1}}').status_code == 200
 

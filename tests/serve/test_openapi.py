@@ -36,6 +36,9 @@ ALSO_400 = [
     {"include-path": "/average_daily_crime", "include-method": "POST"},
     # No schema says which texts are SQL.
     {"include-path": "/v1/sql"},
+    # Nor which are calls of a function, or its arguments.
+    {"include-path": "/evaluate"},
+    {"include-path": "/query/{name}"},
 ]
 Document = dict[str, Any]
 
@@ -208,6 +211,12 @@ def test_examples_are_answers_that_fit_their_schema(document: Document) -> None:
 
 def test_document_asks_for_a_key_only_where_the_service_does(app: Service, document: Document) -> None:
     assert document["security"] == [{"key": []}]
+    either = [
+        path
+        for path, _, each in list_operations(document)
+        if {"password": []} in each.get("security", [])
+    ]
+    assert sorted(either) == ["/evaluate", "/info", "/query/{name}"]
     opened = [path for path, _, each in list_operations(document) if each.get("security") == []]
     assert sorted(opened) == ["/livez", "/readyz"]
     assert app.test_client().get("/openapi.json").get_json()["security"] == []
