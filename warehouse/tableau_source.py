@@ -34,6 +34,15 @@ SCHEMA = "Extract"
 VERSION = "18.1"
 """The format of Tableau 2018.1 and later; relationships need 2020.2."""
 
+FEATURES = (
+    "ObjectModelEncapsulateLegacy",
+    "ObjectModelTableType",
+    "SchemaViewerObjectModel",
+    "SortTagCleanup",
+)
+"""What a data source uses beyond that format: the object model, and the order of texts. Tableau knows an
+element only where its feature is named."""
+
 
 class Constant(NamedTuple):
     """A field that says the same in every view, whatever tables it reads."""
@@ -77,8 +86,7 @@ def render_source(star: Star, published: PublishedBuild, source: str) -> bytes:
     root = make_datasource(star, published, source)
     root.set("formatted-name", name_datasource(star))
     manifest = Element("document-format-change-manifest")
-    for feature in ("ObjectModelEncapsulateLegacy", "ObjectModelTableType", "SchemaViewerObjectModel"):
-        SubElement(manifest, feature)
+    manifest.extend(Element(feature) for feature in FEATURES)
     root.insert(0, manifest)
     indent(root)
     text: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
