@@ -11,8 +11,10 @@ import holidays
 from holidays.registry import EntityLoader
 from pydantic import AfterValidator, Field, StrictFloat, model_validator
 
-from etl.settings_file import Settings, ask_engine, find_settings, first_line, read_settings, suggest
+from etl.scratch_engine import ask_engine
 from warehouse import settings
+from warehouse.errors import first_line
+from warehouse.settings_file import Settings, find_settings, read_settings, suggest
 
 DEFAULT_CITY = "atlanta"
 

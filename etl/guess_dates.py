@@ -11,7 +11,7 @@ from itertools import product
 import pandas as pd
 
 from etl.guess_words import MONTH_NAMES, fold
-from etl.settings_file import open_engine
+from etl.scratch_engine import open_engine
 from etl.timestamps import ENGLISH_MONTHS, list_texts
 from warehouse.table import quote_text
 

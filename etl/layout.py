@@ -23,10 +23,10 @@ from etl.layout_values import (
     has_offset,
     read_codes,
 )
-from etl.settings_file import Settings, find_settings, read_settings, suggest
 from warehouse import settings
 from warehouse.errors import ShieldError
 from warehouse.months import MONTHS
+from warehouse.settings_file import Settings, find_settings, read_settings, suggest
 
 FIELDS = (
     "report_number", "reported", "reported_clock", "occurred", "occurred_year", "occurred_month",

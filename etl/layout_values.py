@@ -13,8 +13,9 @@ from typing import cast
 
 import duckdb
 
-from etl.settings_file import ask_engine, first_line
+from etl.scratch_engine import ask_engine
 from warehouse import settings
+from warehouse.errors import first_line
 
 EPOCHS = {"epoch_ms": 1000, "epoch_s": 1_000_000}
 """Formats that are no strptime format, and the microseconds of their unit."""

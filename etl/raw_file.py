@@ -15,10 +15,9 @@ import duckdb
 from etl.city import City
 from etl.layout import Layout, load_layouts, recognize_layout
 from etl.raw_text import Kind, TextFacts, read_head, scan_text, split_header
-from etl.settings_file import first_line
 from etl.snapshot import read_fetch_time
 from etl.spreadsheet import check_workbook, read_sheet_header
-from warehouse.errors import ShieldError
+from warehouse.errors import ShieldError, first_line
 from warehouse.files import hash_file
 from warehouse.table import quote_text
 

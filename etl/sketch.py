@@ -18,8 +18,8 @@ from etl.guess_place import find_place
 from etl.guess_words import MISSING_WORDS, fold
 from etl.layout import COORDINATES, DATE_FIELDS, Layout
 from etl.sample import read_sample
-from etl.settings_file import read_settings
 from warehouse.errors import ShieldError
+from warehouse.settings_file import read_settings
 
 
 def write_sketch(path: Path, folder: Path, name: str | None) -> Finding:

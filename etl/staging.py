@@ -20,9 +20,8 @@ from etl.layout import COORDINATES
 from etl.projection import project_coordinates
 from etl.raw_file import RawFile, check_unchanged
 from etl.report_number import number_reports
-from etl.settings_file import first_line
 from etl.timestamps import MACROS
-from warehouse.errors import ShieldError
+from warehouse.errors import ShieldError, first_line
 from warehouse.settings import MAX_MISSING_SHARE
 from warehouse.table import quote_text
 

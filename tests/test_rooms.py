@@ -23,7 +23,7 @@ OPEN_DATABASES = {
     "warehouse/read.py": "reads finished builds",
     "warehouse/sql_child.py": "reads one for a statement, without the half second that SQLAlchemy takes",
     "etl/finding.py": "scratch", "etl/guess.py": "scratch", "etl/raw_file.py": "scratch",
-    "etl/settings_file.py": "scratch", "etl/simulate.py": "scratch", "etl/snapshot.py": "scratch",
+    "etl/scratch_engine.py": "scratch", "etl/simulate.py": "scratch", "etl/snapshot.py": "scratch",
 }  # fmt: skip
 """Files that may open a database, and what for. A scratch database holds no finished build."""
 

@@ -26,6 +26,11 @@ class OtherVersionError(NoBuildError):
     """A build is whole, but another version of this program wrote it: it lacks what is asked for."""
 
 
+def first_line(error: Exception) -> str:
+    """Return what an error says, in one line."""
+    return str(error).partition("\n")[0]
+
+
 LACKS = (duckdb.CatalogException, duckdb.BinderException)
 """What DuckDB raises for a table or a column that a database does not have."""
 

@@ -8,11 +8,9 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-import duckdb
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from warehouse.errors import ShieldError
@@ -49,12 +47,7 @@ def read_settings(path: Path, model: type[SettingsType], **given: object) -> Set
 
     Raises `ShieldError` with one line per mistake.
     """
-    try:
-        facts = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ShieldError(f"{path.name}: expected a TOML file in UTF-8, found: {error}") from error
-    if "\\x00" in repr(facts):
-        raise ShieldError(f"{path.name}: expected text, found a zero character")
+    facts = read_facts(path)
     if clash := sorted(given.keys() & facts):
         raise ShieldError(f"{path.name}: unknown key {clash[0]!r}: the name of the file says it")
     try:
@@ -62,6 +55,17 @@ def read_settings(path: Path, model: type[SettingsType], **given: object) -> Set
     except ValidationError as error:
         lines = [f"{path.name}: {line}" for line in describe_mistakes(error, model)]
         raise ShieldError("\n".join(lines)) from error
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds. Raises `ShieldError` naming it where it is none."""
+    try:
+        facts = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ShieldError(f"{path.name}: expected a TOML file in UTF-8, found: {error}") from error
+    if "\\x00" in repr(facts):
+        raise ShieldError(f"{path.name}: expected text, found a zero character")
+    return facts
 
 
 def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
@@ -98,25 +102,3 @@ def suggest(found: object, known: Iterable[str]) -> str:
     """Return words that offer the nearest of the known names, empty where none is near."""
     nearest = difflib.get_close_matches(str(found), list(known), 1, cutoff=0.5)
     return f"; did you mean {nearest[0]!r}?" if nearest else ""
-
-
-@cache
-def ask_engine(sql: str, *parameters: str) -> object:
-    """Return the one value of a SELECT: what a setting means is asked of the engine that will run it.
-
-    Raises `duckdb.Error` with the engine's objection.
-    """
-    return (open_engine().execute(sql, parameters).fetchone() or (None,))[0]
-
-
-@cache
-def open_engine() -> duckdb.DuckDBPyConnection:
-    """Return a database in memory that settings are tried in."""
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    return connection
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error says, in one line."""
-    return str(error).partition("\n")[0]
