@@ -82,10 +82,13 @@ track: .venv/runtime
 export: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,out,OUT)
 
-.PHONY: list status verify diff
+.PHONY: list status verify settings diff
 
 list status verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@
+
+settings: .venv/runtime
+	@$(RUN) warehouse settings
 
 rollback: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) rollback $(if $(value BUILD),$(call value_of,BUILD))

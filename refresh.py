@@ -40,7 +40,9 @@ from warehouse.build import Build, open_build
 from warehouse.columns import CLEANINGS, SOURCE_KINDS
 from warehouse.command import (
     CommandParser,
+    add_builds,
     count_between,
+    load_operation,
     parse_day,
     parse_name,
     parse_path,
@@ -104,6 +106,7 @@ class Request:
     full: bool = False
     with_backtest: bool = True
     force: bool = False
+    kept_builds: int = settings.KEPT_BUILDS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -128,21 +131,29 @@ def tell_published(builds: Path) -> str:
 def parse_arguments(arguments: list[str] | None) -> Request:
     """Return what the command line asks for."""
     parser = CommandParser(prog="python -m refresh", description=__doc__)
-    parser.add_argument("--source", choices=SOURCE_KINDS, default="simulated")
+    operation = load_operation()
+    parser.add_argument("--source", choices=SOURCE_KINDS, default=operation.source)
     parser.add_argument("--raw", type=parse_path, nargs="+", help="raw files, plain or gz")
-    parser.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
+    add_builds(parser)
     parser.add_argument("--sample-incidents", type=count_between(1, SERIALS_PER_PART))
     parser.add_argument("--first", type=parse_day, help="first day, YYYY-MM-DD")
     parser.add_argument("--last", type=parse_day, help="last day, YYYY-MM-DD")
-    parser.add_argument("--city", type=parse_name, default=DEFAULT_CITY, help="a file in data/cities")
-    parser.add_argument("--cleaning", choices=CLEANINGS, default=CLEANINGS[0], help="rows that count")
-    parser.add_argument("--boundaries", type=parse_path, help="GeoJSON of neighborhood polygons")
+    parser.add_argument("--city", type=parse_name, default=operation.city, help="a file in data/cities")
+    parser.add_argument(
+        "--cleaning", choices=CLEANINGS, default=operation.cleaning, help="rows that count"
+    )
+    parser.add_argument(
+        "--boundaries",
+        type=parse_path,
+        default=operation.boundaries,
+        help="GeoJSON of neighborhood polygons",
+    )
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
     parser.add_argument("--force", action="store_true", help="publish whatever the guards find")
     options = parser.parse_args(arguments)
+    if options.source == "files" and not options.raw:
+        options.raw = operation.raw
     check_options(parser, options)
     return Request(
         source_kind=options.source,
@@ -157,6 +168,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         full=options.full,
         with_backtest=not options.no_backtest,
         force=options.force,
+        kept_builds=operation.kept_builds,
     )
 
 
@@ -183,7 +195,7 @@ def refresh(request: Request) -> PublishedBuild:
     city = load_city(request.city)
     with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
         require_track(request.builds)
-        sweep_leftovers(request.builds)
+        sweep_leftovers(request.builds, request.kept_builds)
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:
             watch = Stopwatch(bar)
@@ -194,7 +206,7 @@ def refresh(request: Request) -> PublishedBuild:
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
         finally:
-            sweep_leftovers(request.builds)
+            sweep_leftovers(request.builds, request.kept_builds)
 
 
 def refuse(kept: Path, comparison: Comparison) -> GuardError:

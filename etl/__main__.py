@@ -11,8 +11,14 @@ from etl.city import DEFAULT_CITY, load_city
 from etl.fetch import REREAD_DAYS
 from etl.sketch import describe, list_refusals, write_sketch
 from etl.source import fetch_city
-from warehouse.command import CommandParser, count_between, parse_name, parse_path, run_command
-from warehouse.settings import BUILDS_DIR
+from warehouse.command import (
+    CommandParser,
+    add_builds,
+    count_between,
+    parse_name,
+    parse_path,
+    run_command,
+)
 
 MAX_REREAD_DAYS = 36_525
 """A century: no report is older."""
@@ -39,7 +45,7 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     fetch.add_argument("--folder", type=parse_path, help="where snapshots go (default data/raw/<city>)")
     fetch.set_defaults(run=run_fetch)
     profile = commands.add_parser("profile", help="draw what a published build's raw files look like")
-    profile.add_argument("--builds", type=parse_path, default=BUILDS_DIR, help="folder of builds")
+    add_builds(profile)
     profile.add_argument("--out", type=parse_path, default=Path("feed_profile.png"), help="PNG to write")
     profile.set_defaults(run=run_profile)
     sketch = commands.add_parser("sketch", help="draft layout and city of an unknown raw file")

@@ -29,7 +29,7 @@ from models.metrics import (
 from models.model_card import render_card
 from models.track_chart import draw_track
 from warehouse import settings
-from warehouse.command import CommandParser, count_between, parse_path, run_command
+from warehouse.command import CommandParser, add_builds, count_between, parse_path, run_command
 from warehouse.errors import ShieldError
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.pointer import PublishedBuild
@@ -72,9 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m models", description=__doc__)
     parser.add_argument("command", choices=["backtest", "card", "track"])
-    parser.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
+    add_builds(parser)
     parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins, a quarter apart")  # fmt: skip
     parser.add_argument(

@@ -1,6 +1,6 @@
 """`python -m serve`: Granian over the published build.
 
-Input: a folder of builds, a host and a port; `serve.config` says what the environment may add. Output:
+Input: an operator's settings, of which a command line may change folder, host and port. Output:
 answers over HTTP until SIGTERM, Ctrl-C or SIGQUIT. Requests that run or wait then finish.
 """
 
@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import threading
-from pathlib import Path
 from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -18,14 +17,18 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import Server
 
-from serve.config import Config, read_config
 from serve.log import LOGGING
-from warehouse import settings
-from warehouse.command import CommandParser, count_between, parse_path, parse_text, run_command
+from warehouse.command import (
+    CommandParser,
+    add_builds,
+    count_between,
+    load_operation,
+    parse_text,
+    run_command,
+)
 from warehouse.errors import ShieldError
+from warehouse.operation import Operation
 from warehouse.read import release_threads
-
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 
 MAX_CONNECTIONS = 1_024
 MAX_HEAD_BYTES = 32 * 1024
@@ -43,27 +46,25 @@ DRAWING_SECONDS = 3.0
 def main(arguments: list[str] | None = None) -> int:
     """Serve until stopped; return the exit code."""
     parser = CommandParser(prog="python -m serve", description=__doc__)
-    parser.add_argument("--host", type=parse_text, default=DEFAULT_HOST)
-    parser.add_argument("--port", type=count_between(1, 65_535), default=DEFAULT_PORT)
-    parser.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
-    options = parser.parse_args(arguments)
-    return run_command(lambda: serve(options.builds, options.host, options.port))
+    operation = load_operation()
+    parser.add_argument("--host", type=parse_text, default=operation.host)
+    parser.add_argument("--port", type=count_between(1, 65_535), default=operation.port)
+    add_builds(parser)
+    asked = vars(parser.parse_args(arguments))
+    return run_command(lambda: serve(operation.model_copy(update=asked)))
 
 
-def serve(builds: Path, host: str, port: int) -> None:
+def serve(operation: Operation) -> None:
     """Serve until stopped.
 
-    Raises `ShieldError` for a setting, a folder that cannot be one, and an address at which nobody can
-    listen.
+    Raises `ShieldError` for a folder that cannot be one, and an address at which nobody can listen.
     """
-    config = read_config(builds)
+    builds = operation.builds
     if not builds.is_dir() and (builds.exists() or not builds.parent.is_dir()):
         raise ShieldError(f"{builds} is not a folder of builds, and can become none")
-    address = find_address(host, port)
+    address = find_address(operation.host, operation.port)
     server = Server(
-        "serve.gateway", address, port,
+        "serve.gateway", address, operation.port,
         interface=Interfaces.RSGI, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
         backpressure=MAX_CONNECTIONS, log_level=LogLevels.warning, log_dictconfig=LOGGING,
         http1_settings=HTTP1Settings(1000 * HEAD_SECONDS, max_buffer_size=MAX_HEAD_BYTES),
@@ -71,10 +72,10 @@ def serve(builds: Path, host: str, port: int) -> None:
     )  # fmt: skip
     release_threads()
     signal.signal(signal.SIGQUIT, lambda *_: signal.raise_signal(signal.SIGTERM))
-    server.serve(target_loader=functools.partial(load, config), wrap_loader=False)
+    server.serve(target_loader=functools.partial(load, operation), wrap_loader=False)
 
 
-def load(config: Config) -> Any:  # noqa: ANN401
+def load(operation: Operation) -> Any:  # noqa: ANN401
     """Return what Granian runs, made in the worker: DuckDB's threads do not survive a fork."""
     gc.disable()  # nothing of what is made from here to the first request is garbage
     # With its first bound parameter DuckDB would import pandas, only to know its values: half a second
@@ -89,7 +90,7 @@ def load(config: Config) -> Any:  # noqa: ANN401
     timer = threading.Timer(DRAWING_SECONDS, import_drawing)
     timer.daemon = True
     timer.start()
-    gateway = make_gateway(config)
+    gateway = make_gateway(operation)
     gc.freeze()  # what is there now stays: no collection needs to look at it again
     gc.set_threshold(GC_THRESHOLD)
     gc.enable()

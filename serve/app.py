@@ -1,6 +1,6 @@
 """The application over the published build. It reads; it never trains and never writes.
 
-Input: a `Config`. Output: a Flask application: one blueprint per topic, one `CurrentBuild`, and what
+Input: an `Operation`. Output: a Flask application: one blueprint per topic, one `CurrentBuild`, and what
 holds for every request: its id, the key, the build's headers, a 304, the count of its seconds.
 """
 
@@ -24,7 +24,6 @@ from werkzeug.http import parse_etags
 
 from serve import builds, charts, errors, evaluate, health, lookups, openapi, queries, sql, tables
 from serve.chart_cache import find_drawn
-from serve.config import Config
 from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
 from serve.errors import REQUEST_ID, TABLEAU, Problem, answer_problem
 from serve.log import FIELDS
@@ -32,6 +31,7 @@ from serve.lookups import QUICK, find_quickly
 from serve.metrics import CACHE_REQUESTS, count_request
 from serve.parameters import MAX_BODY_BYTES, MAX_TABLE_BYTES
 from warehouse import settings
+from warehouse.operation import Operation
 
 OPEN_PATHS = {"/livez", "/readyz"}
 """What needs no key."""
@@ -80,7 +80,7 @@ class Service(OpenAPI):
 
     session_interface = NoSessions()
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, operation: Operation) -> None:
         """Open what is published and register every topic."""
         super().__init__(
             __name__,
@@ -92,16 +92,16 @@ class Service(OpenAPI):
             doc_ui=False,
             validation_error_status=400,
             validation_error_model=Problem,
-            openapi_extensions={"security": [{"key": []}] if config.api_keys else []},
+            openapi_extensions={"security": [{"key": []}] if operation.api_keys else []},
             static_folder=None,
         )
         self.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
-        self.service_config = config
+        self.operation = operation
         self.url_map.merge_slashes = False  # it would redirect to whatever host the client names
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-        self.key_hashes = [hash_key(key) for key in config.api_keys]
+        self.key_hashes = [hash_key(key) for key in operation.api_keys]
         self.code_version = hash_code()
-        self.extensions[EXTENSION] = CurrentBuild(config.builds)
+        self.extensions[EXTENSION] = CurrentBuild(operation.builds)
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
         """Answer a request; every answer gets its id, and the headers of its build and of safety."""
@@ -125,7 +125,7 @@ class Service(OpenAPI):
         body: Iterable[bytes] | None = self.answer_quickly(environ, start)
         if body is None:
             body = super().wsgi_app(environ, start)
-        if self.service_config.log_requests or status_line >= "400":
+        if self.operation.log_requests or status_line >= "400":
             log_request(environ, int(status_line[:3]), time.perf_counter() - begun)
         return body
 
@@ -280,14 +280,14 @@ def log_request(environ: dict[str, Any], status: int, seconds: float) -> None:
     log.log(level, "answered", extra={FIELDS: fields})
 
 
-def create_app(config: Config | Path | str = settings.BUILDS_DIR) -> Service:
-    """Return the application over the builds of a folder, or as a `Config` says.
+def create_app(operation: Operation | Path | str = settings.BUILDS_DIR) -> Service:
+    """Return the application over the builds of a folder, or as an operator set it.
 
     It answers without a build too: with 503, until there is one.
     """
-    if not isinstance(config, Config):
-        config = Config(Path(config))
-    app = Service(config)
+    if not isinstance(operation, Operation):
+        operation = Operation(builds=Path(operation))
+    app = Service(operation)
     app.register_blueprint(errors.blueprint)
     for documented in (lookups, evaluate, queries, charts, tables, builds, sql, health, openapi):
         app.register_api(documented.blueprint)

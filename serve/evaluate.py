@@ -17,7 +17,6 @@ from typing import Any, cast
 from flask import Response, current_app, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from serve.config import Config
 from serve.current_build import ServedBuild, take_build
 from serve.document import JSON
 from serve.errors import REQUEST_ID, answer_problem
@@ -41,6 +40,7 @@ from serve.tabpy_functions import (
     suggest_patrol,
 )
 from warehouse import settings
+from warehouse.operation import Operation
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     function.__name__: function
@@ -130,7 +130,7 @@ def info() -> Response:
     """
     published = take_build().published
     features: dict[str, Any] = {"evaluate_enabled": True, "gzip_enabled": False, "arrow_enabled": False}
-    if cast("Config", vars(current_app)["service_config"]).api_keys:
+    if cast("Operation", vars(current_app)["operation"]).api_keys:
         features["authentication"] = {"required": True, "methods": {"basic-auth": {}}}
     created = dt.datetime.fromisoformat(published.created_at)
     source = settings.SIMULATED if published.is_synthetic else "incidents"

@@ -33,11 +33,11 @@ from werkzeug.exceptions import (
 )
 
 from serve.app import REFUSED, Service, create_app
-from serve.config import Config
 from serve.connection import Connection, bound_sending
 from serve.errors import REQUEST_ID, TABLEAU
 from serve.log import FIELDS
 from serve.parameters import MAX_ADDRESS_BYTES, MAX_BODY_BYTES, MAX_TABLE_BYTES
+from warehouse.operation import Operation
 
 THREADS, CHART_THREADS = 4, 2
 """Threads for what takes time: for tables and SQL, and for charts, which must not keep those waiting.
@@ -297,6 +297,6 @@ def gather_parts(pieces: Iterable[bytes]) -> Generator[bytes, None, None]:
             pieces.close()
 
 
-def make_gateway(config: Config) -> Gateway:
+def make_gateway(operation: Operation) -> Gateway:
     """Return the gateway to an application over a published build."""
-    return Gateway(create_app(config))
+    return Gateway(create_app(operation))

@@ -14,17 +14,17 @@ from flask import Response, current_app, request
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.exceptions import TooManyRequests
 
-from serve.config import Config
 from serve.current_build import find_current_build, take_build
 from serve.document import JSON
 from serve.errors import answer_problem
 from serve.openapi import answer_with, make_blueprint
 from serve.parameters import checked
 from serve.tables import limit_heavy
+from warehouse.operation import Operation
 from warehouse.sql_gate import MAX_SQL_BYTES
 from warehouse.sql_runner import StatementError, run_statement
 
-SWITCHED_OFF = "SQL is switched off here: ATLSHIELD_SQL=1 and ATLSHIELD_API_KEYS switch it on"
+SWITCHED_OFF = "SQL is switched off here: the settings sql and api_keys switch it on"
 
 blueprint = make_blueprint(
     "sql", __name__, "SELECT statements, for those who have a key, where it is switched on."
@@ -81,8 +81,8 @@ def answer_sql(body: Statement) -> Response:
 
     It may use listed functions, 256 MiB and 5 s. One at a time of a key.
     """
-    config = cast("Config", vars(current_app)["service_config"])
-    if not config.sql:
+    operation = cast("Operation", vars(current_app)["operation"])
+    if not operation.sql:
         return answer_problem(HTTPStatus.FORBIDDEN, SWITCHED_OFF)
     published = take_build().published
     key = request.headers.get("Authorization", "").partition(" ")[2].strip()

@@ -11,8 +11,7 @@ from models.backtest import require_origins
 from models.load_panel import load_panel
 from studies.aoristic import score_hours
 from studies.sensitivity import vary_constants
-from warehouse import settings
-from warehouse.command import CommandParser, count_between, parse_path, run_command
+from warehouse.command import CommandParser, add_builds, count_between, run_command
 from warehouse.read import connect_published
 
 MAX_ORIGINS = 400
@@ -23,9 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one study; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m studies", description=__doc__)
     parser.add_argument("study", choices=["sensitivity", "aoristic"])
-    parser.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
+    add_builds(parser)
     parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins of the sensitivity, a quarter apart")  # fmt: skip
     options = parser.parse_args(arguments)

@@ -21,6 +21,7 @@ from tests.raw import write_daily, write_simulated
 from tests.serve.client import make_client
 from warehouse import settings
 from warehouse.build import Build, open_build
+from warehouse.operation import FILE_VARIABLE, PREFIX
 
 REAL_DATA = settings.ROOT.parent / "shared" / "data"
 
@@ -36,6 +37,18 @@ def one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
         patch.setattr(settings, "available_cores", lambda: 1)
         patch.setattr(backtest_ledger, "LEDGER_ORIGINS", 2)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No settings of whoever runs the tests, here and in the processes that tests start."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX)]:
+            patch.delenv(name)
+        empty = tmp_path_factory.mktemp("settings") / "empty.toml"
+        empty.touch()
+        patch.setenv(FILE_VARIABLE, str(empty))
         yield
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import gzip
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,23 @@ def fetch(builds: Path, select: str) -> list[tuple[object, ...]]:
     """Return the rows of a SELECT on the published build."""
     with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
         return connection.execute(select).fetchall()
+
+
+def test_what_is_not_said_is_as_the_operator_set_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        'source = "files"\nraw = ["a.csv"]\nbuilds = "b"\nkept_builds = 7\ncity = "elsewhere"'
+    )
+    monkeypatch.setenv("ATLSHIELD_SETTINGS", str(path))
+    expected = Request(
+        "files", tmp_path / "b", raw=(tmp_path / "a.csv",), city="elsewhere", kept_builds=7
+    )
+    assert refresh_module.parse_arguments([]) == expected
+    said = ["--source", "portal", "--builds", "c", "--city", "atlanta"]
+    assert refresh_module.parse_arguments(said) == Request("portal", Path("c"), kept_builds=7)
+    assert refresh_module.parse_arguments(["--raw", "c.csv"]) == replace(expected, raw=(Path("c.csv"),))
 
 
 def test_small_raw_files_become_http_answers(tmp_path: Path) -> None:

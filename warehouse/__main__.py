@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from warehouse import settings
 from warehouse.changes import list_changes
-from warehouse.command import CommandParser, parse_path, parse_text, run_command
+from warehouse.command import CommandParser, add_builds, parse_path, parse_text, run_command
 from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
 from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import check_hash, read_lineage, roll_back, verify_build
+from warehouse.operation import list_settings, read_operation, render_template
 from warehouse.pointer import PublishedBuild, read_pointer
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
@@ -23,6 +24,7 @@ from warehouse.sql_settings import CLOSED, lock_connection
 PAGES = {
     settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES),
     settings.ROOT / "docs" / "table_diagram.md": render_diagram(TABLES),
+    settings.ROOT / "deploy" / "atlshield.toml": render_template(),
 }
 """Pages that follow from the declarations."""
 
@@ -39,10 +41,10 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     Raises `SystemExit` for a command line that cannot be understood.
     """
     parser = CommandParser(prog="python -m warehouse", description=__doc__)
-    parser.add_argument(
-        "--builds", type=parse_path, default=settings.BUILDS_DIR, help="folder of builds"
-    )
+    add_builds(parser)
     commands = parser.add_subparsers(required=True, metavar="command")
+    shown = commands.add_parser("settings", help="what the operator set, and where")
+    shown.set_defaults(run=show_settings)
     commands.add_parser("list", help="the builds that are kept").set_defaults(run=show_builds)
     status = commands.add_parser("status", help="lineage and health of the published build")
     status.set_defaults(run=show_status)
@@ -69,6 +71,11 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     docs.add_argument("--check", action="store_true", help="fail if one would change")
     docs.set_defaults(run=run_docs)
     return parser.parse_args(arguments)
+
+
+def show_settings(_: Namespace) -> None:
+    """Print the settings in force. Raises `ShieldError` for a mistake in them."""
+    print_table([("setting", "value", "from"), *list_settings(read_operation())])
 
 
 def show_builds(options: Namespace) -> None:

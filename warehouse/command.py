@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import duckdb
 
 from warehouse.errors import ShieldError
+from warehouse.operation import Operation, read_operation
 
 MACHINE_ERRORS = (
     OSError, duckdb.IOException, duckdb.OutOfMemoryException, duckdb.TransactionException,
@@ -68,6 +69,20 @@ class CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the error and raise `SystemExit`."""
         sys.exit(fail(f"{message}; see {self.prog} --help", MISUSED))
+
+
+def load_operation() -> Operation:
+    """Return what the operator has set; a mistake there ends the program."""
+    try:
+        return read_operation().operation
+    except ShieldError as error:
+        sys.exit(fail(str(error)))
+
+
+def add_builds(parser: argparse.ArgumentParser) -> None:
+    """Let a command be told which folder of builds it is about."""
+    builds = load_operation().builds
+    parser.add_argument("--builds", type=parse_path, default=builds, help="folder of builds")
 
 
 def parse_text(text: str) -> str:

@@ -14,12 +14,12 @@ from warehouse.records import list_builds, name_record
 from warehouse.track import sweep_track
 
 
-def sweep_leftovers(builds: Path) -> None:
+def sweep_leftovers(builds: Path, kept: int = settings.KEPT_BUILDS) -> None:
     """Finish or undo what a refresh that died had begun, and tidy up after one that did not.
 
     Call with the lock held; it may be called at any time and any number of times. A build whose record
     is still partial was published if the pointer names it and goes otherwise; the link follows the
-    pointer; builds beyond `KEPT_BUILDS` go, never the published one; forecasts of published builds
+    pointer; builds beyond the newest `kept` go, never the published one; forecasts of published builds
     stay. Raises `OSError` where the folder cannot be written.
     """
     current = find_pointer(builds)
@@ -37,15 +37,15 @@ def sweep_leftovers(builds: Path) -> None:
         else:
             leftover.unlink()
     if current:
-        remove_old_builds(builds, current)
+        remove_old_builds(builds, current, kept)
         move_link(builds, current)
     for record in builds.glob(name_record("*")):
         if not record.with_suffix(".duckdb").exists():
             record.unlink()
 
 
-def remove_old_builds(builds: Path, published: PublishedBuild) -> None:
+def remove_old_builds(builds: Path, published: PublishedBuild, kept: int) -> None:
     """Keep the newest builds, and the published one whatever its age. Raises `OSError`."""
-    for path in list_builds(builds)[: -settings.KEPT_BUILDS]:
+    for path in list_builds(builds)[:-kept]:
         if path.name != published.file:
             path.unlink()

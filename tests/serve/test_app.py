@@ -9,10 +9,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from serve.app import Service, create_app
-from serve.config import Config, read_config
 from serve.log import JsonFormatter
 from tests.serve.builds import copy_builds, publish_changed
-from warehouse.errors import ShieldError
+from warehouse.operation import Operation
 from warehouse.pointer import read_pointer
 
 DAILY = "/average_daily_crime?neighborhood=Downtown&month=1"
@@ -24,7 +23,7 @@ KEYS = ("0123456789abcdef", "fedcba9876543210")
 def keyed(published: Path, tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """A client of a service that asks for a key."""
     builds = copy_builds(published, tmp_path_factory.mktemp("keyed"))
-    return create_app(Config(builds, api_keys=KEYS)).test_client()
+    return create_app(Operation(builds=builds, api_keys=KEYS)).test_client()
 
 
 @pytest.mark.parametrize("path", [DAILY, CHART])
@@ -139,7 +138,7 @@ def test_log_has_every_request_where_that_is_wanted_and_nothing_personal(
     builds = copy_builds(published, tmp_path)
     for log_requests in (False, True):
         caplog.clear()
-        app = create_app(Config(builds, log_requests=log_requests))
+        app = create_app(Operation(builds=builds, log_requests=log_requests))
         app.test_client().get(DAILY, environ_overrides={"REMOTE_ADDR": "203.0.113.9"})
         lines = [JsonFormatter().format(record) for record in caplog.records]
         assert len(lines) == log_requests
@@ -203,26 +202,3 @@ def test_page_of_the_document_asks_no_other_host(client: FlaskClient) -> None:
     assert not re.search(r"(?:https?:)?//", page.text)
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert len(client.get("/docs/rapidoc.js").data) > 100_000
-
-
-@pytest.mark.parametrize(
-    ("environment", "message"),
-    [
-        ({"ATLSHIELD_SQL": "1"}, "needs ATLSHIELD_API_KEYS"),
-        ({"ATLSHIELD_SQL": "on"}, "ATLSHIELD_SQL: expected 1 or 0, found 'on'"),
-        ({"ATLSHIELD_API_KEYS": f"{KEYS[0]},short"}, r"key 2 is another \(5 characters\)"),
-        ({"ATLSHIELD_API_KEYS": f"{KEYS[0]},"}, r"key 2 is another \(0 characters\)"),
-        ({"ATLSHIELD_API_KEYS": "0123456789 abcdef"}, "key 1 is another"),
-        ({"ATLSHIELD_LOG_REQUEST": "1"}, "did you mean ATLSHIELD_LOG_REQUESTS"),
-    ],
-)
-def test_setting_that_is_none_is_named(environment: dict[str, str], message: str) -> None:
-    with pytest.raises(ShieldError, match=message):
-        read_config(Path("builds"), environment)
-
-
-def test_settings_are_read_from_the_environment() -> None:
-    assert read_config(Path("b"), {"HOME": "/root"}) == Config(Path("b"))
-    given = {"ATLSHIELD_API_KEYS": f" {KEYS[0]} , {KEYS[1]}", "ATLSHIELD_SQL": "1",
-             "ATLSHIELD_LOG_REQUESTS": "1"}  # fmt: skip
-    assert read_config(Path("b"), given) == Config(Path("b"), KEYS, sql=True, log_requests=True)

@@ -287,9 +287,9 @@ def test_matplotlib_is_imported_after_the_start_or_by_the_first_picture(
 import sys, threading
 from pathlib import Path
 from serve import __main__ as server
-from serve.config import Config
+from warehouse.operation import Operation
 server.DRAWING_SECONDS = 600.0
-app = server.load(Config(Path({str(builds)!r}))).app
+app = server.load(Operation(builds=Path({str(builds)!r}))).app
 client = app.test_client()
 assert client.get("/charts/city/7.json").status_code == 200
 print("matplotlib" in sys.modules)
@@ -297,7 +297,7 @@ if len(sys.argv) > 1:
     assert client.get("/charts/city/7.png").status_code == 200
 else:
     server.DRAWING_SECONDS = 0
-    server.load(Config(Path({str(builds)!r})))
+    server.load(Operation(builds=Path({str(builds)!r})))
     for timer in [found for found in threading.enumerate() if isinstance(found, threading.Timer)]:
         if not timer.interval:
             timer.join()

@@ -10,12 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from serve.app import create_app
-from serve.config import Config
 from serve.evaluate import FUNCTIONS, MAX_ROWS
 from serve.parameters import MAX_BODY_BYTES, MAX_TABLE_BYTES
 from tests.serve.client import make_client
 from tests.serve.server import ask, run_server, send_raw
 from warehouse import settings
+from warehouse.operation import Operation
 
 KEY = "0123456789abcdef"
 HOURLY = "return predict_hourly_crime(_arg1, _arg2, _arg3)"
@@ -222,7 +222,7 @@ def encode(user: str, password: str) -> str:
 
 
 def test_key_is_a_bearer_s_or_the_password_of_any_user(published: Path) -> None:
-    client = make_client(create_app(Config(published, api_keys=("fedcba9876543210", KEY))))
+    client = make_client(create_app(Operation(builds=published, api_keys=("fedcba9876543210", KEY))))
     body = json.dumps({"script": HOURLY, "data": {"_arg1": "Downtown", "_arg2": 7, "_arg3": 20}})
     requests = [("GET", "/info", None), ("POST", "/evaluate", body),
                 ("POST", "/query/suggest_patrol", '{"data": ["Downtown", 7, 20]}')]  # fmt: skip

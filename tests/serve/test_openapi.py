@@ -17,9 +17,9 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from schemathesis.transport.wsgi import WSGITransport
 
 from serve.app import Service, create_app
-from serve.config import Config
 from tests.serve.builds import copy_builds
 from tests.serve.server import run_server
+from warehouse.operation import Operation
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 """schemathesis does not close what it is answered in process."""
@@ -108,7 +108,7 @@ def small(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def keyed(small: Path) -> Service:
     """A service that asks for a key and answers SQL."""
-    return create_app(Config(small, api_keys=(KEY,), sql=True))
+    return create_app(Operation(builds=small, api_keys=(KEY,), sql=True))
 
 
 @pytest.fixture(scope="module")

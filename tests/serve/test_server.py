@@ -94,10 +94,10 @@ def test_worker_that_cannot_load_ends_the_server(
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("ATLSHIELD_SQL", "1", "ATLSHIELD_SQL=1 needs ATLSHIELD_API_KEYS"),
-        ("ATLSHIELD_SQL", "yes", "ATLSHIELD_SQL: expected 1 or 0, found 'yes'"),
-        ("ATLSHIELD_API_KEYS", "short", "expected keys of 16 or more"),
-        ("ATLSHIELD_API_KEY", "0123456789abcdef", "did you mean ATLSHIELD_API_KEYS?"),
+        ("ATLSHIELD_SQL", "1", "sql: needs api_keys"),
+        ("ATLSHIELD_SQL", "si", "ATLSHIELD_SQL: sql: found 'si', expected a valid boolean"),
+        ("ATLSHIELD_API_KEYS", "short", "api_keys: expected 16 or more"),
+        ("ATLSHIELD_API_KEY", "0123456789abcdef", "did you mean 'api_keys'?"),
     ],
 )
 def test_setting_that_is_none_is_one_line_and_exit_1(

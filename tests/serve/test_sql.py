@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 
 from serve import sql, tables
 from serve.app import create_app
-from serve.config import Config
 from tests.serve.server import run_server
 from tests.warehouse.statements import BOMBS
+from warehouse.operation import Operation
 from warehouse.pointer import read_pointer
 
 KEY, OTHER_KEY, THIRD_KEY = "k" * 20, "o" * 20, "t" * 20
@@ -32,7 +32,9 @@ def builds(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def asker(builds: Path) -> FlaskClient:
     """A client of an application that answers SQL."""
-    return create_app(Config(builds, (KEY, OTHER_KEY, THIRD_KEY), sql=True)).test_client()
+    return create_app(
+        Operation(builds=builds, api_keys=(KEY, OTHER_KEY, THIRD_KEY), sql=True)
+    ).test_client()
 
 
 def ask(client: FlaskClient, statement: object, key: str = KEY) -> tuple[int, dict[str, object]]:
@@ -47,7 +49,7 @@ def ask(client: FlaskClient, statement: object, key: str = KEY) -> tuple[int, di
 def test_sql_is_off_until_it_is_switched_on(client: FlaskClient) -> None:
     status, problem = ask(client, SQL)
     assert status == 403
-    assert "ATLSHIELD_SQL=1" in str(problem["detail"])
+    assert "the settings sql and api_keys" in str(problem["detail"])
 
 
 def test_sql_needs_a_key(asker: FlaskClient) -> None:

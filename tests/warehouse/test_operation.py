@@ -1,0 +1,95 @@
+"""What an operator sets: which of file, variable and default counts, and every mistake in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from warehouse import __main__ as warehouse_main
+from warehouse.errors import ShieldError
+from warehouse.operation import (
+    FILE_VARIABLE,
+    Operation,
+    Reading,
+    list_settings,
+    read_operation,
+    render_template,
+)
+
+KEYS = ("0123456789abcdef", "fedcba9876543210")
+
+
+def read(folder: Path, text: str, **variables: str) -> Reading:
+    """Read the settings of a file in a folder, and of variables."""
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return read_operation({"HOME": "/root", FILE_VARIABLE: str(path), **variables})
+
+
+def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
+    text = 'port = 8000\nsource = "portal"\nraw = ["a.csv", "/b.csv"]\nbuilds = "there"\nsql = true'
+    found = read(tmp_path, text, ATLSHIELD_PORT="8001", ATLSHIELD_API_KEYS=" , ".join(KEYS),
+                 ATLSHIELD_HOST="")  # fmt: skip
+    assert found.operation == Operation(
+        port=8001, source="portal", raw=(tmp_path / "a.csv", Path("/b.csv")), builds=tmp_path / "there",
+        sql=True, api_keys=KEYS,
+    )  # fmt: skip
+    rows = {key: (value, origin) for key, value, origin in list_settings(found)}
+    assert rows["port"] == ("8001", "ATLSHIELD_PORT")
+    assert rows["source"] == ('"portal"', "mine.toml")
+    assert rows["host"] == ('"127.0.0.1"', "default")
+    assert rows["boundaries"] == ("0 set", "default")
+    assert rows["api_keys"] == ("2 set", "ATLSHIELD_API_KEYS")
+    assert KEYS[0] not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "message"),
+    [
+        ("prot = 1", {}, "mine.toml: prot: unknown key; did you mean 'port'?"),
+        ("port = 70000", {}, "mine.toml: port: found 70000, expected less than or equal to 65535"),
+        ('city = "../x"', {}, "mine.toml: city: found '../x'"),
+        ('source = "portl"', {}, "mine.toml: source: expected simulated, files, portal; found 'portl'"),
+        ('source = "files"', {}, "raw: the source `files` needs files"),
+        ("port = ", {}, "mine.toml: expected a TOML file"),
+        ("kept_builds = 0", {}, "mine.toml: kept_builds: found 0"),
+        ("", {"ATLSHIELD_PORT": "x"}, "ATLSHIELD_PORT: port: found 'x', expected a valid integer"),
+        ("", {"ATLSHIELD_LOG_REQUEST": "1"}, "did you mean 'log_requests'"),
+        ("", {"ATLSHIELD_SQL": "1"}, "sql: needs api_keys"),
+        ("", {"ATLSHIELD_SQL": "maybe"}, "ATLSHIELD_SQL: sql: found 'maybe', expected a valid boolean"),
+        ("", {"ATLSHIELD_API_KEYS": f"{KEYS[0]},short"}, "key 2 is another (5 characters)"),
+        ("", {"ATLSHIELD_API_KEYS": f"{KEYS[0]},"}, "key 2 is another (0 characters)"),
+        ("", {"ATLSHIELD_API_KEYS": "0123456789 abcdef"}, "key 1 is another"),
+        ("", {FILE_VARIABLE: "nowhere.toml"}, "nowhere.toml: expected a TOML file"),
+    ],
+)
+def test_every_mistake_is_named(
+    tmp_path: Path, text: str, variables: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ShieldError) as caught:
+        read(tmp_path, text, **variables)
+    assert message in str(caught.value)
+    assert KEYS[0] not in str(caught.value)
+
+
+def test_the_template_names_every_setting_and_changes_none(tmp_path: Path) -> None:
+    template = render_template()
+    assert read(tmp_path, template).operation == Operation()
+    lines = template.splitlines()
+    for key, field in Operation.model_fields.items():
+        place = next(i for i, line in enumerate(lines) if line.startswith(f"# {key} = "))
+        assert lines[place - 1] == f"# {field.description}"
+    used = [line[2:] for line in lines if " = " in line and "boundaries" not in line]
+    assert read(tmp_path, "\n".join(used).replace('"data/builds"', f'"{Operation().builds}"')).operation
+    assert "port = 5000" in used
+
+
+def test_settings_are_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ATLSHIELD_PORT", "8001")
+    assert warehouse_main.main(["settings"]) == 0
+    assert "port          8001" in capsys.readouterr().out
+    monkeypatch.setenv("ATLSHIELD_PORT", "no")
+    with pytest.raises(SystemExit, match="1"):
+        warehouse_main.main(["settings"])
+    assert capsys.readouterr().err.startswith("error: ATLSHIELD_PORT: port: found 'no'")

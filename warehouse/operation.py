@@ -1,0 +1,180 @@
+"""What an operator sets: read here and nowhere else.
+
+Input: `atlshield.toml`, the variables `ATLSHIELD_<KEY>` of the environment. Output: an `Operation`. A
+variable counts before the file, an option of a command line before both.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+
+from warehouse import settings
+from warehouse.columns import CLEANINGS, SOURCE_KINDS
+from warehouse.errors import ShieldError
+from warehouse.settings_file import Settings, describe_mistakes, read_facts
+
+PREFIX = "ATLSHIELD_"
+FILE_VARIABLE = f"{PREFIX}SETTINGS"
+"""The variable that names another settings file than the one beside the `Makefile`."""
+
+FILE = settings.ROOT / "atlshield.toml"
+
+PATHS = ("builds", "raw", "boundaries")
+
+MIN_KEY_LENGTH = 16
+"""Characters of an API key: fewer could be guessed."""
+
+
+def split_list(value: object) -> object:
+    """Return the parts of a text: a variable separates what is a list in the file by commas."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+def one_of(allowed: tuple[str, ...]) -> AfterValidator:
+    """Return the check that a value is one of these."""
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"expected {', '.join(allowed)}; found {value!r}")
+        return value
+
+    return AfterValidator(check)
+
+
+Listed = BeforeValidator(split_list)
+Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
+
+
+class Operation(Settings):
+    """The settings, each with its default; paths in the file are relative to it."""
+
+    builds: Annotated[Path, Field(description="Folder of builds.")] = settings.BUILDS_DIR
+    kept_builds: Annotated[
+        int, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")
+    ] = settings.KEPT_BUILDS
+    source: Annotated[
+        str,
+        one_of(SOURCE_KINDS),
+        Field(description="Where a refresh takes its rows from."),
+    ] = SOURCE_KINDS[0]
+    raw: Annotated[
+        tuple[Path, ...], Listed, Field(description="The raw files of the source `files`.")
+    ] = ()
+    city: Annotated[Name, Field(description="Name of a file in data/cities.")] = "atlanta"
+    cleaning: Annotated[
+        str, one_of(CLEANINGS), Field(description="Which rows count; strict rejects more.")
+    ] = CLEANINGS[0]
+    boundaries: Annotated[
+        Path | None, Field(description="GeoJSON of neighborhood polygons, which name places.")
+    ] = None
+    host: Annotated[str, Field(min_length=1, description="Address the service listens at.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=1, le=65_535, description="Its port.")] = 5000
+    api_keys: Annotated[
+        tuple[str, ...],
+        Listed,
+        Field(
+            repr=False, description="Keys, of which a request must have one; none: everybody may ask."
+        ),
+    ] = ()
+    sql: Annotated[bool, Field(description="Whether those who have a key may send SQL.")] = False
+    log_requests: Annotated[
+        bool, Field(description="Whether every request is logged, not only those that failed.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Raise `ValueError` for keys that are none, and for settings that contradict each other."""
+        for number, key in enumerate(self.api_keys, start=1):
+            if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
+                raise ValueError(
+                    f"api_keys: expected {MIN_KEY_LENGTH} or more printable ASCII characters; key "
+                    f"{number} is another ({len(key)} characters)"
+                )
+        if self.sql and not self.api_keys:
+            raise ValueError("sql: needs api_keys, SQL is for those who have one")
+        if self.source == "files" and not self.raw:
+            raise ValueError("raw: the source `files` needs files")
+        return self
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The settings in force, and the file or variable that each comes from; none has its default."""
+
+    operation: Operation
+    origins: Mapping[str, str]
+
+
+def read_operation(environment: Mapping[str, str] = os.environ) -> Reading:
+    """Return the settings in force.
+
+    Raises `ShieldError` with one line per mistake: the file or variable, the key, what was found and
+    expected; for an unknown key the nearest known one.
+    """
+    path = Path(environment.get(FILE_VARIABLE) or FILE)
+    facts: dict[str, Any] = {}
+    if path.exists() or FILE_VARIABLE in environment:
+        facts = place_paths(read_facts(path), path.absolute().parent)
+    origins = {key: path.name for key in facts}
+    for name, text in environment.items():
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and text:
+            key = name.removeprefix(PREFIX).lower()
+            facts[key], origins[key] = text, name
+    try:
+        return Reading(Operation.model_validate(facts), origins)
+    except ValidationError as error:
+        lines = describe_mistakes(error, Operation)
+        raise ShieldError("\n".join(f"{name_origin(line, origins)}{line}" for line in lines)) from error
+
+
+def place_paths(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a file's facts with its paths, which are relative to its folder, made absolute."""
+
+    def place(value: object) -> object:
+        if isinstance(value, list):
+            return [place(part) for part in value]
+        return folder / value if isinstance(value, str) else value
+
+    return {key: place(value) if key in PATHS else value for key, value in facts.items()}
+
+
+def name_origin(line: str, origins: Mapping[str, str]) -> str:
+    """Return where a mistake stands, to be said before it."""
+    origin = origins.get(line.partition(":")[0].partition(".")[0])
+    return f"{origin}: " if origin else ""
+
+
+def list_settings(reading: Reading) -> list[tuple[str, str, str]]:
+    """Return every setting in force: its key, its value and where it comes from; no API key shows."""
+    rows = []
+    for key, field in Operation.model_fields.items():
+        value = getattr(reading.operation, key)
+        shown = spell_value(value) if field.repr and value is not None else f"{len(value or ())} set"
+        rows.append((key, shown, reading.origins.get(key, "default")))
+    return rows
+
+
+def render_template() -> str:
+    """Return a settings file with every key, its meaning and its default, all commented out."""
+    lines = ["# Settings of ATLShield. Copy to atlshield.toml beside the Makefile, or name the copy in",
+             f"# {FILE_VARIABLE}. A variable {PREFIX}<KEY> counts before this file.", ""]  # fmt: skip
+    for key, field in Operation.model_fields.items():
+        default = field.default
+        shown = default.relative_to(settings.ROOT) if isinstance(default, Path) else default
+        lines += [f"# {field.description}", f"# {key} = {spell_value(shown)}", ""]
+    return "\n".join(lines)
+
+
+def spell_value(value: object) -> str:
+    """Return a value as a settings file spells it; nothing for what is not set."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(spell_value, value))}]"
+    return str(value) if isinstance(value, int) else f'"{"…" if value is None else value}"'
