@@ -120,6 +120,7 @@ def test_value_is_neither_run_nor_changed(tmp_path: Path) -> None:
 
 
 def test_pattern_of_raw_files_is_followed() -> None:
-    assert show("refresh", "RAW=requirements*.lock gone*.csv") == [
-        "refresh", "--raw", "requirements-dev.lock", "requirements.lock", "gone*.csv"
+    assert show("refresh", "RAW=docs/adr/000[12]*.md gone*.csv") == [
+        "refresh", "--raw", "docs/adr/0001-one-refresh-process.md",
+        "docs/adr/0002-base-and-forests.md", "gone*.csv",
     ]  # fmt: skip

@@ -155,7 +155,7 @@ def list_settings(reading: Reading) -> list[tuple[str, str, str]]:
     rows = []
     for key, field in Operation.model_fields.items():
         value = getattr(reading.operation, key)
-        shown = spell_value(value) if field.repr and value is not None else f"{len(value or ())} set"
+        shown = spell_value(value) if field.repr else f"{len(value)} set"
         rows.append((key, shown, reading.origins.get(key, "default")))
     return rows
 
@@ -177,4 +177,4 @@ def spell_value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(spell_value, value))}]"
-    return str(value) if isinstance(value, int) else f'"{"…" if value is None else value}"'
+    return str(value) if isinstance(value, int) else f'"{"not set" if value is None else value}"'

@@ -37,7 +37,7 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
     assert rows["port"] == ("8001", "ATLSHIELD_PORT")
     assert rows["source"] == ('"portal"', "mine.toml")
     assert rows["host"] == ('"127.0.0.1"', "default")
-    assert rows["boundaries"] == ("0 set", "default")
+    assert rows["boundaries"] == ('"not set"', "default")
     assert rows["api_keys"] == ("2 set", "ATLSHIELD_API_KEYS")
     assert KEYS[0] not in repr(found)
 
