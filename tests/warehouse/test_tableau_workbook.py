@@ -252,17 +252,22 @@ def test_dashboards_show_their_sheets(root: Element, dashboard: Dashboard) -> No
         assert {zone.get("name") for zone in zones} - {None} == set(names)
     window = find_one(root, f"windows/window[@name='{dashboard.name}']")
     assert [found.get("name") for found in window.iter("viewpoint")] == names
-    for first, second in combinations(dashboard.sheets, 2):
-        assert not overlap(first.area, second.area), (first.name, second.name)
 
 
-def overlap(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> bool:
-    """Return whether two areas share more than an edge."""
-    return all(
-        max(first[side], second[side])
-        < min(first[side] + first[side + 2], second[side] + second[side + 2])
-        for side in (0, 1)
-    )
+@dashboards
+def test_zones_fill_a_dashboard_without_overlap(root: Element, dashboard: Dashboard) -> None:
+    outer = find_one(root, f"dashboards/dashboard[@name='{dashboard.name}']/zones/zone")
+    places = [[int(zone.attrib[side]) for side in "xywh"] for zone in (outer, *outer.findall("zone"))]
+    (whole, *places) = places
+    assert whole == [0, 0, 100_000, 100_000]
+    for first, second in combinations(places, 2):
+        assert not all(
+            max(first[side], second[side])
+            < min(first[side] + first[side + 2], second[side] + second[side + 2])
+            for side in (0, 1)
+        ), (first, second)
+    assert all(min(x, y) >= 0 and max(x + w, y + h) <= 100_000 for x, y, w, h in places)
+    assert sum(w * h for _, _, w, h in places) == pytest.approx(1e10, rel=0.001)
 
 
 def test_every_sheet_is_in_a_dashboard_and_has_a_window(root: Element) -> None:
