@@ -1,7 +1,7 @@
 # Every command is one line of `python -m …`; the virtual environment comes by itself.
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
-VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES BUILD A B HOST PORT OUT \
+VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES BUILD A B HOST PORT OUT TABPY API \
 	BACKTEST_OUT ORIGINS
 SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
 ON := 1 yes true on
@@ -54,6 +54,15 @@ profile: .venv/runtime
 
 serve: .venv/runtime
 	$(RUN) serve $(FROM_BUILDS) $(call option,host,HOST) $(call option,port,PORT)
+
+.PHONY: tabpy deploy-tabpy
+
+# -P: the folder of the script is none to import from.
+tabpy: .venv-tabpy/ready
+	.venv-tabpy/bin/python -P serve/start_tabpy.py $(call option,port,PORT)
+
+deploy-tabpy: .venv/runtime
+	$(RUN) serve.deploy_tabpy $(call option,tabpy,TABPY) $(call option,api,API)
 
 test: .venv/dev
 	$(RUN) pytest -n auto
@@ -115,6 +124,12 @@ docs: .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@
 
+# TabPy names far more than it imports, a test framework among it: only what it needs is installed.
+.venv-tabpy/ready: requirements-tabpy.lock
+	$(call value_of,PYTHON) -m venv .venv-tabpy
+	.venv-tabpy/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-tabpy.lock
+	@touch $@
+
 # New versions: resolve pyproject.toml in an empty environment and write down what came.
 lock:
 	rm -rf .venv-lock && $(call value_of,PYTHON) -m venv .venv-lock
@@ -123,4 +138,4 @@ lock:
 	rm -rf .venv-lock build *.egg-info
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .venv-tabpy .pytest_cache .mypy_cache .ruff_cache

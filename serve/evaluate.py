@@ -2,7 +2,7 @@
 
 Input: the name of a function of `serve.tabpy_functions` with its arguments, as a calculated field, a
 model extension or a table extension sends them. Output: what the function gives, from the prepared
-answers. A script is matched with the two forms that it may have, and never run.
+answers. A script is matched with the `FORMS` that it may have, and never run.
 """
 
 import datetime as dt
@@ -51,13 +51,18 @@ PARAMETERS = {name: [*inspect.signature(each).parameters][:-1] for name, each in
 MAX_ROWS = 100_000
 """All neighborhoods, months and hours are some 71,000."""
 
-ARGUMENTS = r"(?P<{}>_arg[1-9]\d?(?:\s*,\s*_arg[1-9]\d?)*)"
-SCRIPT = re.compile(
-    r"\s*return\s+(?:(?P<name>\w+)\s*\(\s*" + ARGUMENTS.format("own") + r"\s*\)"
-    r"|tabpy\.query\s*\(\s*(?P<quote>['\"])(?P<query>\w+)(?P=quote)\s*,\s*" + ARGUMENTS.format("tabpy")
-    + r"\s*\)\s*\[\s*(?P<other>['\"])response(?P=other)\s*\])\s*",
-    re.ASCII,
-)  # fmt: skip
+ARGUMENTS = r"(?P<arguments>_arg[1-9]\d?(?:\s*,\s*_arg[1-9]\d?)*)\s*"
+QUERY = r"tabpy\.query\s*\(\s*(?P<quote>['\"])(?P<name>\w+)(?P=quote)\s*,\s*" + ARGUMENTS + r"\)\s*"
+FORMS = [
+    re.compile(form, re.ASCII)
+    for form in (
+        r"return\s+(?P<name>\w+)\s*\(\s*" + ARGUMENTS + r"\)",
+        r"return\s+" + QUERY + r"\[\s*(?P<other>['\"])response(?P=other)\s*\]",
+        r"answer\s*=\s*" + QUERY + r"\n\s*assert 'response' in answer, answer\s*\n"
+        r"\s*return answer\['response'\]",
+    )
+]
+"""What a script may be. The last lets TabPy too say why there is no answer."""
 EXAMPLE_SCRIPT = "return predict_hourly_crime(_arg1, _arg2, _arg3)"
 EXAMPLE_LISTS: list[list[Any]] = [[EXAMPLE_NEIGHBORHOOD, "Nowhere"], [7, 7], [20, 20]]
 
@@ -147,7 +152,8 @@ def evaluate(body: Script) -> Response:
     """Answer a call of a function by a calculated field or a table extension.
 
     A script is one call: `return <function>(_arg1, …)`, or TabPy's
-    `return tabpy.query('<function>', _arg1, …)['response']`. A row without an answer has null.
+    `return tabpy.query('<function>', _arg1, …)['response']`, also with the answer checked between. A row
+    without an answer has null.
     """
     name, arguments = read_script(body.script)
     if missing := [each for each in arguments if each not in body.data]:
@@ -180,15 +186,16 @@ def query(path: FunctionName, body: Values) -> Response:
 def read_script(script: str) -> tuple[str, list[str]]:
     """Return which function a script calls, and the names of its arguments.
 
-    Raises `InvalidRequestError` for everything but the two forms of one call.
+    Raises `InvalidRequestError` for everything but the `FORMS` of one call.
     """
-    found = SCRIPT.fullmatch(script)
-    if found is None or (name := found["name"] or found["query"]) not in FUNCTIONS:
+    matches = (form.fullmatch(script.strip()) for form in FORMS)
+    found = next(filter(None, matches), None)
+    if found is None or found["name"] not in FUNCTIONS:
         raise InvalidRequestError(
             f"script: expected {EXAMPLE_SCRIPT!r} with one of {', '.join(FUNCTIONS)}, "
             f"found {script!r:.{MAX_ECHO}}"
         )
-    return name, re.findall(r"_arg\d+", found["own"] or found["tabpy"])
+    return found["name"], re.findall(r"_arg\d+", found["arguments"])
 
 
 def call(name: str, arguments: list[Any]) -> list[Any] | dict[str, list[Any]]:

@@ -93,6 +93,9 @@ def test_words_reach_their_command() -> None:
     ]  # fmt: skip
     assert show("export", "OUT=o") == ["warehouse", "export", "--out=o"]
     assert show("diff", "A=x", "B=y") == ["warehouse", "diff", "x", "y"]
+    assert show("deploy-tabpy", "TABPY=http://t:9004", "API=http://a") == [
+        "serve.deploy_tabpy", "--tabpy=http://t:9004", "--api=http://a"
+    ]  # fmt: skip
     assert show("rollback", "BUILD=x") == ["warehouse", "rollback", "x"]
     assert show("track", "BUILDS=b") == ["models", "track", "--builds=b"]
     assert show("backtest", "ORIGINS=7", "BACKTEST_OUT=o") == [

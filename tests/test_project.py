@@ -21,8 +21,8 @@ PAGES = [README, *(p.read_text() for p in sorted(settings.ROOT.glob("*.md")))]
 
 
 def test_every_make_command_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", MAKEFILE, flags=re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"(?:`|&& |^)make ([a-z]+)", page, re.M)}
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
+    named = {name for page in PAGES for name in re.findall(r"(?:`|&& |^)make ([a-z-]+)", page, re.M)}
     assert {"refresh", "serve", "test", "export", "rollback", "backtest", "bench", "check"} <= named
     assert named <= targets
 
@@ -60,7 +60,7 @@ def test_version_is_the_same_everywhere() -> None:
 LOCKS = ("requirements.lock", "requirements-tableau.lock", "requirements-dev.lock")
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", [*LOCKS, "requirements-tabpy.lock"])
 def test_lock_files_pin_and_say_nothing_else(name: str) -> None:
     lines = (settings.ROOT / name).read_text().splitlines()
     assert lines

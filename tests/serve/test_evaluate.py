@@ -19,6 +19,13 @@ from warehouse.operation import Operation
 
 KEY = "0123456789abcdef"
 HOURLY = "return predict_hourly_crime(_arg1, _arg2, _arg3)"
+PATROL = [
+    "return suggest_patrol(_arg1,_arg2,_arg3)", "\n return\tsuggest_patrol ( _arg1 , _arg2,\n_arg3 ) \n",
+    "return tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)['response']",
+    'return tabpy.query( "suggest_patrol",_arg1,_arg2,_arg3 ) [ "response" ]',
+    "\nanswer = tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)\r\n"
+    "assert 'response' in answer, answer\r\nreturn answer['response']\n",
+]  # fmt: skip
 Rows = list[tuple[Any, ...]]
 
 
@@ -43,8 +50,8 @@ def test_every_hour_and_every_month_has_the_table_s_value(client: FlaskClient, p
     )  # fmt: skip
     names, months, hours, crimes, patrols = map(list, zip(*hourly, strict=True))
     assert evaluate(client, HOURLY, names, months, hours) == crimes
-    script = "return tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)['response']"
-    assert evaluate(client, script, names, months, hours) == patrols
+    for script in PATROL:
+        assert evaluate(client, script, names, months, hours) == patrols
     daily = query_build(
         published, "SELECT neighborhood, month, average_daily_crime_count FROM average_daily "
         "ORDER BY month, neighborhood"
@@ -124,6 +131,9 @@ HOSTILE = [
     "return tabpy.query('suggest_patrol\", _arg1, _arg2, _arg3)['response']",
     "return tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)['other']",
     "return tabpy.logger('suggest_patrol', _arg1, _arg2, _arg3)['response']",
+    "answer = tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)\nreturn answer['response']",
+    "answer = tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)\nassert 'response' in answer, exit()\n"
+    "return answer['response']",
     "return predict_hourly_crіme(_arg1, _arg2, _arg3)",
     "return predict_hourly_crime(_arg١, _arg2, _arg3)",
     "return " * 140, "return predict_hourly_crime(" + "_arg1, " * 130,
