@@ -121,46 +121,6 @@ class LookupsAnswer(BaseModel):
     results: list[HourAnswer | DailyAnswer | None] | None
 
 
-@blueprint.post("/predict_hourly_crime", responses=answer_with(HourlyAnswer, 413))
-@checked
-def predict_hourly_crime(body: LookupBody) -> Response:
-    """Answer 24 hours of a neighborhood and month.
-
-    The older way to ask, for clients that post. An unknown neighborhood is a 400 here.
-    """
-    return Response(find_hours(take_build(), body), mimetype=JSON)
-
-
-@blueprint.get("/predict_hourly_crime", responses=answer_with(HourlyAnswer, 404))
-@checked
-def get_hourly_crime(query: LookupQuery) -> Response:
-    """Answer 24 hours of a neighborhood and month.
-
-    A name may be written in any case; close ones are offered on a miss.
-    """
-    return Response(find_hours(take_build(), query), mimetype=JSON)
-
-
-@blueprint.post("/average_daily_crime", responses=answer_with(DailyAnswer, 413))
-@checked
-def average_daily_crime(body: LookupBody) -> Response:
-    """Answer the average day of a neighborhood and month.
-
-    The older way to ask, for clients that post. An unknown neighborhood is a 400 here.
-    """
-    return Response(find_day(take_build(), body), mimetype=JSON)
-
-
-@blueprint.get("/average_daily_crime", responses=answer_with(DailyAnswer, 404))
-@checked
-def get_daily_crime(query: LookupQuery) -> Response:
-    """Answer the average day of a neighborhood and month.
-
-    A name may be written in any case; close ones are offered on a miss.
-    """
-    return Response(find_day(take_build(), query), mimetype=JSON)
-
-
 @blueprint.post("/v1/lookups", responses=answer_with(LookupsAnswer, 413))
 @checked
 def many_lookups(body: Lookups) -> Response:
@@ -169,6 +129,9 @@ def many_lookups(body: Lookups) -> Response:
     Results stand in the order of the lookups, null for an unknown neighborhood.
     """
     return Response(find_many(take_build(), body), mimetype=JSON)
+
+
+Find = Callable[[ServedBuild, LookupQuery | LookupBody], bytes]
 
 
 def find_hours(build: ServedBuild, asked: LookupQuery | LookupBody) -> bytes:
@@ -182,6 +145,30 @@ def find_day(build: ServedBuild, asked: LookupQuery | LookupBody) -> bytes:
     """Return the average day. Raises `UnknownNeighborhoodError`."""
     answers = build.answers
     return answers.daily[answers.find_neighborhood(asked.neighborhood), asked.month]
+
+
+def add_lookup(name: str, name_of_get: str, answer: type[BaseModel], find: Find, summary: str) -> None:
+    """Let a lookup be asked for in an address and, as older clients do, in a body."""
+
+    def get(query: LookupQuery) -> Response:
+        return Response(find(take_build(), query), mimetype=JSON)
+
+    def post(body: LookupBody) -> Response:
+        return Response(find(take_build(), body), mimetype=JSON)
+
+    get.__name__, post.__name__ = name_of_get, name
+    for route, view, code, more in (
+        (blueprint.get, get, 404, "A name may be written in any case; close ones are offered."),
+        (blueprint.post, post, 413, "For clients that post. An unknown neighborhood is a 400 here."),
+    ):
+        responses = answer_with(answer, code)
+        route(f"/{name}", responses=responses, summary=summary, description=more)(checked(view))
+
+
+add_lookup("predict_hourly_crime", "get_hourly_crime", HourlyAnswer, find_hours,
+           "Answer 24 hours of a neighborhood and month.")  # fmt: skip
+add_lookup("average_daily_crime", "get_daily_crime", DailyAnswer, find_day,
+           "Answer the average day of a neighborhood and month.")  # fmt: skip
 
 
 def find_many(build: ServedBuild, asked: Lookups) -> bytes:

@@ -29,7 +29,7 @@ from warehouse.csv_lines import LINE, iterate_csv
 from warehouse.parquet import spool_parquet
 from warehouse.read import CORE_TABLES, connect_engine
 from warehouse.schema import TABLES
-from warehouse.table import Table
+from warehouse.table import Column, Table
 
 MAX_HEAVY = 3
 """Whole tables and statements of SQL that may be under way at a time; who asks for one more is told to
@@ -53,30 +53,17 @@ class TablePath(Parameters):
     )
 
 
-class ColumnFacts(BaseModel):
-    """A column. `type` is DuckDB's: in JSON dates and times are ISO text."""
-
-    name: str
-    type: str
-    unit: str | None
-    label: str = Field(description="Caption for people.")
-    description: str
-    nullable: bool
-    minimum: float | None
-    maximum: float | None
-    allowed: list[str] = Field(description="The values it may take; none where that is open.")
-    references: str | None = Field(description="Table and column whose values it takes.")
-
-
 class TableFacts(BaseModel):
     """A table of the build."""
 
     name: str
     description: str
     grain: str = Field(description="What a row is.")
-    key: list[str]
+    key: tuple[str, ...]
     rows: int
-    columns: list[ColumnFacts]
+    columns: tuple[Column, ...] = Field(
+        description="As declared. `type` is DuckDB's: in JSON dates and times are ISO text."
+    )
 
 
 class TablesAnswer(BaseModel):
@@ -115,15 +102,12 @@ def list_tables() -> Response:
     with connect(build) as connection:
         rows = {name: count for name, count in connection.execute(sa.union_all(*counts))}
     tables = [
-        {
-            **vars(table),
-            "grain": table.full_grain,
-            "rows": rows[table.name],
-            "columns": list(map(vars, table.columns)),
-        }
+        TableFacts(
+            **vars(table) | {"grain": table.full_grain, "rows": rows[table.name]},
+        )
         for table in TABLES
     ]
-    answer = TablesAnswer.model_validate({"build_id": build.published.build_id, "tables": tables})
+    answer = TablesAnswer(build_id=build.published.build_id, tables=tables)
     return send_json(answer.model_dump())
 
 
