@@ -43,10 +43,11 @@ class BlendWeights:
 class Answers:
     """Answers in JSON by neighborhood and month (1-12): 24 of its hours, and one of its average day.
 
-    `names` are the neighborhoods by their own spelling and by the folded one.
+    An hour lacks the brace that opens it; before the hours stands that brace with place and month behind
+    it. `names` are the neighborhoods by their own spelling and by the folded one.
     """
 
-    hours: dict[Key, tuple[bytes, ...]]
+    hours: dict[Key, tuple[bytes, tuple[bytes, ...]]]
     daily: dict[Key, bytes]
     names: dict[str, str]
     blend_weights: BlendWeights
@@ -67,7 +68,10 @@ class Answers:
 def prepare_answers(connection: sa.Connection) -> Answers:
     """Return every answer of the build behind the connection."""
     hourly, daily = connection.execute(select_hourly()), connection.execute(select_daily())
-    hours = {(name, month): tuple(text.encode().split(b"\n")) for name, month, text in hourly}
+    hours = {
+        (name, month): (head.encode(), tuple(text.encode().split(b"\n")))
+        for name, month, head, text in hourly
+    }
     days = {(name, month): text.encode() for name, month, text in daily}
     weights = BlendWeights(*connection.execute(select_blend_weights()).one())
     return Answers(hours, days, fold_names({name for name, _ in hours}), weights)
@@ -87,9 +91,10 @@ def select_blend_weights() -> sa.Select[tuple[float, float]]:
 
 
 def select_hourly() -> sa.Select[Any]:
-    """Return the query for 24 hours per neighborhood and month, as 24 lines of JSON.
+    """Return the query for 24 hours per neighborhood and month, as 24 lines of JSON without a brace.
 
-    The first three keys of an hour are those that older clients know.
+    In front stands the brace with place and month behind it, up to the next key. The first three keys
+    of an hour are those that older clients know.
     """
     mart = CORE_TABLES["mart_forecast_hourly"].c
     hour = sa.func.json_object(
@@ -102,9 +107,12 @@ def select_hourly() -> sa.Select[Any]:
         "forecast_month", mart.forecast_month,
         "data_source", mart.data_source,
     )  # fmt: skip
-    line = sa.cast(hour, sa.String)  # JSON holds no line break
+    line = sa.func.substr(sa.cast(hour, sa.String), 2)  # JSON holds no line break
+    place = sa.func.json_object("neighborhood", mart.neighborhood, "month", mart.month)
+    head = sa.func.rtrim(sa.cast(place, sa.String), "}") + ","
     hours = sa.func.string_agg(line, aggregate_order_by(sa.literal_column("'\n'"), mart.hour))
-    return sa.select(mart.neighborhood, mart.month, hours).group_by(mart.neighborhood, mart.month)
+    columns = mart.neighborhood, mart.month
+    return sa.select(*columns, head, hours).group_by(*columns)
 
 
 def select_daily() -> sa.Select[Any]:

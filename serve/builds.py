@@ -55,7 +55,7 @@ class BuildsAnswer(BaseModel):
 
 @blueprint.get("", responses=answer_with(BuildsAnswer))
 @checked
-def list_kept() -> Response:
+def list_kept(query: Parameters) -> Response:
     """Answer which builds are kept and whole.
 
     Newest first. One that was swept away cannot be asked for any more.

@@ -152,7 +152,7 @@ def make_file(
     chart_format: ChartFormat,
 ) -> bytes:
     """Read what a chart shows and draw or describe it."""
-    with build.engine.connect() as connection:
+    with build.connect() as connection:
         series = read(connection, **where)
     if chart_format == "json":
         description = ChartDescription(

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 import weakref
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -18,7 +19,7 @@ from flask import current_app, request
 from serve.answers import Answers, prepare_answers
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import hash_file
-from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.pointer import PublishedBuild, find_link_error, read_pointer
 from warehouse.read import connect_engine, limit_resources, open_engine
 
 EXTENSION = "current_build"
@@ -58,6 +59,10 @@ class ServedBuild:
         """Tie the engine to this object's life; at exit, before DuckDB's threads lose their process."""
         weakref.finalize(self, self.engine.dispose)
 
+    def connect(self) -> AbstractContextManager[sa.Connection]:
+        """Connect to read the build's tables. Raises `NoBuildError` where its file cannot be read."""
+        return connect_engine(self.engine, self.published, "such table")
+
 
 class CurrentBuild:
     """Hands out the build to serve; safe to use from several threads.
@@ -71,6 +76,7 @@ class CurrentBuild:
         """Open the published build, where there is one that can be served."""
         self.builds = builds
         self.reload_error: str | None = None
+        self.link_error: str | None = None
         self._served: ServedBuild | None = None
         self._failed: object = None
         self._stamp: object = None
@@ -95,6 +101,7 @@ class CurrentBuild:
             now, attempt = time.monotonic(), None
             try:
                 published = read_pointer(self.builds)
+                self.link_error = find_link_error(self.builds, published)
                 attempt = published, stamp_file(self.builds / published.file)
                 if attempt == self._failed and now < self._retry_at:
                     return

@@ -17,6 +17,8 @@ from serve.answers import UnknownNeighborhoodError
 from serve.current_build import NotServedError
 from serve.log import FIELDS
 from serve.parameters import MAX_ECHO, InvalidRequestError
+from warehouse.errors import NoBuildError
+from warehouse.parquet import NoRoomError
 
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID = "atlshield.request_id"
@@ -28,6 +30,9 @@ RETRY_SECONDS = 5
 TABLEAU = re.compile(r"/(info|evaluate|query/.*)", re.DOTALL)
 """Paths of Tableau's Analytics Extensions API: their clients show `message` and `info` of an error, and
 know usernames and passwords only."""
+
+FOLDER = re.compile(r"""(?<=["'])/[^"'\n]*/""")
+"""The folder of a file whose path is quoted."""
 
 log = logging.getLogger(__name__)
 blueprint = Blueprint("errors", __name__)
@@ -91,6 +96,16 @@ def not_served(error: NotServedError) -> Response:
     return answer_problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
 
 
+@blueprint.app_errorhandler(NoBuildError)
+@blueprint.app_errorhandler(NoRoomError)
+def unable(error: NoBuildError | NoRoomError) -> Response:
+    """Say what the machine lacks, without the place of a file; the log has where it was found."""
+    is_room = isinstance(error, NoRoomError)
+    status = HTTPStatus.INSUFFICIENT_STORAGE if is_room else HTTPStatus.SERVICE_UNAVAILABLE
+    log_error(str(error), error)
+    return answer_problem(status, FOLDER.sub("", str(error)))
+
+
 @blueprint.app_errorhandler(HTTPException)
 def http_error(error: HTTPException) -> Response:
     """Say in JSON what Flask would say in HTML, with the headers it would send."""
@@ -105,7 +120,11 @@ def http_error(error: HTTPException) -> Response:
 @blueprint.app_errorhandler(Exception)
 def unforeseen_error(error: Exception) -> Response:
     """Log a mistake of this program with its traceback; tell the client only where to look."""
-    fields = {"request_id": request.environ[REQUEST_ID]}
-    log.error("unforeseen error", exc_info=error, extra={FIELDS: fields})
+    log_error("unforeseen error", error)
     detail = "the service made a mistake; its log has it under the request id"
     return answer_problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
+
+
+def log_error(message: str, error: Exception) -> None:
+    """Log an error with its traceback, under the id of the request."""
+    log.error(message, exc_info=error, extra={FIELDS: {"request_id": request.environ[REQUEST_ID]}})

@@ -37,11 +37,15 @@ from serve.connection import Connection, bound_sending
 from serve.errors import REQUEST_ID, TABLEAU
 from serve.log import FIELDS
 from serve.parameters import MAX_ADDRESS_BYTES, MAX_BODY_BYTES, MAX_TABLE_BYTES
+from serve.sql import MAX_STATEMENTS, SQL_PATH
 from warehouse.operation import Operation
 
 THREADS, CHART_THREADS = 4, 2
-"""Threads for what takes time: for tables and SQL, and for charts, which must not keep those waiting.
-Few, as they share one core with the lookups."""
+"""Threads for what takes time: for tables, and for charts, which must not keep those waiting. Few, as
+they share one core with the lookups."""
+
+SQL_THREADS = MAX_STATEMENTS + 1
+"""Each waits for a process, one tells others to come back."""
 
 MAX_WAITING = 64
 """Requests that wait for a thread of their kind; beyond, a client is told to come back."""
@@ -127,7 +131,7 @@ class Gateway:
     def __init__(self, app: Service) -> None:
         """Start with all threads idle."""
         self.app = app
-        self.charts, self.others = Pool(CHART_THREADS), Pool(THREADS)
+        self.charts, self.sql, self.others = map(Pool, (CHART_THREADS, SQL_THREADS, THREADS))
         self.long = Places(MAX_LONG)
         self.tables = asyncio.Semaphore(MAX_TABLES)
 
@@ -175,7 +179,7 @@ class Gateway:
     ) -> None:
         """Answer with the help of a thread. Raises `ServiceUnavailable` for one request too many."""
         answer = Answer()
-        pool = self.charts if "/charts/" in environ["PATH_INFO"] else self.others
+        pool = self.choose_pool(environ["PATH_INFO"])
         with pool.places:
             first, others = await pool.run(self.begin, environ, answer)
         if len(first) < PART_BYTES:
@@ -193,6 +197,12 @@ class Gateway:
                 log.error("the answer failed: cut off", exc_info=cause, extra={FIELDS: fields})
         finally:
             await pool.run(others.close)
+
+    def choose_pool(self, path: str) -> Pool:
+        """Return the threads for a path."""
+        if path == SQL_PATH:
+            return self.sql
+        return self.charts if "/charts/" in path else self.others
 
     def begin(
         self, environ: dict[str, Any], answer: Answer

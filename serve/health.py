@@ -11,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from serve.current_build import ServedBuild, find_current_build
-from serve.metrics import BUILD_AGE, CUTOFF_AGE, REGISTRY
+from serve.metrics import BUILD_AGE, CUTOFF_AGE, REGISTRY, RELOAD_FAILED
 from serve.openapi import answer_with, make_blueprint
 
 blueprint = make_blueprint(
@@ -42,6 +42,7 @@ class Ready(BaseModel):
     volume_blend_weight: float | None
     patrol_blend_weight: float | None
     reload_error: str | None = Field(description="Why the published build cannot be served.")
+    link_error: str | None = Field(description="Where `current.duckdb` leads, if not to that build.")
 
 
 @blueprint.get("/livez", responses={"200": Alive}, openapi_extensions={"security": []})
@@ -64,6 +65,7 @@ def readyz() -> Response:
     ready = Ready(
         status="unavailable" if served is None else "ok" if error is None else "stale",
         reload_error=error,
+        link_error=current.link_error,
         **describe_build(served),
     )
     response = jsonify(ready.model_dump())
@@ -84,11 +86,13 @@ def describe_build(served: ServedBuild | None) -> dict[str, Any]:
 
 @blueprint.get("/metrics", responses=answer_with("text/plain"))
 def metrics() -> Response:
-    """Answer requests, latencies, the age of the build and of its cutoff.
+    """Answer requests, latencies, the age of the build and of its cutoff, whether a reload failed.
 
     In the text format of Prometheus.
     """
-    served = find_current_build().get()
+    current = find_current_build()
+    served = current.get()
+    RELOAD_FAILED.set(current.reload_error is not None)
     if served is not None:
         now = dt.datetime.now(dt.UTC)
         created = dt.datetime.fromisoformat(served.published.created_at)

@@ -98,6 +98,13 @@ class HourlyAnswer(RootModel[list[HourAnswer]]):
     """24 hours."""
 
 
+class PlaceHourAnswer(HourAnswer):
+    """One hour of one of many lookups."""
+
+    neighborhood: str
+    month: int
+
+
 class DailyAnswer(BaseModel):
     """The average day of a neighborhood and month."""
 
@@ -118,7 +125,7 @@ class LookupsAnswer(BaseModel):
     """
 
     build_id: str
-    results: list[HourAnswer | DailyAnswer | None] | None
+    results: list[PlaceHourAnswer | DailyAnswer | None] | None
 
 
 @blueprint.post("/v1/lookups", responses=answer_with(LookupsAnswer, 413))
@@ -137,8 +144,8 @@ Find = Callable[[ServedBuild, LookupQuery | LookupBody], bytes]
 def find_hours(build: ServedBuild, asked: LookupQuery | LookupBody) -> bytes:
     """Return 24 hours. Raises `UnknownNeighborhoodError`."""
     answers = build.answers
-    hours = answers.hours[answers.find_neighborhood(asked.neighborhood), asked.month]
-    return b"[%s]" % b",".join(hours)
+    _, hours = answers.hours[answers.find_neighborhood(asked.neighborhood), asked.month]
+    return b"[{%s]" % b",{".join(hours)
 
 
 def find_day(build: ServedBuild, asked: LookupQuery | LookupBody) -> bytes:
@@ -187,7 +194,10 @@ def find_result(answers: Answers, lookup: Lookup) -> bytes:
     if name is None:
         return b"null"
     key = name, lookup["month"]
-    return answers.hours[key][int(lookup["hour"])] if "hour" in lookup else answers.daily[key]
+    if "hour" in lookup:
+        head, hours = answers.hours[key]
+        return head + hours[int(lookup["hour"])]
+    return answers.daily[key]
 
 
 def read_address(environ: dict[str, Any]) -> LookupQuery:

@@ -26,6 +26,9 @@ BUILD_AGE = Gauge(
 CUTOFF_AGE = Gauge(
     "atlshield_cutoff_age_seconds", "Seconds since the end of the served data.", registry=REGISTRY
 )
+RELOAD_FAILED = Gauge(
+    "atlshield_reload_failed", "1 while the published build cannot be loaded, else 0.", registry=REGISTRY
+)
 
 
 @functools.cache

@@ -42,7 +42,8 @@ class QueryList(BaseModel):
 
 
 @blueprint.get("/v1/queries", responses=answer_with(QueryList))
-def list_queries() -> Response:
+@checked
+def list_queries(query: Parameters) -> Response:
     """Answer which queries have a name, and what their parameters are called.
 
     Each has a path of its own, with its parameters described.
@@ -64,7 +65,8 @@ def add_route(name: str, declared: NamedQuery) -> None:
         build = take_build()
         values = query.model_dump()
         try:
-            answer = run_query(build.engine, build.published.build_id, declared, values)
+            with build.connect() as connection:
+                answer = run_query(connection, build.published.build_id, declared, values)
         except UnknownValueError as error:
             return answer_problem(HTTPStatus.NOT_FOUND, str(error), close_names=error.close_values)
         return Response(answer, mimetype=JSON)

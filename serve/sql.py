@@ -19,19 +19,24 @@ from serve.document import JSON
 from serve.errors import answer_problem
 from serve.openapi import answer_with, make_blueprint
 from serve.parameters import checked
-from serve.tables import limit_heavy
+from serve.tables import take_place
 from warehouse.operation import Operation
 from warehouse.sql_gate import MAX_SQL_BYTES
 from warehouse.sql_runner import StatementError, run_statement
 
 SWITCHED_OFF = "SQL is switched off here: the settings sql and api_keys switch it on"
 
+SQL_PATH = "/v1/sql"
+MAX_STATEMENTS = 3
+"""That run at a time: places of their own, as slow readers may hold all of those for whole tables."""
+
 blueprint = make_blueprint(
     "sql", __name__, "SELECT statements, for those who have a key, where it is switched on."
 )
+statements = threading.BoundedSemaphore(MAX_STATEMENTS)
 lock = threading.Lock()
 busy: set[str] = set()
-"""Keys of which a statement runs; how many statements run of all, `limit_heavy` decides."""
+"""Keys of which a statement runs."""
 
 
 class Statement(BaseModel):
@@ -74,7 +79,7 @@ def take_turn(key: str) -> Iterator[None]:
         busy.discard(key)
 
 
-@blueprint.post("/v1/sql", responses=answer_with(SqlAnswer, 403, 413, 429))
+@blueprint.post(SQL_PATH, responses=answer_with(SqlAnswer, 403, 413, 429))
 @checked
 def answer_sql(body: Statement) -> Response:
     """Answer one SELECT, where SQL is switched on.
@@ -87,7 +92,7 @@ def answer_sql(body: Statement) -> Response:
     published = take_build().published
     key = request.headers.get("Authorization", "").partition(" ")[2].strip()
     path = find_current_build().builds / published.file
-    with take_turn(key), limit_heavy():
+    with take_turn(key), take_place(statements, "statements"):
         try:
             return Response(run_statement(path, published.build_id, body.sql), mimetype=JSON)
         except StatementError as error:

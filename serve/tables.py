@@ -8,12 +8,13 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from http import HTTPStatus
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
-from flask import Response, request
+from flask import Response, abort, current_app, request
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from werkzeug.exceptions import NotFound, ServiceUnavailable
@@ -27,16 +28,16 @@ from serve.row_filters import offer
 from serve.row_request import DEFAULT_LIMIT, PageQuery, RowRequest, parse_request
 from warehouse.csv_lines import LINE, iterate_csv
 from warehouse.parquet import spool_parquet
-from warehouse.read import CORE_TABLES, connect_engine
+from warehouse.read import CORE_TABLES
 from warehouse.schema import TABLES
 from warehouse.table import Column, Table
 
 MAX_HEAVY = 3
-"""Whole tables and statements of SQL that may be under way at a time; who asks for one more is told to
-come back. A thread stays free for the rest."""
+"""Whole tables that may be under way at a time; who asks for one more is told to come back. A thread
+stays free for the rest."""
 
 PART_BYTES = 256 * 1024
-CONFLICT, GONE = 409, 410
+CONFLICT, GONE, NO_ROOM = 409, 410, 507
 NAMES = {table.name: table for table in TABLES}
 
 heavy = threading.BoundedSemaphore(MAX_HEAVY)
@@ -89,7 +90,7 @@ class TableRows(BaseModel):
 
 @blueprint.get("", responses=answer_with(TablesAnswer))
 @checked
-def list_tables() -> Response:
+def list_tables(query: Parameters) -> Response:
     """Answer which tables there are, with all their columns.
 
     What a column means, its unit and the values it may take come from the declaration that made it.
@@ -99,12 +100,10 @@ def list_tables() -> Response:
         sa.select(sa.literal(name), sa.func.count()).select_from(core)
         for name, core in CORE_TABLES.items()
     ]
-    with connect(build) as connection:
+    with build.connect() as connection:
         rows = {name: count for name, count in connection.execute(sa.union_all(*counts))}
     tables = [
-        TableFacts(
-            **vars(table) | {"grain": table.full_grain, "rows": rows[table.name]},
-        )
+        TableFacts(**vars(table) | {"grain": table.full_grain, "rows": rows[table.name]})
         for table in TABLES
     ]
     answer = TablesAnswer(build_id=build.published.build_id, tables=tables)
@@ -124,7 +123,7 @@ def get_rows(path: TablePath, query: PageQuery) -> Response:
     """
     build, asked = take_request(path, query)
     limit = asked.limit or DEFAULT_LIMIT
-    with connect(build) as connection:
+    with build.connect() as connection:
         page, token = fetch_page(connection, asked, limit)
         count = connection.execute(asked.count_rows()).scalar() if query.count else None
     names = [column.name for column in asked.columns]
@@ -152,8 +151,8 @@ def get_csv(path: TablePath, query: PageQuery) -> Response:
     """
     build, asked = take_request(path, query)
     with ExitStack() as stack:
-        stack.enter_context(limit_heavy())
-        connection = stack.enter_context(connect(build))
+        stack.enter_context(take_place(heavy, "whole tables"))
+        connection = stack.enter_context(build.connect())
         token = fetch_page(connection, asked, asked.limit)[1] if asked.limit else None
         line = sa.literal_column(LINE, sa.String).label("line")
         count = connection.execute(asked.count_rows()).scalar() if query.count else None
@@ -165,16 +164,17 @@ def get_csv(path: TablePath, query: PageQuery) -> Response:
     return tell_page(name_file(response, f"{path.table}.csv"), asked.limit, token, count)
 
 
-@blueprint.get("/<table>.parquet", responses=answer_with("application/vnd.apache.parquet", 404))
+@blueprint.get("/<table>.parquet", responses=answer_with("application/vnd.apache.parquet", 404, NO_ROOM))
 @checked
 def get_parquet(path: TablePath, query: Parameters) -> Response:
     """Answer a whole table as Parquet.
 
     The file has the columns' own types; a few may be under way at a time.
     """
-    build = take_build()
-    with limit_heavy(), connect(build) as connection:
-        stream = spool_parquet(connection, find_table(path.table))
+    table, build = find_table(path.table), take_build()
+    refuse_known()
+    with take_place(heavy, "whole tables"), build.connect() as connection:
+        stream = spool_parquet(connection, table)
     response = send_file(stream, "application/vnd.apache.parquet")
     return name_file(response, f"{path.table}.parquet")
 
@@ -190,27 +190,26 @@ def take_request(path: TablePath, query: PageQuery) -> tuple[ServedBuild, RowReq
     """Return the build that answers and what it is asked for."""
     table, build = find_table(path.table), take_build()
     spell = build.answers.find_neighborhood
-    return build, parse_request(table, build.published.build_id, query, spell)
+    asked = parse_request(table, build.published.build_id, query, spell)
+    refuse_known()
+    return build, asked
+
+
+def refuse_known() -> None:
+    """End a request whose client has the answer with 304, before anything of it is made."""
+    if cast("Any", current_app).has_answer(request.environ):
+        abort(Response(status=HTTPStatus.NOT_MODIFIED))
 
 
 @contextmanager
-def connect(build: ServedBuild) -> Iterator[sa.Connection]:
-    """Connect to a build for its tables."""
-    with connect_engine(build.engine, build.published, "such table") as connection:
-        yield connection
-
-
-@contextmanager
-def limit_heavy() -> Iterator[None]:
-    """Do what takes seconds while few others do. Raises `ServiceUnavailable`."""
-    if not heavy.acquire(blocking=False):
-        raise ServiceUnavailable(
-            f"{MAX_HEAVY} whole tables or statements are under way: ask again, or for a page"
-        )
+def take_place(places: threading.BoundedSemaphore, what: str) -> Iterator[None]:
+    """Do what takes seconds while few others do the same. Raises `ServiceUnavailable`."""
+    if not places.acquire(blocking=False):
+        raise ServiceUnavailable(f"as many {what} as may be are under way: ask again")
     try:
         yield
     finally:
-        heavy.release()
+        places.release()
 
 
 def fetch_page(

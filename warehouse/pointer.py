@@ -4,6 +4,7 @@ Input: a folder of builds. Output: a `PublishedBuild`; a pointer and a link, mov
 """
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -109,3 +110,11 @@ def move_link(builds: Path, published: PublishedBuild) -> None:
     partial = builds / f"{LINK}{PARTIAL}"
     partial.symlink_to(published.file)
     partial.replace(link)
+
+
+def find_link_error(builds: Path, published: PublishedBuild) -> str | None:
+    """Return where the link leads, in words, where that is not to the published build."""
+    found = Path(os.path.realpath(builds / LINK))  # `resolve` raises RuntimeError for a circle
+    if found == Path(os.path.realpath(builds / published.file)):
+        return None
+    return f"{LINK} leads to {found.name if found.exists() else 'nothing'}, not to {published.file}"

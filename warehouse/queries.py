@@ -71,7 +71,9 @@ def load_queries() -> dict[str, NamedQuery]:
     return TypeAdapter(dict[str, NamedQuery]).validate_python(tomllib.loads(path.read_text()))
 
 
-def run_query(engine: sa.Engine, build_id: str, query: NamedQuery, values: dict[str, Any]) -> bytes:
+def run_query(
+    connection: sa.Connection, build_id: str, query: NamedQuery, values: dict[str, Any]
+) -> bytes:
     """Return the JSON answer of a query, having found values of columns in their own spelling.
 
     Raises `UnknownValueError`.
@@ -79,12 +81,11 @@ def run_query(engine: sa.Engine, build_id: str, query: NamedQuery, values: dict[
     first, last = values.get("first_day"), values.get("last_day")
     if first is not None and last is not None and first > last:
         raise UnknownValueError(f"first_day: expected a day up to last_day ({last}), found {first}", [])
-    with engine.connect() as connection:
-        for name, parameter in query.parameters.items():
-            if parameter.column:
-                values = values | {name: find_value(connection, name, parameter.column, values[name])}
-        result = connection.execute(sa.text(query.sql), values)
-        return render_answer(build_id, result.cursor, MAX_ROWS)
+    for name, parameter in query.parameters.items():
+        if parameter.column:
+            values = values | {name: find_value(connection, name, parameter.column, values[name])}
+    result = connection.execute(sa.text(query.sql), values)
+    return render_answer(build_id, result.cursor, MAX_ROWS)
 
 
 def find_value(connection: sa.Connection, name: str, column: str, text: str) -> str:

@@ -1,7 +1,8 @@
 """`python -m warehouse.sql_child`: one statement on one build, in a process that bounds itself.
 
 Input: JSON on standard input: `path` of a finished build, `build_id`, `sql`. Output: JSON on standard
-output: the answer, or with exit code `SAID` one line on why there is none. What goes beyond its limits
+output: the answer, or with exit code `SAID` one line on why there is none, with `UNOPENED` on why the
+build cannot be opened. What goes beyond its limits
 ends by a signal, whatever DuckDB does at that time; so it does where its parent ends.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from warehouse.errors import NoBuildError
 from warehouse.json_answer import MAX_BYTES, render_answer
 from warehouse.sql_gate import RefusedSqlError, check_sql
 from warehouse.sql_settings import CLOSED, describe_error, lock_connection
@@ -25,7 +27,7 @@ PROCESS_BYTES = 768 << 20
 
 CPU_SECONDS, WALL_SECONDS = 5, 15
 
-SAID = 3
+SAID, UNOPENED = 3, 4
 
 LIMITS = {
     resource.RLIMIT_AS: PROCESS_BYTES,
@@ -46,6 +48,8 @@ def main() -> int:
         answer = run_sql(Path(request["path"]), request["build_id"], request["sql"])
     except RefusedSqlError as error:
         return say(str(error))
+    except NoBuildError as error:
+        return say(str(error), UNOPENED)
     except (duckdb.Error, MemoryError) as error:
         return say(describe_error(error))
     except (ValueError, OverflowError) as error:
@@ -54,10 +58,10 @@ def main() -> int:
     return 0
 
 
-def say(message: str) -> int:
+def say(message: str, code: int = SAID) -> int:
     """Write why there is no answer; return the exit code."""
     sys.stdout.buffer.write(message.encode(errors="replace")[:MAX_BYTES])
-    return SAID
+    return code
 
 
 def limit_process() -> None:
@@ -74,8 +78,15 @@ def limit_process() -> None:
 
 
 def run_sql(path: Path, build_id: str, sql: str) -> bytes:
-    """Return the answer as JSON (`json_answer`). Raises `RefusedSqlError` and `duckdb.Error`."""
-    with duckdb.connect(str(path), read_only=True, config=CLOSED) as connection:
+    """Return the answer as JSON (`json_answer`).
+
+    Raises `RefusedSqlError`, `duckdb.Error`, and `NoBuildError` where the build cannot be opened.
+    """
+    try:
+        connection = duckdb.connect(str(path), read_only=True, config=CLOSED)
+    except duckdb.Error as error:
+        raise NoBuildError(f"{path.name} cannot be opened: {describe_error(error)}") from error
+    with connection:
         lock_connection(connection)
         check_sql(connection, sql)
         return render_answer(build_id, connection.execute(sql))

@@ -11,10 +11,10 @@ import sys
 import threading
 from pathlib import Path
 
-from warehouse.errors import ShieldError
+from warehouse.errors import NoBuildError, ShieldError
 from warehouse.json_answer import MAX_BYTES
 from warehouse.settings import ROOT
-from warehouse.sql_child import CPU_SECONDS, SAID, WALL_SECONDS
+from warehouse.sql_child import CPU_SECONDS, SAID, UNOPENED, WALL_SECONDS
 
 COMMAND = (sys.executable, "-B", "-s", "-m", "warehouse.sql_child")
 
@@ -39,7 +39,7 @@ class StatementError(ShieldError):
 def run_statement(path: Path, build_id: str, sql: str) -> bytes:
     """Return the JSON answer (`json_answer`) to a statement on the build in `path`.
 
-    Raises `StatementError`.
+    Raises `StatementError`, and `NoBuildError` where the build cannot be opened.
     """
     request = json.dumps({"path": str(path.resolve()), "build_id": build_id, "sql": sql}).encode()
     with subprocess.Popen(  # noqa: S603  # our own module; the statement goes through a pipe
@@ -57,7 +57,9 @@ def run_statement(path: Path, build_id: str, sql: str) -> bytes:
             late.cancel()
     if process.returncode == 0:
         return answer
-    said = answer.decode(errors="replace") if process.returncode == SAID else ""
+    said = answer.decode(errors="replace") if process.returncode in {SAID, UNOPENED} else ""
+    if process.returncode == UNOPENED:
+        raise NoBuildError(said)
     raise StatementError(said or ENDINGS.get(process.returncode) or describe_end(process.returncode))
 
 

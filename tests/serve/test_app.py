@@ -171,6 +171,19 @@ def test_every_answer_has_the_headers_of_safety(client: FlaskClient) -> None:
         assert "Access-Control-Allow-Origin" not in headers
 
 
+@pytest.mark.parametrize("path", ["/v1/builds", "/v1/queries", "/v1/tables"])
+def test_parameter_that_a_list_does_not_take_is_refused(client: FlaskClient, path: str) -> None:
+    assert client.get(path).status_code == 200
+    answer = client.get(f"{path}?_limit=1")
+    assert answer.status_code == 400
+    assert answer.get_json()["detail"] == "unknown parameter '_limit'"
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_probe_may_add_parameters(client: FlaskClient, path: str) -> None:
+    assert client.get(f"{path}?from=probe").status_code == 200
+
+
 def test_requests_are_counted_by_route_and_status(app: Service) -> None:
     client = app.test_client()
 

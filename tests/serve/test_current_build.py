@@ -89,6 +89,7 @@ def test_liveness_and_readiness(client: FlaskClient, published: Path) -> None:
         "volume_blend_weight": weights[0],
         "patrol_blend_weight": weights[1],
         "reload_error": None,
+        "link_error": None,
     }
 
 

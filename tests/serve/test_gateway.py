@@ -314,6 +314,19 @@ def test_client_that_goes_leaves_nothing(address: str, request_sent: bytes) -> N
     assert read_state(address)["threads"] <= before["threads"] + THREADS
 
 
+def test_statement_waits_for_no_other_request(address: str) -> None:
+    sql = b"POST /v1/sql HTTP/1.1\r\n" + CLOSE + b'Content-Length: 12\r\n\r\n{"sql": "x"}'
+    ended: list[str] = []
+    with ThreadPoolExecutor(9 * THREADS) as pool:
+        for _ in range(8 * THREADS):  # 4 s for the threads that they share
+            slow = pool.submit(send_raw, address, get(b"/slow"))
+            slow.add_done_callback(lambda _: ended.append("slow"))
+        wait_until(lambda: bool(ended))
+        assert send_raw(address, sql).status == 403
+        ended.append("sql")
+    assert ended.index("sql") < 4 * THREADS
+
+
 def test_request_too_many_is_told_to_come_back(address: str) -> None:
     count = THREADS + MAX_WAITING
     with ThreadPoolExecutor(count + 8) as pool:

@@ -112,8 +112,11 @@ def test_many_lookups_come_in_their_order_with_null_for_what_is_unknown(
             expected.append(None)
         else:
             body.append({"neighborhood": spell(name), "month": month, **hours})
+            place_hour = {"neighborhood": name, "month": month}
             expected.append(
-                oracle.find_day(name, month) if hour is None else oracle.find_hour(name, month, hour)
+                oracle.find_day(name, month)
+                if hour is None
+                else place_hour | oracle.find_hour(name, month, hour)
             )
     answer = client.post("/v1/lookups", json={"lookups": body})
     assert answer.get_json() == {"build_id": read_pointer(published).build_id, "results": expected}

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -100,7 +101,7 @@ def test_one_statement_at_a_time_of_a_key_and_few_of_all(
         return b"{}"
 
     monkeypatch.setattr(sql, "run_statement", wait)
-    monkeypatch.setattr(tables, "heavy", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(sql, "statements", threading.BoundedSemaphore(2))
     threads = [threading.Thread(target=ask, args=(asker, SQL, key)) for key in (KEY, OTHER_KEY)]
     for thread in threads:
         thread.start()
@@ -113,10 +114,19 @@ def test_one_statement_at_a_time_of_a_key_and_few_of_all(
     assert ask(asker, SQL, THIRD_KEY)[0] == 200
 
 
+def test_slow_readers_of_whole_tables_keep_no_place_of_a_statement(asker: FlaskClient) -> None:
+    options: dict[str, Any] = {"headers": {"Authorization": f"Bearer {KEY}"}, "buffered": False}
+    readers = [asker.get("/v1/tables/incident.csv", **options) for _ in range(tables.MAX_HEAVY)]
+    assert asker.get("/v1/tables/incident.csv", **options).status_code == 503
+    assert ask(asker, SQL)[0] == 200
+    for reader in readers:
+        reader.close()
+
+
 def test_statement_that_fails_gives_its_turn_back(
     asker: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tables, "heavy", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(sql, "statements", threading.BoundedSemaphore(1))
     for _ in range(2):
         assert ask(asker, "SELEC")[0] == 400
     monkeypatch.setattr(sql, "run_statement", lambda *_: 1 / 0)

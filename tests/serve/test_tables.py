@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from serve import tables
 from serve.app import Service
+from serve.current_build import ServedBuild
 from serve.row_filters import OPERATORS
 from tests.serve.client import make_client
 from warehouse.export import write_csv
@@ -188,6 +189,19 @@ def test_whole_tables_are_sent_to_a_few_at_a_time(client: FlaskClient) -> None:
         assert client.get(f"{address}?_sort=x").status_code == 404
         tag = client.get(address).headers["ETag"]
         assert client.get(address, headers={"If-None-Match": tag}).status_code == 304
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "json"])
+def test_client_that_has_the_answer_is_told_before_anything_is_read(
+    client: FlaskClient, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/v1/tables/offense.{ending}"
+    tag = {"If-None-Match": client.get(address).headers["ETag"]}
+    monkeypatch.setattr(ServedBuild, "connect", lambda _: 1 / 0)
+    answer = client.get(address, headers=tag)
+    assert (answer.status_code, answer.data) == (304, b"")
+    assert answer.headers["ETag"] == tag["If-None-Match"]
+    assert client.get(f"{address}?wrong=1", headers=tag).status_code in {400, 404}
 
 
 TEXTS = st.one_of(
