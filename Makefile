@@ -2,7 +2,7 @@
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES BUILD A B HOST PORT OUT TABPY API \
-	BACKTEST_OUT ORIGINS
+	FORMAT BACKTEST_OUT ORIGINS
 SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
 ON := 1 yes true on
 OFF := 0 no false off
@@ -88,8 +88,8 @@ card: .venv/runtime
 track: .venv/runtime
 	$(RUN) models track $(FROM_BUILDS)
 
-export: .venv/runtime
-	$(RUN) warehouse $(FROM_BUILDS) export $(call option,out,OUT)
+export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
+	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)
 
 .PHONY: list status verify settings diff
 
@@ -120,6 +120,10 @@ docs: .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.lock
 	@touch $@
 
+.venv/tableau: requirements-tableau.lock .venv/runtime
+	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-tableau.lock
+	@touch $@
+
 .venv/dev: requirements-dev.lock .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@
@@ -134,7 +138,8 @@ docs: .venv/runtime
 lock:
 	rm -rf .venv-lock && $(call value_of,PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --upgrade-strategy eager . && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements.lock
-	.venv-lock/bin/python -m pip install --quiet '.[dev]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
+	.venv-lock/bin/python -m pip install --quiet '.[tableau]' && .venv-lock/bin/python -m pip freeze --exclude atlshield | grep -vxFf requirements.lock > requirements-tableau.lock
+	.venv-lock/bin/python -m pip install --quiet '.[dev,tableau]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
 	rm -rf .venv-lock build *.egg-info
 
 clean:

@@ -198,6 +198,7 @@ def test_damaged_build_is_named_by_whatever_reads_it(
         ("models", "card", "--builds", str(builds)),
         (*ours, "status"), (*ours, "verify"), (*ours, "rollback", name), (*ours, "diff", name, name),
         (*ours, "sql", "SELECT sum(hash(incident)) FROM incident"), (*ours, "export", "--out", out),
+        (*ours, "export", "--format", "tableau", "--out", out),
     ):  # fmt: skip
         code, error = run(capsys, *command)
         assert code == 1, command

@@ -28,7 +28,7 @@ def run_make(
 ) -> "subprocess.CompletedProcess[str]":
     """Run make, or only print its recipes; the virtual environment counts as made."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
-    made = [word for stamp in ("runtime", "dev") for word in ("-o", f".venv/{stamp}")]
+    made = [word for stamp in ("runtime", "tableau", "dev") for word in ("-o", f".venv/{stamp}")]
     return subprocess.run(
         ["make", "-s", *(["-n"] if dry else []), *made, *words],  # noqa: S607
         cwd=settings.ROOT, env={**inherited, **(environment or {})},
@@ -92,6 +92,7 @@ def test_words_reach_their_command() -> None:
         "serve", "--builds=b", "--host=::", "--port=5001"
     ]  # fmt: skip
     assert show("export", "OUT=o") == ["warehouse", "export", "--out=o"]
+    assert show("export", "FORMAT=tableau") == ["warehouse", "export", "--format=tableau", "--out=dist"]
     assert show("diff", "A=x", "B=y") == ["warehouse", "diff", "x", "y"]
     assert show("deploy-tabpy", "TABPY=http://t:9004", "API=http://a") == [
         "serve.deploy_tabpy", "--tabpy=http://t:9004", "--api=http://a"

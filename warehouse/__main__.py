@@ -20,6 +20,7 @@ from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
 from warehouse.schema import TABLES
 from warehouse.sql_settings import CLOSED, lock_connection
+from warehouse.tableau_export import export_tableau
 
 PAGES = {
     settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES),
@@ -27,6 +28,9 @@ PAGES = {
     settings.ROOT / "deploy" / "atlshield.toml": render_template(),
 }
 """Pages that follow from the declarations."""
+
+FORMATS = {"files": export_build, "tableau": export_tableau}
+"""What writes the published build into a folder."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,8 +63,12 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     diff.add_argument("before", type=parse_text, metavar="A", help="id of a kept or refused build")
     diff.add_argument("after", type=parse_text, metavar="B", help="id of a kept or refused build")
     diff.set_defaults(run=show_changes)
-    export = commands.add_parser("export", help="write every table as CSV and Parquet")
+    export = commands.add_parser("export", help="write the build for other programs")
     export.add_argument("--out", type=parse_path, required=True, help="folder to write")
+    export.add_argument(
+        "--format", choices=FORMATS, default="files", dest="format_name",
+        help="files: every table as CSV and Parquet (default); tableau: data sources and a workbook",
+    )  # fmt: skip
     export.set_defaults(run=run_export)
     sql = commands.add_parser("sql", help="answer SQL on the published build, read-only")
     sql.add_argument("sql", type=parse_text, metavar="SELECT", help="one statement")
@@ -150,8 +158,8 @@ def format_value(value: object) -> str:
 
 
 def run_export(options: Namespace) -> None:
-    """Write the published build as files."""
-    print(f"exported to {export_build(options.builds, options.out)}")
+    """Write the published build in a format."""
+    print(f"exported to {FORMATS[options.format_name](options.builds, options.out)}")
 
 
 def run_sql(options: Namespace) -> None:

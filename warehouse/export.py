@@ -5,9 +5,13 @@ NULL as nothing, no cell that a spreadsheet would run), `<table>.parquet` and `m
 rows, SHA-256, columns), complete or not at all.
 """
 
+import glob
 import json
 import os
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,36 +19,79 @@ import duckdb
 
 from warehouse.csv_lines import CSV_NOTE, LINE, iterate_csv
 from warehouse.errors import LACKS, ShieldError
-from warehouse.files import hash_file
+from warehouse.files import EXPORT, hash_file, hold_lock
 from warehouse.parquet import render_copy
+from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
 from warehouse.table import Table
 
 MANIFEST = "manifest.json"
+FILE_KINDS = ("tables", "packages")
+"""The parts of a manifest that list files: tables as files, and packages for Tableau."""
+
+OLD = "old"
+"""What a workspace calls the earlier export, until it is removed with it."""
+
+Write = Callable[[PublishedBuild, duckdb.DuckDBPyConnection, Path], dict[str, object]]
 
 
 def export_build(builds: Path, out: Path) -> Path:
     """Write every table of the published build into `out` and return it.
 
-    `out` is replaced as a whole once all files are written. Raises `ShieldError` when `out` is
-    there and is anything else than an earlier export, when it holds the folder one is in, and for a
-    table that cannot be written; `OSError` where the place cannot be written to.
+    Raises as `replace_export`, and `ShieldError` for a table that cannot be written.
+    """
+    return replace_export(builds, out, write_tables)
+
+
+def replace_export(builds: Path, out: Path, write: Write) -> Path:
+    """Replace the folder `out` by what `write` makes of the published build, and return it.
+
+    `write` fills a new folder and returns what the manifest says of its files, which lists each under
+    one of `FILE_KINDS`, with its SHA-256. `out` is replaced as a whole, once all is written. Raises
+    `ShieldError` when `out` is there and is anything else than an earlier export, and when it holds the
+    folder one is in; `OSError` where the place cannot be written to.
     """
     out = Path(os.path.realpath(out))  # `resolve` raises RuntimeError where links lead in a circle
     refuse_foreign(out)
-    with connect_published(builds) as (published, connection):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as work:
-            new, old = Path(work, "new"), Path(work, "old")
-            new.mkdir()
-            tables = {table.name: write_table(connection, table, new) for table in TABLES}
-            manifest = {"build": asdict(published), "csv": CSV_NOTE, "tables": tables}
-            (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
-            if out.exists():
-                out.rename(old)
-            new.rename(out)
+    with connect_published(builds) as (published, connection), make_workspace(out) as work:
+        new, old = work / "new", work / OLD
+        new.mkdir()
+        manifest = {"build": asdict(published), **write(published, connection, new)}
+        (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        if out.exists():
+            out.rename(old)
+        new.rename(out)
     return out
+
+
+@contextmanager
+def make_workspace(out: Path) -> Iterator[Path]:
+    """Make a folder beside `out` for a while.
+
+    What an export that was killed left there is removed first; if it died in the moment between the
+    two names, `out` gets its earlier content back.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{out.name}.export-"
+    for left in out.parent.glob(f"{glob.escape(prefix)}*"):
+        with suppress(ShieldError), hold_lock(left, EXPORT):  # one that is locked is at work
+            if (left / OLD).exists() and not out.exists():
+                (left / OLD).rename(out)
+            shutil.rmtree(left)
+    with (
+        tempfile.TemporaryDirectory(prefix=prefix, dir=out.parent) as work,
+        hold_lock(Path(work), EXPORT),
+    ):
+        yield Path(work)
+
+
+def write_tables(
+    published: PublishedBuild, connection: duckdb.DuckDBPyConnection, folder: Path
+) -> dict[str, object]:
+    """Write every table into a folder and return the manifest's entries."""
+    tables = {table.name: write_table(connection, table, folder) for table in TABLES}
+    return {"csv": CSV_NOTE, "tables": tables}
 
 
 def refuse_foreign(out: Path) -> None:
@@ -67,10 +114,22 @@ def refuse_foreign(out: Path) -> None:
 def list_files(path: Path) -> set[str]:
     """Return the names of an export's files by its manifest; none where it is not a manifest."""
     try:
-        tables = json.loads(path.read_text())["tables"]
-        return {MANIFEST, *(name for entry in tables.values() for name in entry["sha256"])}
+        manifest = json.loads(path.read_text())
+        entries = [entry for kind in FILE_KINDS for entry in manifest.get(kind, {}).values()]
+        return {MANIFEST, *(name for entry in entries for name in entry["sha256"])} if entries else set()
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return set()
+
+
+@contextmanager
+def name_target(table: Table, path: Path) -> Iterator[None]:
+    """Raise `ShieldError` naming the table and the file that cannot be written."""
+    try:
+        yield
+    except LACKS:
+        raise  # `connect_published` says whose build it is
+    except (duckdb.Error, OSError) as error:
+        raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
 
 
 def write_csv(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
@@ -82,22 +141,15 @@ def write_csv(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -
 
 
 def write_table(connection: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> dict[str, object]:
-    """Write one table twice and return its entry in the manifest.
-
-    Raises `ShieldError` naming the table and the file that cannot be written.
-    """
+    """Write one table twice and return its entry in the manifest. Raises as `name_target`."""
     digests = {}
     for ending in ("csv", "parquet"):
         path = folder / f"{table.name}.{ending}"
-        try:
+        with name_target(table, path):
             if ending == "parquet":
                 connection.execute(render_copy(table, path))
             else:
                 write_csv(connection, table, path)
-        except LACKS:
-            raise  # `connect_published` says whose build it is
-        except (duckdb.Error, OSError) as error:
-            raise ShieldError(f"{table.name} cannot be exported to {path.name}: {error}") from error
         digests[path.name] = hash_file(path)
     row = connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()
     return {

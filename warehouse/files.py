@@ -17,8 +17,8 @@ from warehouse.errors import ShieldError
 PARTIAL = ".partial"
 """Ending of what is not finished: whoever finds it may remove it, under the folder's lock."""
 
-REFRESH, FETCH = "refresh", "fetch"
-"""Work that has a folder to itself: into a folder of builds, into one of snapshots."""
+REFRESH, FETCH, EXPORT = "refresh", "fetch", "export"
+"""Work that has a folder to itself: one of builds, one of snapshots, one where an export is written."""
 
 
 def hash_file(path: Path) -> str:

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
     "rollback": (run_warehouse, ["rollback", "{build}"]),
     "diff": (run_warehouse, ["diff", "{build}", "{build}"]),
     "export": (run_warehouse, ["export", "--out", "{folder}/dist"]),
+    "extracts": (run_warehouse, ["export", "--format", "tableau", "--out", "{folder}/dist"]),
     "sql": (run_warehouse, ["sql", SELECT]),
     "shell": (run_warehouse, ["shell"]),
     "card": (run_models, ["card"]),
@@ -72,8 +73,8 @@ OF_ANOTHER_VERSION = {
 UNHARMED = {
     "no refresh_run": {"list", "verify", "diff"},
     "empty refresh_run": {"list", "diff"},
-    "no holiday": {"list", "status", "verify", "diff", "shell", "card", "aoristic"},
-    "no cutoff": {"list", "status", "verify", "diff", "shell", "aoristic"},
+    "no holiday": {"list", "status", "verify", "diff", "extracts", "shell", "card", "aoristic"},
+    "no cutoff": {"list", "status", "verify", "diff", "extracts", "shell", "aoristic"},
 }
 """Commands that need nothing of what such a build lacks."""
 
