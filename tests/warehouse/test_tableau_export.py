@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from tests.warehouse.tableau_schema import find_faults
-from tests.warehouse.test_tableau_workbook import list_faults
 from warehouse import tableau_export
 from warehouse.__main__ import main
 from warehouse.export import MANIFEST
@@ -95,7 +94,7 @@ def check_workbook(path: Path) -> None:
         assert package.testzip() is None
         document = package.read("atlshield.twb")
         names = package.namelist()
-    assert list_faults(document) == []
+    assert find_faults(document) == []
     read = re.findall(rb'dbname="([^"]+)"', document)
     assert sorted(names) == sorted(["atlshield.twb", *(name.decode() for name in read)])
     assert len(read) == len(STARS)
