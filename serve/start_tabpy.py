@@ -8,12 +8,16 @@ has no setting for the address: left alone it listens on all of them.
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 ADDRESS, DEFAULT_PORT = "127.0.0.1", 9004
 STATE = Path(__file__).resolve().parent.parent / "data" / "tabpy"
+STATE_FORM = re.compile(r"[\w~\s/.()-]+", re.ASCII)
+"""What TabPy takes for the path of a function that is deployed."""
+
 DEFAULT_USER = "tableau"
 MIN_PASSWORD_LENGTH = 12
 
@@ -50,10 +54,12 @@ def main() -> None:
     options = parser.parse_args()
     os.umask(0o077)  # what is deployed, and hashes of passwords
     state = options.state.resolve()
+    if not STATE_FORM.fullmatch(str(state)):
+        sys.exit(f"--state: TabPy takes letters, digits and -_~.() in a path, found {state}")
     state.mkdir(parents=True, exist_ok=True)
     write_password(state / "passwords")
     config = state / "tabpy.conf"
-    config.write_text(CONFIG.format(port=options.port, state=str(state).replace("%", "%%")))
+    config.write_text(CONFIG.format(port=options.port, state=state))
     try:
         run(config)
     except OSError as error:

@@ -40,6 +40,7 @@ class CountedApi:
             def log_message(self, *_: object) -> None:
                 return
 
+        self.released.clear()
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
