@@ -107,6 +107,7 @@ class Request:
     with_backtest: bool = True
     force: bool = False
     kept_builds: int = settings.KEPT_BUILDS
+    raw_folder: Path = settings.RAW_DIR
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -169,6 +170,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         with_backtest=not options.no_backtest,
         force=options.force,
         kept_builds=operation.kept_builds,
+        raw_folder=operation.raw_folder,
     )
 
 
@@ -270,10 +272,10 @@ def write_tables(
 def find_raw_input(request: Request, city: City) -> RawInput:
     """Return the raw files of the source, having fetched or simulated them where that is asked for."""
     if request.source_kind == "portal":
-        found = fetch_city(city, full=request.full)
+        found = fetch_city(city, request.raw_folder, full=request.full)
         return replace(found, boundaries=request.boundaries or found.boundaries)
     if request.source_kind == "simulated":
-        found = simulate_city(city, request.sample_incidents)
+        found = simulate_city(city, request.sample_incidents, request.raw_folder)
         return replace(found, boundaries=request.boundaries)
     return RawInput(request.raw, request.boundaries)
 

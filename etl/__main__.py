@@ -15,6 +15,7 @@ from warehouse.command import (
     CommandParser,
     add_builds,
     count_between,
+    load_operation,
     parse_name,
     parse_path,
     run_command,
@@ -42,7 +43,8 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     fetch.add_argument("--window-days", type=count_between(0, MAX_REREAD_DAYS),
                        default=REREAD_DAYS, help="days that are read again")  # fmt: skip
     fetch.add_argument("--history", action="store_true", help="read the 2009-2020 layer as well")
-    fetch.add_argument("--folder", type=parse_path, help="where snapshots go (default data/raw/<city>)")
+    fetch.add_argument("--folder", type=parse_path, default=load_operation().raw_folder,
+                       help="where snapshots go, in a folder of the city's name")  # fmt: skip
     fetch.set_defaults(run=run_fetch)
     profile = commands.add_parser("profile", help="draw what a published build's raw files look like")
     add_builds(profile)

@@ -12,7 +12,6 @@ from etl.city import City
 from etl.fetch import REREAD_DAYS, fetch_history, fetch_incidents
 from etl.polygons import fetch_boundaries
 from etl.simulate import simulate_file
-from warehouse import settings
 from warehouse.errors import ShieldError
 
 
@@ -26,14 +25,14 @@ class RawInput:
 
 def fetch_city(
     city: City,
-    folder: Path | None = None,
+    raw_folder: Path,
     *,
     full: bool = False,
     window_days: int = REREAD_DAYS,
     with_history: bool = False,
     pause_seconds: float = DEFAULT_PAUSE_SECONDS,
 ) -> RawInput:
-    """Bring the snapshots of a city's portal up to date; `folder` is `data/raw/<city>` by default.
+    """Bring the snapshots of a city's portal up to date, in a folder of its name.
 
     The snapshot of the history is stored and not part of what is returned: its layout is not known well
     enough to be cleaned. Raises `ShieldError` for a city without a portal, and as `fetch_incidents`
@@ -41,7 +40,7 @@ def fetch_city(
     """
     if city.portal is None:
         raise ShieldError(f"{city.name} has no portal: expected [portal] in its file in data/cities")
-    folder = folder or settings.RAW_DIR / city.name.lower()
+    folder = raw_folder / city.name.lower()
     snapshot = fetch_incidents(
         city.portal, folder / "incidents", full=full, window_days=window_days,
         pause_seconds=pause_seconds,
@@ -52,8 +51,8 @@ def fetch_city(
     return RawInput((snapshot.path,), boundaries)
 
 
-def simulate_city(city: City, incidents: int) -> RawInput:
-    """Write the simulated sample into `data/raw` and return it."""
-    path = settings.RAW_DIR / f"simulated_{incidents}.csv"
+def simulate_city(city: City, incidents: int, raw_folder: Path) -> RawInput:
+    """Write the simulated sample into a folder and return it."""
+    path = raw_folder / f"simulated_{incidents}.csv"
     simulate_file(path, city, incidents)
     return RawInput((path,))

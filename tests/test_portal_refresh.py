@@ -9,7 +9,6 @@ from etl.city import load_city
 from refresh import Request, refresh
 from serve.app import create_app
 from tests.etl.feature_layer import serve_layer
-from warehouse import settings
 
 ROWS = 4500
 
@@ -17,9 +16,8 @@ ROWS = 4500
 def test_portal_becomes_a_published_forecast_and_then_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(settings, "RAW_DIR", tmp_path / "raw")
     monkeypatch.setattr("etl.arcgis.sleep", lambda _seconds: None)
-    request = Request("portal", tmp_path / "builds", with_backtest=False)
+    request = Request("portal", tmp_path / "builds", with_backtest=False, raw_folder=tmp_path / "raw")
     with serve_layer(incidents=ROWS, boundaries=242, history=1) as layer:
         city = load_city().model_copy(update={"portal": layer.portal})
         monkeypatch.setattr("refresh.load_city", lambda _name: city)

@@ -37,15 +37,22 @@ def test_what_is_not_said_is_as_the_operator_set_it(
 ) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
-        'source = "files"\nraw = ["a.csv"]\nbuilds = "b"\nkept_builds = 7\ncity = "elsewhere"'
+        'source = "files"\nraw = ["a.csv"]\nbuilds = "b"\nkept_builds = 7\nraw_folder = "r"\ncity = "x"'
     )
     monkeypatch.setenv("ATLSHIELD_SETTINGS", str(path))
     expected = Request(
-        "files", tmp_path / "b", raw=(tmp_path / "a.csv",), city="elsewhere", kept_builds=7
+        "files",
+        tmp_path / "b",
+        raw=(tmp_path / "a.csv",),
+        city="x",
+        kept_builds=7,
+        raw_folder=tmp_path / "r",
     )
     assert refresh_module.parse_arguments([]) == expected
     said = ["--source", "portal", "--builds", "c", "--city", "atlanta"]
-    assert refresh_module.parse_arguments(said) == Request("portal", Path("c"), kept_builds=7)
+    assert refresh_module.parse_arguments(said) == Request(
+        "portal", Path("c"), kept_builds=7, raw_folder=tmp_path / "r"
+    )
     assert refresh_module.parse_arguments(["--raw", "c.csv"]) == replace(expected, raw=(Path("c.csv"),))
 
 

@@ -13,12 +13,13 @@ from warehouse.dictionary import render_page
 from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import check_hash, read_lineage, roll_back, verify_build
-from warehouse.operation import list_settings, read_operation, render_template
+from warehouse.operation import Operation, list_settings, read_operation, render_template
 from warehouse.pointer import PublishedBuild, read_pointer
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
 from warehouse.schema import TABLES
+from warehouse.settings_file import suggest
 from warehouse.sql_settings import CLOSED, lock_connection
 from warehouse.tableau_export import export_tableau
 
@@ -48,6 +49,7 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     add_builds(parser)
     commands = parser.add_subparsers(required=True, metavar="command")
     shown = commands.add_parser("settings", help="what the operator set, and where")
+    shown.add_argument("keys", type=parse_text, nargs="*", metavar="KEY", help="print only their values")
     shown.set_defaults(run=show_settings)
     commands.add_parser("list", help="the builds that are kept").set_defaults(run=show_builds)
     status = commands.add_parser("status", help="lineage and health of the published build")
@@ -81,9 +83,18 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     return parser.parse_args(arguments)
 
 
-def show_settings(_: Namespace) -> None:
-    """Print the settings in force. Raises `ShieldError` for a mistake in them."""
-    print_table([("setting", "value", "from"), *list_settings(read_operation())])
+def show_settings(options: Namespace) -> None:
+    """Print the settings in force, or the bare values of some, for scripts.
+
+    Raises `ShieldError` for a mistake in them, and for a key that is none.
+    """
+    reading = read_operation()
+    if not options.keys:
+        print_table([("setting", "value", "from"), *list_settings(reading)])
+    for key in options.keys:
+        if key not in Operation.model_fields:
+            raise ShieldError(f"unknown setting {key!r}{suggest(key, Operation.model_fields)}")
+        print(getattr(reading.operation, key))
 
 
 def show_builds(options: Namespace) -> None:

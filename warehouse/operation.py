@@ -23,7 +23,7 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 
 FILE = settings.ROOT / "atlshield.toml"
 
-PATHS = ("builds", "raw", "boundaries")
+PATHS = ("builds", "raw_folder", "raw", "boundaries")
 
 MIN_KEY_LENGTH = 16
 """Characters of an API key: fewer could be guessed."""
@@ -53,6 +53,9 @@ class Operation(Settings):
     """The settings, each with its default; paths in the file are relative to it."""
 
     builds: Annotated[Path, Field(description="Folder of builds.")] = settings.BUILDS_DIR
+    raw_folder: Annotated[
+        Path, Field(description="Folder of the portal's snapshots and of the simulated sample.")
+    ] = settings.RAW_DIR
     kept_builds: Annotated[
         int, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")
     ] = settings.KEPT_BUILDS
@@ -71,6 +74,9 @@ class Operation(Settings):
     boundaries: Annotated[
         Path | None, Field(description="GeoJSON of neighborhood polygons, which name places.")
     ] = None
+    on_failure: Annotated[
+        str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")
+    ] = ""
     host: Annotated[str, Field(min_length=1, description="Address the service listens at.")] = (
         "127.0.0.1"
     )

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Makes a machine serve and refresh by itself: user, folders, settings, units, first build. Run it as
+# root in a clone that lies outside of people's homes (/opt/atlshield). What is there already stays, so
+# that it may be run again at any time; `uninstall` takes the units away and leaves data and settings.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+clone=$PWD
+data=/var/lib/atlshield
+settings=/etc/atlshield/atlshield.toml
+units=/etc/systemd/system
+names=(atlshield.service atlshield-refresh.service atlshield-refresh.timer atlshield-failure@.service)
+
+fail() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+install_packages() {
+  if command -v make >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    return
+  elif command -v apt-get >/dev/null; then
+    apt-get update -qq && apt-get install -y -qq make python3 python3-venv
+  elif command -v dnf >/dev/null; then
+    dnf install -y -q make python3
+  else
+    fail "make and python3 with venv are needed, and neither apt-get nor dnf is here to install them"
+  fi
+}
+
+make_user_and_folders() {
+  id atlshield >/dev/null 2>&1 ||
+    useradd --system --user-group --home-dir "$data" --shell /usr/sbin/nologin atlshield
+  [ -d "$data" ] || install -d -o atlshield -g atlshield -m 0750 "$data" "$data/builds" "$data/raw"
+  [ -d /etc/atlshield ] || install -d -o root -g atlshield -m 0750 /etc/atlshield
+}
+
+write_settings() {
+  [ -e "$settings" ] && return
+  sed -e "s|^# builds = .*|builds = \"$data/builds\"|" -e "s|^# raw_folder = .*|raw_folder = \"$data/raw\"|" \
+    deploy/atlshield.toml >"$settings.new"
+  chown root:atlshield "$settings.new" && chmod 0640 "$settings.new" && mv "$settings.new" "$settings"
+}
+
+# Writes the units with the place of this clone; returns whether one has changed.
+write_units() {
+  local name changed=1
+  for name in "${names[@]}"; do
+    sed "s|/opt/atlshield|$clone|g" "deploy/$name" >"$units/$name.new"
+    if cmp -s "$units/$name.new" "$units/$name"; then
+      rm "$units/$name.new"
+    else
+      mv "$units/$name.new" "$units/$name"
+      changed=0
+    fi
+  done
+  return "$changed"
+}
+
+start_all() {
+  systemctl enable --quiet atlshield.service atlshield-refresh.timer
+  systemctl start atlshield-refresh.timer
+  [ -e "$data/builds/current.json" ] || systemctl start atlshield-refresh.service
+  systemctl start atlshield.service
+}
+
+uninstall() {
+  local name
+  systemctl disable --quiet --now atlshield.service atlshield-refresh.timer 2>/dev/null || true
+  for name in "${names[@]}"; do rm -f "$units/$name"; done
+  systemctl daemon-reload
+  echo "the units are gone; data in $data, settings in $settings and the user atlshield stay"
+}
+
+[ "$(id -u)" = 0 ] || fail "this changes the machine: run it as root"
+case "${1:-install}" in
+  install) ;;
+  uninstall)
+    uninstall
+    exit
+    ;;
+  *) fail "expected install or uninstall; found $1" ;;
+esac
+case "$clone" in /home/* | /root/*) fail "$clone: the service cannot read people's homes; move the clone to /opt/atlshield" ;; esac
+
+install_packages
+make_user_and_folders
+write_settings
+make --silent .venv/runtime
+ATLSHIELD_SETTINGS=$settings .venv/bin/python -m warehouse settings >/dev/null
+if write_units; then systemctl daemon-reload; fi
+start_all
+echo "ATLShield serves and refreshes every night; settings: $settings, state: systemctl status 'atlshield*'"
