@@ -41,15 +41,16 @@ write_settings() {
   chown root:atlshield "$settings.new" && chmod 0640 "$settings.new" && mv "$settings.new" "$settings"
 }
 
+render() {
+  sed "s|/opt/atlshield|$clone|g" "deploy/$1"
+}
+
 # Writes the units with the place of this clone; returns whether one has changed.
 write_units() {
   local name changed=1
   for name in "${names[@]}"; do
-    sed "s|/opt/atlshield|$clone|g" "deploy/$name" >"$units/$name.new"
-    if cmp -s "$units/$name.new" "$units/$name"; then
-      rm "$units/$name.new"
-    else
-      mv "$units/$name.new" "$units/$name"
+    if ! render "$name" | cmp -s - "$units/$name"; then
+      render "$name" >"$units/$name"
       changed=0
     fi
   done
@@ -86,6 +87,7 @@ install_packages
 make_user_and_folders
 write_settings
 make --silent .venv/runtime
+.venv/bin/python -m compileall -q etl models serve warehouse refresh.py  # the user may write nothing here
 ATLSHIELD_SETTINGS=$settings .venv/bin/python -m warehouse settings >/dev/null
 if write_units; then systemctl daemon-reload; fi
 start_all
