@@ -41,7 +41,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
 
-.PHONY: refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
+.PHONY: install uninstall refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -95,6 +95,10 @@ export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 
 list status verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@
+
+# As root: units, user and folders of this machine.
+install uninstall:
+	./deploy/bootstrap.sh $@
 
 settings: .venv/runtime
 	@$(RUN) warehouse settings

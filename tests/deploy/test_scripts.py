@@ -1,0 +1,103 @@
+"""Scripts and units of `deploy/`, and `run.sh`: read by their own checkers, and run."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.load import find_port
+from warehouse.settings import ROOT
+
+SCRIPTS = sorted([ROOT / "run.sh", *(ROOT / "deploy").glob("*.sh")])
+ROOMS = ("warehouse", "serve", "etl", "models", "refresh.py")
+UNITS = sorted([*(ROOT / "deploy").glob("*.service"), *(ROOT / "deploy").glob("*.timer")])
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_pass_shellcheck(script: Path) -> None:
+    checker = Path(sys.executable).with_name("shellcheck")
+    found = subprocess.run([checker, script], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout
+    assert os.access(script, os.X_OK)
+    assert "set -euo pipefail" in script.read_text()
+
+
+ANALYZE = shutil.which("systemd-analyze")
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="there is no systemd-analyze here")
+def test_units_are_as_systemd_wants_them(tmp_path: Path) -> None:
+    for unit in UNITS:
+        text = unit.read_text().replace("/opt/atlshield", str(ROOT))
+        (tmp_path / unit.name).write_text(text.replace("User=atlshield", "User=root"))
+    paths = [str(tmp_path / unit.name) for unit in UNITS]
+    done = subprocess.run(
+        [str(ANALYZE), "verify", "--man=no", *paths], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_memory_of_both_units_fits_a_small_machine() -> None:
+    limits = [
+        int(line.removeprefix("MemoryMax=").removesuffix("M"))
+        for unit in UNITS for line in unit.read_text().splitlines() if line.startswith("MemoryMax=")
+    ]  # fmt: skip
+    assert len(limits) == 2
+    assert sum(limits) <= 2_048
+
+
+def run(folder: Path, *words: str, **variables: str) -> tuple[int, str, str]:
+    """Run a copy of `run.sh` in a folder; return its exit code, output and errors."""
+    done = subprocess.run(
+        [folder / "run.sh", *words], capture_output=True, text=True, check=False,
+        env={**os.environ, **variables}, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder that looks like the clone, with no log and no service of anybody else."""
+    for name in (".venv", "Makefile", "requirements.lock", "data", *ROOMS):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "run.sh", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.server
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
+def test_service_in_the_background_starts_once_and_stops(folder: Path, published: Path) -> None:
+    variables = {"ATLSHIELD_BUILDS": str(published), "ATLSHIELD_PORT": str(find_port())}
+    assert run(folder, "stop") == (1, "", "error: it does not run\n")
+    assert run(folder, "status")[0] == 1
+    try:
+        code, out, errors = run(folder, **variables)
+        assert code == 0, errors
+        assert f"tail -f {folder}/atlShield.log" in out
+        assert run(folder, "status", **variables) == (0, out, "")
+        code, _, errors = run(folder, "start", **variables)
+        assert code == 1
+        assert errors.startswith("error: it runs already, as process ")
+    finally:
+        assert run(folder, "stop") == (0, "ATLShield has ended\n", "")
+    assert run(folder, "stop")[0] == 1
+
+
+@pytest.mark.server
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
+def test_service_that_cannot_start_says_why(folder: Path, published: Path) -> None:
+    code, _, errors = run(folder, ATLSHIELD_PORT="no")
+    assert code == 1
+    assert "ATLSHIELD_PORT: port: found 'no'" in errors
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, _, errors = run(folder, ATLSHIELD_BUILDS=str(published), ATLSHIELD_PORT=port)
+    assert code == 1
+    assert f"cannot listen on 127.0.0.1 port {port}" in errors
+    assert run(folder, "status")[0] == 1
+    code, _, errors = run(folder, "begin")
+    assert (code, errors) == (1, "error: expected start, stop or status; found begin\n")
