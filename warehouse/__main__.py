@@ -1,4 +1,4 @@
-"""Commands on builds: list, status, verify, rollback, diff, export, sql, shell, docs."""
+"""Commands on builds: list, verify, roll back, compare, export, publish to Tableau, SQL, settings, docs."""
 
 import signal
 import sys
@@ -72,6 +72,15 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
         help="files: every table as CSV and Parquet (default); tableau: data sources and a workbook",
     )  # fmt: skip
     export.set_defaults(run=run_export)
+    publish = commands.add_parser(
+        "publish-tableau", help="replace data sources and workbook on a server"
+    )
+    publish.add_argument("--server", type=parse_text, required=True, help="https://<host>")
+    publish.add_argument(
+        "--site", default="", help="site as in its addresses (default: the default site)"
+    )
+    publish.add_argument("--project", type=parse_text, required=True, help="name of a project")
+    publish.set_defaults(run=run_publish)
     sql = commands.add_parser("sql", help="answer SQL on the published build, read-only")
     sql.add_argument("sql", type=parse_text, metavar="SELECT", help="one statement")
     sql.add_argument("--csv", action="store_true", help="print CSV, every row")
@@ -171,6 +180,13 @@ def format_value(value: object) -> str:
 def run_export(options: Namespace) -> None:
     """Write the published build in a format."""
     print(f"exported to {FORMATS[options.format_name](options.builds, options.out)}")
+
+
+def run_publish(options: Namespace) -> None:
+    """Publish to a Tableau Server; what talks to it is imported here, as no other command needs it."""
+    from warehouse.tableau_publish import Target, publish_build
+
+    publish_build(options.builds, Target(options.server, options.site, options.project))
 
 
 def run_sql(options: Namespace) -> None:

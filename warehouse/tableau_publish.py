@@ -1,11 +1,13 @@
 """Extracts and workbook on a Tableau Server or Tableau Cloud, over its REST API.
 
-Input: the files of an export for Tableau, a server's address, a site, a project, and a personal access
+Input: a folder of builds, a server's address, a site, a project, and a personal access
 token from the environment. Output: data sources and a workbook there, each replaced as a whole.
 """
 
 import difflib
+import json
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,10 @@ import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
 from warehouse.errors import ShieldError
+from warehouse.export import MANIFEST
+from warehouse.settings import SIMULATED
+from warehouse.tableau_export import WORKBOOK, export_tableau
+from warehouse.tableau_stars import STARS
 
 if TYPE_CHECKING:  # an extra, imported where it is used
     from tableauserverclient import ProjectItem, Server
@@ -51,6 +57,21 @@ class Target:
             raise ShieldError(f"--server: expected https://<host>, found {self.server!r}")
         if address.scheme == "http" and address.hostname not in LOOPBACK:
             raise ShieldError(f"--server: a token goes over https only, found {self.server!r}")
+
+
+def publish_build(builds: Path, target: Target) -> None:
+    """Publish both extracts and the workbook of the published build, as exported now.
+
+    Their names there say where data is simulated, so that it never replaces real data. Raises as
+    `export_tableau` and `publish_files`.
+    """
+    read_token()  # what is missing is said before the seconds of an export
+    with tempfile.TemporaryDirectory() as folder:
+        out = export_tableau(builds, Path(folder, "out"))
+        is_synthetic = json.loads((out / MANIFEST).read_text())["build"]["is_synthetic"]
+        mark = f" ({SIMULATED})" if is_synthetic else ""
+        files = {star.caption + mark: out / f"{star.file_name}.tdsx" for star in STARS}
+        publish_files(files | {f"ATLShield{mark}": out / f"{WORKBOOK}.twbx"}, target)
 
 
 def publish_files(files: Mapping[str, Path], target: Target) -> None:

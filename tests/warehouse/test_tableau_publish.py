@@ -11,6 +11,7 @@ import pytest
 from tenacity import wait_none
 
 from warehouse import tableau_publish
+from warehouse.__main__ import main
 from warehouse.errors import ShieldError
 from warehouse.tableau_publish import TOKEN_NAME, TOKEN_SECRET, TRIES, Target, publish_files
 
@@ -122,6 +123,21 @@ def test_files_replace_what_has_their_names(
         assert path.read_bytes() in body
     assert b'showTabs="true"' in sent["workbook"]
     assert capsys.readouterr().out.count("published ") == 2
+
+
+def test_command_publishes_the_published_build(
+    tableau: Tableau, few_places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["publish-tableau", "--server", tableau.address, "--project"]
+    assert main(["--builds", str(few_places), *words, "Police"]) == 0
+    sent = [(path, body) for _, path, body, _ in tableau.requests if "overwrite=true" in path]
+    captions = ["ATLShield forecast", "ATLShield incidents", "ATLShield"]
+    for (_, body), caption in zip(sent, captions, strict=True):
+        assert f'name="{caption} (simulated data)"'.encode() in body
+        assert b"PK\x03\x04" in body
+    assert capsys.readouterr().out.count("published ATLShield") == 3
+    assert main(["--builds", str(few_places), *words, "Nobody"]) == 1
+    assert "0 projects are called 'Nobody'" in capsys.readouterr().err
 
 
 def test_what_passes_is_tried_again(tableau: Tableau, files: dict[str, Path]) -> None:
