@@ -1,4 +1,4 @@
-"""Commands on builds: list, verify, roll back, compare, export, publish to Tableau, SQL, settings, docs."""
+"""Commands on builds: list, verify, roll back, compare, export, publish in Tableau, SQL, settings."""
 
 import signal
 import sys
