@@ -17,7 +17,8 @@ from etl.clean import clean_files
 from models import backtest_ledger
 from refresh import Request, refresh
 from serve.app import Service, create_app
-from tests.raw import write_daily, write_simulated
+from tests.quick_models import quick_models
+from tests.raw import simulate_fewer, write_daily, write_simulated
 from tests.serve.client import make_client
 from warehouse import settings
 from warehouse.build import Build, open_build
@@ -85,9 +86,23 @@ def build_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path]
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one published build of simulated data; do not write to it."""
+
+    def make(builds: Path) -> None:
+        with simulate_fewer(tmp_path_factory.mktemp("simulated")), quick_models():
+            refresh(Request("simulated", builds, sample_incidents=5000))
+
+    return build_once(tmp_path_factory, "published", make)
+
+
+@pytest.fixture(scope="session")
+def whole_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one published build of all simulated neighborhoods; do not write to it.
+
+    It takes most of a minute: for slow tests.
+    """
     return build_once(
         tmp_path_factory,
-        "published",
+        "whole_city",
         lambda builds: refresh(Request("simulated", builds, sample_incidents=5000)),
     )
 
@@ -113,7 +128,8 @@ def few_places(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(builds: Path) -> None:
         raw = write_simulated(builds / "simulated.csv", 60_000, places=12)
-        refresh(Request("files", builds, raw=(raw,), first=dt.date(2023, 1, 1)))
+        with quick_models():
+            refresh(Request("files", builds, raw=(raw,), first=dt.date(2023, 1, 1)))
         raw.unlink()
 
     return build_once(tmp_path_factory, "few_places", make)

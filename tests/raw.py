@@ -1,12 +1,17 @@
 """Raw files for tests: a good row of each layout, and what a test changes in it."""
 
 import csv
-from collections.abc import Iterable, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from etl.city import load_city
 from etl.layout import load_layout
 from etl.simulate import simulate_file
+from warehouse import settings
 
 GOOD_NIBRS: dict[str, str] = {
     "OBJECTID": "1",
@@ -41,6 +46,28 @@ GOOD_COBRA_2013: dict[str, str] = {
     "x": "-84.388",
     "y": "33.756",
 }
+
+NAMED_IN_TESTS = {"Cascade Avenue/Road", "Downtown", "Home Park", "Midtown", "Mozley Park", "West End"}
+
+
+@contextmanager
+def simulate_fewer(folder: Path) -> Iterator[None]:
+    """Let the simulated city have 35 of its 242 neighborhoods meanwhile; the sample lies in `folder`.
+
+    All zones are there, and places outside the neighborhoods.
+    """
+    reference = folder / "reference"
+    shutil.copytree(settings.REFERENCE_DIR, reference)
+    header, *lines = (reference / "neighborhood.csv").read_text().splitlines(keepends=True)
+    kept = [
+        line for number, line in enumerate(lines)
+        if number % 8 == 0 or line.split(",")[0] in NAMED_IN_TESTS
+    ]  # fmt: skip
+    (reference / "neighborhood.csv").write_text("".join([header, *kept]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "REFERENCE_DIR", reference)
+        patch.setattr(settings, "RAW_DIR", folder / "raw")
+        yield
 
 
 def write_raw(

@@ -281,6 +281,7 @@ def test_polygons_spelling_wins_and_a_name_may_have_several(tmp_path: Path, city
     assert found == [("14", 3), ("Downtown", 1), ("Midtown", 2)]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_polygons_agree_with_given_names_and_recover_missing_ones(
     tmp_path: Path, city: City, real_data: Path

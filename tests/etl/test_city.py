@@ -48,6 +48,7 @@ def test_polygons_lie_inside_and_46_neighborhoods_reach_beyond_the_old_edge(
             assert is_inside(city.bounding_box, longitude, latitude)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_no_real_neighborhood_is_lost_west_of_the_old_edge(
     real_build: tuple[Build, CleanSummary],

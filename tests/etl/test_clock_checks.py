@@ -203,6 +203,7 @@ def test_dates_older_than_any_feed_fail_the_check(tmp_path: Path, city: City) ->
     )
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_files_pass_every_check(real_build: tuple[Build, CleanSummary]) -> None:
     _, summary = real_build

@@ -12,15 +12,13 @@ from refresh import main
 from tests.changes import DAYS
 from tests.damage import SEED, Result, clean_good, damage, draft_once, find_faults, write_draft
 from tests.good import Draft
+from tests.one_in import one_in
 from tests.ways import WAYS, Outcome
 from warehouse.pointer import read_pointer
 from warehouse.records import list_builds
 
-ONE_IN = 3
-"""One way in so many is tried by default: all of them take minutes, and `make test-all` tries them."""
 
-
-@pytest.mark.parametrize("layout", load_city().layouts)
+@pytest.mark.parametrize("layout", one_in(4, load_city().layouts))
 def test_good_file_of_each_layout_has_nothing_to_reject_or_mend(layout: str) -> None:
     good = clean_good(layout, DAYS, SEED)
     assert good.rows_in == len(good.incidents) > 1000
@@ -35,13 +33,7 @@ def test_ways_are_many_and_on_every_layout() -> None:
     assert {way.layout for way in WAYS.values()} >= {*load_city().layouts} - {"simulated"}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.slow] if number % ONE_IN else [])
-        for number, name in enumerate(WAYS)
-    ],
-)
+@pytest.mark.parametrize("name", one_in(8, WAYS))
 def test_damage_has_the_outcome_that_is_declared(name: str, tmp_path: Path) -> None:
     way = WAYS[name]
     draft, result = damage([way], way.layout, SEED, tmp_path)
@@ -74,6 +66,7 @@ def check_published(outcome: Outcome, draft: Draft, good: Result, result: Result
         assert found == [outcome.values] * len(draft.touched)
 
 
+@pytest.mark.slow
 def test_file_that_fails_a_check_is_published_only_by_force(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -122,6 +122,7 @@ PIECES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(pieces=st.lists(PIECES, min_size=1, max_size=40), end=st.sampled_from([b"\n", b"\r\n"]))
 def test_whatever_stands_between_them_good_lines_come_through(

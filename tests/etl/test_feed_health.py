@@ -12,6 +12,7 @@ from etl.clean import CleanSummary, clean_files
 from refresh import say_cleaned
 from tests.conftest import CleanFiles
 from tests.etl.cleaned import fetch
+from tests.one_in import one_in
 from tests.raw import GOOD_COBRA_2013, write_raw
 from warehouse.build import Build, open_build
 from warehouse.settings import MAX_DELAY_DAYS
@@ -57,7 +58,7 @@ def summarize(path: Path, raw: Sequence[Path], city: City) -> CleanSummary:
 @pytest.mark.parametrize(
     ("spoilt", "share", "is_warning"), [(0, 0.0, False), (1, 0.25, False), (2, 0.5, True)]
 )
-@pytest.mark.parametrize("column", ["NhoodName", "BEAT_Text", "NPU", "Longitude"])
+@pytest.mark.parametrize("column", one_in(3, ["NhoodName", "BEAT_Text", "NPU", "Longitude"]))
 def test_missing_share_of_each_column_under_its_own_name(
     clean: CleanFiles, tmp_path: Path, column: str, spoilt: int, share: float, is_warning: bool
 ) -> None:
@@ -282,6 +283,7 @@ def test_simulated_build_has_all_delays_and_no_break(published: Path) -> None:
     assert checks == [("midnight_share",), ("missing_share",), ("monthly_incidents",)]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_files_without_2017_and_2018_say_so_once(
     real_build: tuple[Build, CleanSummary],
@@ -290,6 +292,7 @@ def test_real_files_without_2017_and_2018_say_so_once(
     assert gaps == [f"2017-01-01 to 2018-12-31 (730 days) are not covered by any file: {GAP}"]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_thin_real_sample_breaks_in_2022(tmp_path: Path, city: City, real_data: Path) -> None:
     raw = real_data / "apd_nibrs_sample_2021_2023.csv.gz"
@@ -300,6 +303,7 @@ def test_thin_real_sample_breaks_in_2022(tmp_path: Path, city: City, real_data: 
     assert all("since 2022-01" in warning for warning in warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_lockdown_and_change_of_records_system_are_seen(
     tmp_path: Path, city: City, real_data: Path

@@ -12,6 +12,7 @@ from etl.city import City
 from etl.clean import clean_files
 from refresh import main
 from tests.etl.test_boundaries import write_polygons
+from tests.one_in import one_in
 from tests.raw import write_raw
 from warehouse.build import open_build
 from warehouse.errors import NoBuildError
@@ -56,7 +57,7 @@ def find_failures(
 
 @pytest.mark.parametrize(
     ("changes", "limit", "words"),
-    [
+    one_in(4, [
         ({"IncidentNumber": ""}, 40, "missing_report_number, more than 10% (row 1: no report_number;"),
         ({"OccurredFromDate": "soon"}, 40, "missing_date, more than 10% (row 1: occurred 'soon';"),
         ({"BEAT_Text": ""}, 40, "missing_zone, more than 10% (row 1: no beat; row 2"),
@@ -66,7 +67,7 @@ def find_failures(
         ({"Latitude": "34.5"}, 80, "outside_city, more than 20% (row 1: latitude '99.9',"),
         ({"OccurredFromDate": "1/1/1999 4:00"}, 80, "outside_window, more than 20% (row 1: occurred"),
         ({"IncidentNumber": "2.10E+08"}, 21, "duplicate, more than 5% (row 2: report_number '2.10E+08'"),
-    ],
+    ]),
 )  # fmt: skip
 def test_each_rule_may_take_its_share_and_no_row_more(
     tmp_path: Path, city: City, changes: Mapping[str, str], limit: int, words: str

@@ -193,6 +193,7 @@ def write_faelle(folder: Path) -> tuple[Path, Path]:
     return text, folder / "2022.xlsx"
 
 
+@pytest.mark.slow
 def test_parts_of_dates_month_names_hours_semicolons_latin_1_projection_and_xlsx(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

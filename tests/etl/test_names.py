@@ -165,6 +165,7 @@ def test_files_of_several_layouts_share_their_names(clean: CleanFiles, tmp_path:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_capitals_in_a_real_file_change_no_count_where_polygons_spell(
     tmp_path: Path, city: City, real_data: Path

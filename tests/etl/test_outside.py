@@ -95,6 +95,7 @@ def test_row_belongs_to_the_only_polygon_within_a_hundred_meters(
     assert sum(place[4] for place in places if place[0] == name) == (2 if name == "West" else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_city_total_is_every_row_with_a_time_a_place_and_an_offense(
     tmp_path: Path, city: City, real_data: Path

@@ -27,6 +27,7 @@ def observe(build: Build, column: str) -> dict[object, int]:
     return dict(build.connection.execute(f"{select} GROUP BY ALL").fetchall())
 
 
+@pytest.mark.slow
 def test_true_totals_are_recovered_within_their_poisson_error(
     clean: CleanFiles, simulated: Path, city: City
 ) -> None:

@@ -26,6 +26,7 @@ from models.metrics import METRICS, poisson_deviance
 from models.model_names import BASE, MODELS, PUBLISHED, REFERENCE
 from models.panel import Offense
 from tests.models.panels import FIRST_MONTH, make_panel, with_counts
+from tests.quick_models import quick_models
 
 SLOW_BASELINES = {"first_version_published", "first_version_with_exposure", "lightgbm_poisson"}
 
@@ -33,8 +34,9 @@ SLOW_BASELINES = {"first_version_published", "first_version_with_exposure", "lig
 @pytest.fixture(scope="module")
 def scores() -> pd.DataFrame:
     """Scores of every model at the newest two origins of a small panel."""
-    panel = make_panel(places=20, months=36, rate=0.2)
-    return run_backtest(panel, list_origins(panel, 2), with_slow_baselines=True)
+    panel = make_panel(places=8, months=36, rate=0.2)
+    with quick_models():
+        return run_backtest(panel, list_origins(panel, 2), with_slow_baselines=True)
 
 
 def test_origins_are_quarters_apart_with_a_year_after_the_newest() -> None:
@@ -109,6 +111,7 @@ def test_no_forecast_changes_when_the_future_does() -> None:
     np.testing.assert_array_equal(one.intervals.tails, two.intervals.tails)
 
 
+@pytest.mark.slow
 def test_stationary_truth_is_forecast_within_its_sampling_error() -> None:
     panel = make_panel(places=30, months=36, rate=0.3)
     random = np.random.default_rng(1)

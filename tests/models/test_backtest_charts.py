@@ -10,13 +10,15 @@ from models.backtest_charts import CHARTS, bound_count, describe_silence, make_f
 from models.model_names import BASE, PUBLISHED
 from tests.charts import find_overlaps
 from tests.models.panels import make_panel
+from tests.quick_models import quick_models
 
 
 @pytest.fixture(scope="module")
 def scores() -> pd.DataFrame:
     """Scores at the newest origin of a small panel."""
     panel = make_panel(places=8, months=36, rate=0.2)
-    return run_backtest(panel, list_origins(panel, 1))
+    with quick_models():
+        return run_backtest(panel, list_origins(panel, 1))
 
 
 def test_no_note_label_or_legend_of_a_chart_lies_on_its_data(scores: pd.DataFrame) -> None:

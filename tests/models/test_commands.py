@@ -7,6 +7,7 @@ import pytest
 
 from models.__main__ import main
 from tests.models.panels import make_panel
+from tests.quick_models import quick_models
 
 
 def test_backtest_prints_writes_and_draws(
@@ -19,7 +20,8 @@ def test_backtest_prints_writes_and_draws(
     panel = make_panel(places=10, months=30, rate=0.2)
     monkeypatch.setattr("models.__main__.load_panel", lambda _connection: panel)
     out = tmp_path / "backtest"
-    assert main(["backtest", "--builds", str(published), "--origins", "1", "--out", str(out)]) == 0
+    with quick_models():
+        assert main(["backtest", "--builds", str(published), "--origins", "1", "--out", str(out)]) == 0
     told = capsys.readouterr().out
     assert "simulated data" in told
     assert "12 months ahead: Poisson deviance beside the reference" in told

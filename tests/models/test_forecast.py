@@ -54,14 +54,21 @@ def test_days_count_clock_changes_on_their_weekday(city: City) -> None:
     assert days.day_types[..., HOLIDAY].sum() == 1
 
 
+@pytest.fixture(params=["published", pytest.param("whole_city", marks=pytest.mark.slow)])
+def forecast(request: pytest.FixtureRequest) -> Path:
+    """A folder with a published build of few neighborhoods, and one of all, by the models in full."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
+
+
 def fetch(builds: Path, select: str) -> list[tuple[object, ...]]:
     """Return the rows of a SELECT on the published build."""
     with duckdb.connect(str(builds / "current.duckdb"), read_only=True) as connection:
         return connection.execute(select).fetchall()
 
 
-def test_hours_add_up_to_days_and_days_to_months(published: Path) -> None:
-    assert fetch(published, """
+def test_hours_add_up_to_days_and_days_to_months(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) FROM average_daily JOIN (
             SELECT neighborhood, month, sum(expected_crimes) AS hours, count(*) AS cells
             FROM forecast_hourly GROUP BY ALL) USING (neighborhood, month)
@@ -70,8 +77,8 @@ def test_hours_add_up_to_days_and_days_to_months(published: Path) -> None:
     """) == [(0,)]  # fmt: skip
 
 
-def test_weekdays_average_to_the_hour_and_places_add_up_to_zones_and_city(published: Path) -> None:
-    assert fetch(published, """
+def test_weekdays_average_to_the_hour_and_places_add_up_to_zones_and_city(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) FROM forecast_hourly JOIN (
             SELECT neighborhood, month, hour, count(*) AS weekdays, sum(exposure_days) AS days,
                    sum(expected_crimes * exposure_days) / sum(exposure_days) AS mean
@@ -79,19 +86,19 @@ def test_weekdays_average_to_the_hour_and_places_add_up_to_zones_and_city(publis
         WHERE weekdays <> 7 OR days <> day(last_day(forecast_month))
            OR abs(expected_crimes / mean - 1) > 1e-12
     """) == [(0,)]  # fmt: skip
-    ((zones, city),) = fetch(published, """
+    ((zones, city),) = fetch(forecast, """
         SELECT (SELECT sum(crimes) FROM (SELECT zone, sum(expected_month_crimes) AS crimes
                 FROM average_daily JOIN neighborhood USING (neighborhood) GROUP BY ALL)),
                sum(expected_crimes * exposure_days) FROM forecast_hourly_weekday""")  # fmt: skip
     assert float(str(zones)) == pytest.approx(float(str(city)), rel=1e-12)
 
 
-def test_what_the_public_reports_is_part_of_every_number_and_adds_up(published: Path) -> None:
-    assert fetch(published, """
+def test_what_the_public_reports_is_part_of_every_number_and_adds_up(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT max(expected_reported_crimes / expected_crimes) <= 1,
                min(expected_reported_crimes) > 0 FROM forecast_hourly_weekday
     """) == [(True, True)]  # fmt: skip
-    ((share, seen),) = fetch(published, """
+    ((share, seen),) = fetch(forecast, """
         SELECT (SELECT sum(expected_reported_month_crimes) / sum(expected_month_crimes)
                 FROM average_daily),
                (SELECT avg((NOT is_discretionary)::INTEGER)
@@ -100,50 +107,50 @@ def test_what_the_public_reports_is_part_of_every_number_and_adds_up(published: 
     assert float(str(share)) == pytest.approx(float(str(seen)), abs=0.02)
 
 
-def test_weekdays_differ_and_not_by_much(published: Path) -> None:
-    ratios = [float(str(ratio)) for (ratio,) in fetch(published, """
+def test_weekdays_differ_and_not_by_much(forecast: Path) -> None:
+    ratios = [float(str(ratio)) for (ratio,) in fetch(forecast, """
         SELECT sum(expected_crimes) / (SELECT sum(expected_crimes) / 7 FROM forecast_hourly_weekday)
         FROM forecast_hourly_weekday GROUP BY iso_weekday""")]  # fmt: skip
     assert len(ratios) == 7
     assert 0.8 < min(ratios) < 1 < max(ratios) < 1.25
 
 
-def test_all_categories_are_ranked_shares_of_the_cell(published: Path) -> None:
-    assert fetch(published, """
+def test_all_categories_are_ranked_shares_of_the_cell(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) = (SELECT count(*) FROM forecast_hourly)
                         * (SELECT count(DISTINCT offense_category) FROM incident),
                count(DISTINCT category_rank) = count(DISTINCT offense_category),
                max(abs(top.expected_crimes - category_share * hourly.expected_crimes)) < 0.6e-8
         FROM forecast_category AS top JOIN forecast_hourly AS hourly USING (neighborhood, month, hour)
     """) == [(True, True, True)]  # fmt: skip
-    assert fetch(published, """
+    assert fetch(forecast, """
         SELECT count(*) FROM forecast_category AS one JOIN forecast_category AS two
             USING (neighborhood, month, hour)
         WHERE two.category_rank = one.category_rank + 1 AND two.category_share > one.category_share
     """) == [(0,)]  # fmt: skip
 
 
-def test_observed_rates_count_days_without_crime(published: Path) -> None:
-    assert fetch(published, """
+def test_observed_rates_count_days_without_crime(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) FROM forecast_hourly JOIN average_daily USING (neighborhood, month)
         WHERE abs(forecast_hourly.observed_crimes * observed_days - support_incidents) > 1e-9
     """) == [(0,)]  # fmt: skip
-    assert fetch(published, """
+    assert fetch(forecast, """
         SELECT sum(support_incidents) = (SELECT count(*) FROM incident),
                (SELECT sum(observed_crimes) FROM average_daily) = (SELECT count(*) FROM incident)
         FROM forecast_hourly""") == [(True, True)]  # fmt: skip
 
 
-def test_expected_year_is_near_the_last_year(published: Path) -> None:
-    ratio = fetch(published, """
+def test_expected_year_is_near_the_last_year(forecast: Path) -> None:
+    ratio = fetch(forecast, """
         SELECT (SELECT sum(expected_month_crimes) FROM average_daily) / count(*)
         FROM incident, refresh_run
         WHERE occurred_at::DATE > cutoff - INTERVAL 12 MONTH""")[0][0]  # fmt: skip
     assert 0.85 < float(str(ratio)) < 1.15
 
 
-def test_intensity_follows_the_stored_thresholds(published: Path) -> None:
-    assert fetch(published, """
+def test_intensity_follows_the_stored_thresholds(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) FROM forecast_hourly, refresh_run
         WHERE intensity <> CASE WHEN expected_crimes >= intensity_high_from THEN 'high'
             WHEN expected_crimes >= intensity_moderate_from THEN 'moderate' ELSE 'low' END
@@ -151,18 +158,18 @@ def test_intensity_follows_the_stored_thresholds(published: Path) -> None:
     shares = {
         name: share
         for name, share in fetch(
-            published,
+            forecast,
             """
             SELECT intensity, count(*) / sum(count(*)) OVER () FROM forecast_hourly GROUP BY ALL""",
         )
     }
-    one_cell = 1 / (249 * 12 * 24)
+    ((cells,),) = fetch(forecast, "SELECT count(*) FROM forecast_hourly")
     wanted = {"low": 0.5, "moderate": 0.4, "high": 0.1}
-    assert shares == {name: pytest.approx(share, abs=one_cell) for name, share in wanted.items()}
+    assert shares == {name: pytest.approx(share, abs=1 / cells) for name, share in wanted.items()}
 
 
-def test_local_intensity_is_by_the_neighborhoods_own_year(published: Path) -> None:
-    assert fetch(published, """
+def test_local_intensity_is_by_the_neighborhoods_own_year(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) FROM forecast_hourly JOIN (
             SELECT neighborhood, quantile_cont(expected_crimes, 0.5) AS moderate_from,
                    quantile_cont(expected_crimes, 0.9) AS high_from
@@ -170,14 +177,14 @@ def test_local_intensity_is_by_the_neighborhoods_own_year(published: Path) -> No
         WHERE intensity_local <> CASE WHEN expected_crimes >= high_from THEN 'high'
             WHEN expected_crimes >= moderate_from THEN 'moderate' ELSE 'low' END
     """) == [(0,)]  # fmt: skip
-    assert fetch(published, """
+    assert fetch(forecast, """
         SELECT DISTINCT count(*) FILTER (intensity_local = 'high'),
                count(*) FILTER (intensity_local = 'low')
         FROM forecast_hourly GROUP BY neighborhood""") == [(29, 144)]  # fmt: skip
 
 
-def test_suggested_patrol_follows_its_rule_and_shows_its_margin(published: Path) -> None:
-    rows = fetch(published, """
+def test_suggested_patrol_follows_its_rule_and_shows_its_margin(forecast: Path) -> None:
+    rows = fetch(forecast, """
         WITH share AS (
             UNPIVOT (SELECT neighborhood, month, hour, suggested_patrol, suggested_patrol_share,
                             runner_up_patrol, patrol_margin, expected_crimes,
@@ -199,16 +206,17 @@ def test_suggested_patrol_follows_its_rule_and_shows_its_margin(published: Path)
                abs(any_value(suggested_patrol_share) - max(share) FILTER (patrol = runner_up_patrol)
                    - any_value(patrol_margin)) < 1e-12
         FROM ruled GROUP BY ALL""")  # fmt: skip
-    assert len(rows) == 249 * 12 * 24
+    ((places,),) = fetch(forecast, "SELECT count(*) FROM neighborhood")
+    assert len(rows) == places * 12 * 24
     assert all(row[3:] == (True, True, True) for row in rows)
 
 
-def test_not_every_cell_has_the_same_patrol(published: Path) -> None:
-    assert len(fetch(published, "SELECT DISTINCT suggested_patrol FROM forecast_hourly")) > 1
+def test_not_every_cell_has_the_same_patrol(forecast: Path) -> None:
+    assert len(fetch(forecast, "SELECT DISTINCT suggested_patrol FROM forecast_hourly")) > 1
 
 
-def test_intervals_hold_the_expected_month_where_much_is_expected(published: Path) -> None:
-    assert fetch(published, """
+def test_intervals_hold_the_expected_month_where_much_is_expected(forecast: Path) -> None:
+    assert fetch(forecast, """
         SELECT count(*) FROM average_daily WHERE expected_month_crimes > 5
           AND NOT expected_month_crimes BETWEEN month_lower_80 AND month_upper_80
     """) == [(0,)]  # fmt: skip

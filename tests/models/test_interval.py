@@ -49,6 +49,7 @@ def test_overdispersion_is_near_nothing_for_pure_poisson_and_found_where_it_is()
     assert 0.25 < estimate_overdispersion(moved.astype(float), expected) < 0.35
 
 
+@pytest.mark.slow
 def test_intervals_cover_over_many_simulated_cities() -> None:
     covered: dict[int, list[float]] = {level: [] for level in INTERVAL_LEVELS}
     days: list[float] = []

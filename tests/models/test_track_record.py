@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import refresh as refresh_module
 from models.__main__ import main
 from models.base_rate import estimate_reference
 from models.load_panel import load_panel
@@ -20,11 +21,13 @@ from models.metrics import poisson_deviance
 from models.panel import Panel
 from models.track_record import list_complete_months, score_track
 from refresh import Request, refresh
+from tests.kill import copy_tables
 from tests.models.panels import make_panel
 from tests.raw import write_daily
 from warehouse.build import Build, open_build
 from warehouse.columns import CLEANINGS
 from warehouse.files import REFRESH, hold_lock
+from warehouse.guards import GuardError
 from warehouse.months import number_month, start_month
 from warehouse.pointer import read_pointer
 from warehouse.read import attach_build, connect_published
@@ -304,23 +307,25 @@ def test_forecast_that_cannot_be_written_is_named(builds: Path) -> None:
     assert str(draft) in str(e.value)
 
 
-def test_unpublished_build_leaves_nothing_and_sweeping_keeps_what_was_published(tmp_path: Path) -> None:
-    def publish(days: int, *, force: bool = False) -> None:
-        raw = write_daily(tmp_path / "daily.csv", days=days)
-        refresh(Request("files", tmp_path / "builds", raw=(raw,), with_backtest=False, force=force))
-
-    publish(100)
-    with pytest.raises(Exception, match="not published"):
-        publish(60)  # the cutoff goes back: refused
-    assert len(list_left(tmp_path / "builds")) == 1
-    for days in (101, 102, 103):
-        publish(days)
-    left = list_left(tmp_path / "builds")
+def test_unpublished_build_leaves_nothing_and_sweeping_keeps_what_was_published(
+    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_daily(tmp_path / "daily.csv", days=60)
+    request = Request("files", daily_builds, raw=(raw,), with_backtest=False)
+    with pytest.raises(GuardError, match="not published"):
+        refresh(request)  # the cutoff goes back: refused
+    assert len(list_left(daily_builds)) == 1
+    good = tmp_path / "good.duckdb"
+    good.hardlink_to(daily_builds / read_pointer(daily_builds).file)
+    monkeypatch.setattr(refresh_module, "write_tables", copy_tables(good))
+    for _ in range(3):
+        refresh(request)
+    left = list_left(daily_builds)
     assert [one.state for one in left] == ["whole"] * 4
-    assert len(list((tmp_path / "builds").glob("*.duckdb"))) == 3 + 1  # the link
+    assert len(list(daily_builds.glob("*.duckdb"))) == 3 + 1  # the link
     assert left[-1].manifest is not None
     assert left[-1].manifest.earlier == [one.build_id for one in left[:-1]]
-    assert {path.suffix for path in (tmp_path / "builds" / TRACK).iterdir()} == {".json", ".parquet"}
+    assert {path.suffix for path in (daily_builds / TRACK).iterdir()} == {".json", ".parquet"}
 
 
 def test_command_prints_names_and_draws(

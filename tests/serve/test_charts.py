@@ -279,6 +279,7 @@ def test_charts_of_two_builds_are_not_mixed(build: ServedBuild, app: Flask) -> N
     assert find_chart(other, "key", lambda: b"other") == b"other"
 
 
+@pytest.mark.slow
 def test_matplotlib_is_imported_after_the_start_or_by_the_first_picture(
     published: Path, tmp_path: Path
 ) -> None:

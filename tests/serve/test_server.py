@@ -17,6 +17,7 @@ import pytest
 
 from serve.__main__ import find_address
 from serve.gateway import THREADS
+from tests.one_in import one_in
 from tests.serve.builds import copy_builds, damage_file, publish_changed, wait_until
 from tests.serve.server import ask, is_ready, run_server, start
 from warehouse.pointer import read_pointer
@@ -77,10 +78,13 @@ def test_server_without_a_build_serves_the_one_that_comes(published: Path, tmp_p
 
 @pytest.mark.parametrize(
     ("line", "message"),
-    [
-        ("gateway.create_app = lambda config: 1 / 0", "ZeroDivisionError"),
-        ("gateway.create_app = lambda config: sys.exit(9)", "Unexpected exit"),
-    ],
+    one_in(
+        2,
+        [
+            ("gateway.create_app = lambda config: 1 / 0", "ZeroDivisionError"),
+            ("gateway.create_app = lambda config: sys.exit(9)", "Unexpected exit"),
+        ],
+    ),
 )
 def test_worker_that_cannot_load_ends_the_server(
     published: Path, tmp_path: Path, line: str, message: str
@@ -93,12 +97,15 @@ def test_worker_that_cannot_load_ends_the_server(
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
-    [
-        ("ATLSHIELD_SQL", "1", "sql: needs api_keys"),
-        ("ATLSHIELD_SQL", "si", "ATLSHIELD_SQL: sql: found 'si', expected a valid boolean"),
-        ("ATLSHIELD_API_KEYS", "short", "api_keys: expected 16 or more"),
-        ("ATLSHIELD_API_KEY", "0123456789abcdef", "did you mean 'api_keys'?"),
-    ],
+    one_in(
+        4,
+        [
+            ("ATLSHIELD_SQL", "1", "sql: needs api_keys"),
+            ("ATLSHIELD_SQL", "si", "ATLSHIELD_SQL: sql: found 'si', expected a valid boolean"),
+            ("ATLSHIELD_API_KEYS", "short", "api_keys: expected 16 or more"),
+            ("ATLSHIELD_API_KEY", "0123456789abcdef", "did you mean 'api_keys'?"),
+        ],
+    ),
 )
 def test_setting_that_is_none_is_one_line_and_exit_1(
     tmp_path: Path, name: str, value: str, message: str
@@ -135,8 +142,8 @@ gateway.create_app = create_slow
 """
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGQUIT"])
-@pytest.mark.parametrize("is_group", [False, True], ids=["server", "terminal"])
+@pytest.mark.parametrize("name", one_in(3, ["SIGTERM", "SIGINT", "SIGQUIT"]))
+@pytest.mark.parametrize("is_group", one_in(2, [False, True]), ids=["server", "terminal"])
 def test_stop_finishes_requests_that_run_or_wait_and_exits_0(
     published: Path, tmp_path: Path, name: str, is_group: bool
 ) -> None:
@@ -152,6 +159,7 @@ def test_stop_finishes_requests_that_run_or_wait_and_exits_0(
         assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.slow
 def test_build_that_failed_to_load_is_served_soon_after_it_is_mended(
     published: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +195,7 @@ def ask_until_closed(address: str) -> int:
             return count
 
 
+@pytest.mark.slow
 def test_stop_cuts_no_answer_of_clients_who_keep_their_connections(published: Path) -> None:
     with run_server(published) as (address, process), ThreadPoolExecutor(32) as pool:
         clients = [pool.submit(ask_until_closed, address) for _ in range(32)]
