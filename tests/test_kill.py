@@ -4,9 +4,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from warehouse.settings import ROOT
 
 
+@pytest.mark.slow
 def test_killed_refreshes_harm_no_published_build_and_leave_nothing() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.kill", "4", "2"],

@@ -195,6 +195,7 @@ def test_real_cobra_files_publish_a_sane_forecast(tmp_path: Path, real_data: Pat
     assert fetch(tmp_path, "SELECT rows_in FROM refresh_run") == [(68_507,)]
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_nibrs_sample_publishes_a_sane_forecast(tmp_path: Path, real_data: Path) -> None:
     refresh(Request("files", tmp_path, raw=(real_data / "apd_nibrs_sample_2021_2023.csv.gz",)))

@@ -236,7 +236,7 @@ DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "finding"), one_in(3, DAMAGES))
+@pytest.mark.parametrize(("damage", "finding"), one_in(5, DAMAGES))
 def test_damage_is_found(build: Build, damage: str, finding: str) -> None:
     build.connection.execute(damage)
     with pytest.raises(SchemaError) as caught:

@@ -12,6 +12,7 @@ import refresh as refresh_module
 from models.__main__ import main as run_models
 from refresh import Request, refresh
 from studies.__main__ import main as run_studies
+from tests.one_in import one_in
 from tests.raw import write_daily
 from warehouse.__main__ import main as run_warehouse
 from warehouse.files import hash_file
@@ -121,7 +122,7 @@ def end_input(_prompt: str) -> str:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("kind", UNREADABLE)
+@pytest.mark.parametrize("kind", one_in(2, UNREADABLE))
 def test_unreadable_build_is_one_line(
     damage: Damage, kind: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,7 +141,7 @@ def test_unreadable_build_is_one_line(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("kind", OF_ANOTHER_VERSION)
+@pytest.mark.parametrize("kind", one_in(2, OF_ANOTHER_VERSION))
 def test_build_of_another_version_is_read_or_is_one_line(
     damage: Damage, kind: str, name: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
@@ -157,15 +158,15 @@ def test_build_of_another_version_is_read_or_is_one_line(
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [
+    one_in(3, [
         (flip_bytes, "cannot be read: IO Error"),
         (OF_ANOTHER_VERSION["no refresh_run"], "was written by another version of ATLShield: Catalog"),
         (
             alter("ALTER TABLE average_daily DROP expected_month_crimes"),
             "was written by another version of ATLShield: Binder",
         ),
-    ],
-)
+    ]),
+)  # fmt: skip
 def test_refresh_is_not_compared_with_such_a_build_and_says_so(
     damage: Damage, small: Path, change: Change, told: str,
     capsys: pytest.CaptureFixture[str],

@@ -12,6 +12,9 @@ import pytest
 import refresh as refresh_module
 from refresh import main
 from tests.kill import copy_tables, disturb_call, list_damage, list_left_over
+from tests.one_in import one_in
+from tests.quick_models import quick_models
+from tests.raw import simulate_fewer
 from warehouse.__main__ import main as run_command
 from warehouse.errors import ShieldError
 from warehouse.files import REFRESH, hold_lock
@@ -62,6 +65,7 @@ def small_disk(tmp_path: Path, daily_builds: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
 
 
+@pytest.mark.slow
 def test_write_error_at_any_call_is_told_and_harms_nothing(
     quick_builds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -88,12 +92,13 @@ def test_write_error_at_any_call_is_told_and_harms_nothing(
 
 
 def test_full_disk_is_one_line_and_leaves_the_published_build(
-    small_disk: Path, capsys: pytest.CaptureFixture[str]
+    small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     builds = small_disk / "builds"
     before = read_pointer(builds)
     arguments = ["--sample-incidents", "300", "--no-backtest", "--builds", str(builds)]
-    assert main(arguments) == 1
+    with simulate_fewer(tmp_path), quick_models():
+        assert main(arguments) == 1
     error = capsys.readouterr().err
     assert f"No space left on device; the published build is {before.build_id}" in error
     assert "Traceback" not in error
@@ -161,7 +166,7 @@ def flip_bit(path: Path, share: float) -> None:
         stream.write(bytes([byte ^ 1]))
 
 
-@pytest.mark.parametrize("share", [0.0, 0.21, 0.5, 0.83, 0.9999])
+@pytest.mark.parametrize("share", one_in(5, [0.5, 0.0, 0.21, 0.83, 0.9999]))
 def test_flipped_bit_is_found_and_never_rolled_back_to(
     quick_builds: Path, share: float, capsys: pytest.CaptureFixture[str]
 ) -> None:

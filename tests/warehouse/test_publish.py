@@ -11,6 +11,7 @@ import pytest
 
 import refresh as refresh_module
 from refresh import Request, refresh
+from tests.kill import copy_tables
 from tests.raw import write_daily
 from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
@@ -149,7 +150,12 @@ def test_damaged_file_is_found_by_reading_it_back(daily_builds: Path, tmp_path: 
     assert not (tmp_path / "current.json").exists()
 
 
-def test_last_builds_are_kept_and_rollback_goes_back_one(daily_builds: Path, tmp_path: Path) -> None:
+def test_last_builds_are_kept_and_rollback_goes_back_one(
+    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = tmp_path / "good.duckdb"
+    good.hardlink_to(daily_builds / read_pointer(daily_builds).file)
+    monkeypatch.setattr(refresh_module, "write_tables", copy_tables(good))
     ids = [read_pointer(daily_builds).build_id]
     ids += [refresh(request_daily(tmp_path, daily_builds)).build_id for _ in range(3)]
     kept = sorted(ids)[-settings.KEPT_BUILDS :]

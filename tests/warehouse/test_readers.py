@@ -120,6 +120,7 @@ def test_build_that_cannot_be_opened_is_named(builds: Path) -> None:
         read_stamp(builds)
 
 
+@pytest.mark.slow
 def test_twenty_publishes_under_four_readers(builds: Path) -> None:
     context = multiprocessing.get_context("spawn")  # DuckDB's threads do not survive a fork
     ready, stop, answers = context.Barrier(READERS + 1), context.Event(), context.Queue()
