@@ -97,8 +97,11 @@ list status verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@
 
 # As root: units, user and folders of this machine.
-install uninstall:
-	./deploy/bootstrap.sh $@
+install:
+	./deploy/bootstrap.sh
+
+uninstall:
+	./deploy/bootstrap.sh uninstall
 
 settings: .venv/runtime
 	@$(RUN) warehouse settings
