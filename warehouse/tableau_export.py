@@ -5,12 +5,14 @@ Input: a folder of builds and a folder to write to. Output: `<name>.tdsx`, each 
 SHA-256), complete or not at all.
 """
 
+import time
 import zipfile
 from datetime import date
 from pathlib import Path
 
 import duckdb
 
+from warehouse.errors import ShieldError
 from warehouse.export import replace_export
 from warehouse.files import hash_file
 from warehouse.pointer import PublishedBuild
@@ -46,23 +48,16 @@ def write_packages(
     limit_memory(connection, "8MB", work)  # the other engine needs it from here on
     with start_hyper() as hyper:
         extracts = [write_extract(hyper, star, work, rows[star.name]) for star in STARS]
-    packages = {}
+    packages: dict[str, object] = {}
     for star, extract in zip(STARS, extracts, strict=True):
-        document = work / f"{star.file_name}.tds"
-        document.write_bytes(render_source(star, published, source))
-        package = pack(folder / f"{star.file_name}.tdsx", document, [extract])
-        packages[star.file_name] = {
-            "description": star.description,
-            "rows": rows[star.name],
-            "sha256": {package.name: hash_file(package)},
-        }
-    document = work / f"{WORKBOOK}.twb"
-    document.write_bytes(render_workbook(published, source, first_month))
-    package = pack(folder / f"{WORKBOOK}.twbx", document, extracts)
-    packages[WORKBOOK] = {
-        "description": "Dashboards on both extracts.",
-        "sha256": {package.name: hash_file(package)},
-    }
+        name, document = star.file_name, render_source(star, published, source)
+        digests = pack(folder / f"{name}.tdsx", f"{name}.tds", document, [extract])
+        packages[name] = {
+            "description": star.description, "rows": rows[star.name], "sha256": digests,
+        }  # fmt: skip
+    document = render_workbook(published, source, first_month)
+    digests = pack(folder / f"{WORKBOOK}.twbx", f"{WORKBOOK}.twb", document, extracts)
+    packages[WORKBOOK] = {"description": "Dashboards on both extracts.", "sha256": digests}
     return {"packages": packages}
 
 
@@ -84,12 +79,20 @@ def read_facts(connection: duckdb.DuckDBPyConnection) -> tuple[str, date]:
     return source, first_month
 
 
-def pack(path: Path, document: Path, extracts: list[Path]) -> Path:
-    """Write a package of a document and its extracts, readable by all, and return it."""
-    document.chmod(0o644)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.write(document, document.name)
-        for extract in extracts:
-            archive.write(extract, f"{EXTRACTS}/{extract.name}")
-    path.chmod(0o644)
-    return path
+def pack(path: Path, name: str, document: bytes, extracts: list[Path]) -> dict[str, str]:
+    """Write a package of a named document and its extracts; return its SHA-256 by its name.
+
+    Raises `ShieldError` naming the package where it cannot be written.
+    """
+    entry = zipfile.ZipInfo(name, date_time=time.localtime()[:6])
+    entry.external_attr = 0o644 << 16
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    try:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(entry, document)
+            for extract in extracts:
+                archive.write(extract, f"{EXTRACTS}/{extract.name}")
+        path.chmod(0o644)
+    except OSError as error:
+        raise ShieldError(f"{path.name} cannot be written: {error.strerror}") from error
+    return {path.name: hash_file(path)}

@@ -85,8 +85,8 @@ def copy_parts(connection: duckdb.DuckDBPyConnection, star: Star, folder: Path) 
 def write_extract(process: "HyperProcess", star: Star, folder: Path, rows: Mapping[str, int]) -> Path:
     """Write the extract of a star from what `copy_parts` wrote and counted; return its file.
 
-    Raises `ShieldError` where a table arrives with other than all of its rows; what the engine says is
-    raised by `start_hyper`.
+    Raises `ShieldError` where the file does not hold it all; what the engine says is raised by
+    `start_hyper`.
     """
     from tableauhyperapi import Connection, CreateMode
 
@@ -95,26 +95,45 @@ def write_extract(process: "HyperProcess", star: Star, folder: Path, rows: Mappi
         hyper.execute_command(f'CREATE SCHEMA "{SCHEMA}"')
         for part in star.parts:
             hyper.execute_command(render_table(star, part))
-            found = fill_table(hyper, part, folder / f"{star.name}.{part.name}")
-            if found != rows[part.name]:
-                told = f"expected {rows[part.name]:,} rows of {part.name}, found {found:,}"
-                raise ShieldError(f"{path.name}: {told}")
+            fill_table(hyper, part, folder / f"{star.name}.{part.name}")
+    check_extract(process, star, path, rows)
     path.chmod(0o644)
     return path
 
 
-def fill_table(hyper: "Connection", part: Part, folder: Path) -> int:
-    """Fill a table from a folder of Parquet, file by file, and return how many rows arrived."""
+def fill_table(hyper: "Connection", part: Part, folder: Path) -> None:
+    """Fill a table from a folder of Parquet, file by file; each is removed."""
     fields = list(part.fields)
     if part.point:
         fields.append(f"tableau.geo_make_point({part.point.latitude}, {part.point.longitude})")
     insert = f"INSERT INTO {name_table(part)} SELECT {', '.join(fields)}"
-    rows = 0
     for file in sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name)):
         source = f"external({quote_text(str(file))}, FORMAT => 'parquet')"
-        rows += hyper.execute_command(f"{insert} FROM {source}")
+        hyper.execute_command(f"{insert} FROM {source}")
         file.unlink()
-    return rows
+
+
+def check_extract(process: "HyperProcess", star: Star, path: Path, rows: Mapping[str, int]) -> None:
+    """Read a finished extract in full: on a disk that is full, the engine writes none without a word.
+
+    Raises `ShieldError` where it cannot be read, or a table has other than its rows.
+    """
+    from tableauhyperapi import Connection, HyperException
+
+    try:
+        with Connection(process.endpoint, path) as hyper:
+            for part in star.parts:
+                values = ", ".join(f"max(CAST({name} AS text))" for name in part.fields)
+                sql = f"SELECT count(*), {values} FROM {name_table(part)}"
+                found = hyper.execute_list_query(sql)[0][0]
+                if found != rows[part.name]:
+                    told = f"expected {rows[part.name]:,} rows of {part.name}, found {found:,}"
+                    raise ShieldError(f"{path.name}: {told}")
+    except HyperException as error:
+        raise ShieldError(
+            f"{path.name} is not whole once it is written, perhaps since the disk is full: "
+            f"{error.main_message}"
+        ) from error
 
 
 def name_table(part: Part) -> str:

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 import duckdb
 import pytest
-from tableauhyperapi import Connection, HyperProcess, Nullability, TableName, TypeTag
+from tableauhyperapi import Connection, CreateMode, HyperProcess, Nullability, TableName, TypeTag
 
 from tests.warehouse.test_tableau_source import SIMULATED
 from warehouse import tableau_extract
@@ -20,7 +20,7 @@ from warehouse.errors import ShieldError
 from warehouse.read import connect_published
 from warehouse.table import render_ddl
 from warehouse.tableau_export import export_tableau
-from warehouse.tableau_extract import copy_parts, start_hyper, write_extract
+from warehouse.tableau_extract import check_extract, copy_parts, start_hyper, write_extract
 from warehouse.tableau_source import EXTRACTS, SCHEMA, make_datasource
 from warehouse.tableau_stars import FORECAST_STAR, INCIDENT_STAR, STARS, Part, Star
 
@@ -292,6 +292,21 @@ def test_table_that_arrives_with_fewer_rows_is_an_error(
     lost.unlink()
     with pytest.raises(ShieldError, match="forecast.hyper: expected 144 rows of month, found 0"):
         write_extract(hyper, FORECAST_STAR, tmp_path, rows)
+
+
+def test_extract_that_is_not_whole_is_an_error(
+    unpacked: Unpacked, tmp_path: Path, hyper: HyperProcess
+) -> None:
+    path = tmp_path / "x.hyper"
+    told = "x.hyper is not whole once it is written, perhaps since the disk is full"
+    with Connection(hyper.endpoint, path, CreateMode.CREATE):
+        pass  # what the engine leaves on a full disk, and reports no error
+    with pytest.raises(ShieldError, match=told):
+        check_extract(hyper, FORECAST_STAR, path, {})
+    content = unpacked.extracts["forecast"].read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ShieldError, match=told):
+        check_extract(hyper, FORECAST_STAR, path, {})
 
 
 def test_rows_of_several_files_all_arrive(
