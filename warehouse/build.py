@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pandas as pd
 
 from warehouse import settings
 from warehouse.columns import DATA_SOURCE
@@ -19,6 +18,9 @@ from warehouse.errors import SchemaError
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text, render_ddl
 from warehouse.time_of_day import render_macro
+
+if TYPE_CHECKING:  # 50 MB that commands on finished builds do without
+    import pandas as pd
 
 SQL_DIR = Path(__file__).resolve().parent / "sql"
 
@@ -54,7 +56,7 @@ class Build:
             raise SchemaError(f"table {table.name}: {error}") from error
         return self.count_rows(table)
 
-    def insert_frame(self, table: Table, frame: pd.DataFrame) -> int:
+    def insert_frame(self, table: Table, frame: "pd.DataFrame") -> int:
         """Fill `table` from a frame, cast to the declared types; NaN is NULL, as DuckDB reads frames.
 
         Raises `SchemaError` naming the table and the columns that are missing or not declared, or the

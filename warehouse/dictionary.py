@@ -7,8 +7,6 @@ comments in the build's own catalog and the text of the page, which hold for any
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-import pandas as pd
-
 from warehouse.build import Build
 from warehouse.columns import DISTRICT_KINDS
 from warehouse.schema import TABLES
@@ -25,6 +23,8 @@ def fill_dictionary(build: Build, districts: Mapping[str, str]) -> None:
     in the catalog are as declared, for tools that show them. Raises `SchemaError` as
     `Build.insert_frame` does.
     """
+    import pandas as pd  # a second and 50 MB that commands on finished builds do without
+
     entries = pd.DataFrame(list_entries(TABLES, districts))
     for text in ("label", "description", "table_description", "table_grain"):
         entries[text] = [name_districts(entry, districts) for entry in entries[text]]
