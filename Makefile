@@ -2,7 +2,7 @@
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES BUILD A B HOST PORT OUT TABPY API \
-	FORMAT BACKTEST_OUT ORIGINS
+	FORMAT BACKTEST_OUT ORIGINS TO FROM
 SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
 ON := 1 yes true on
 OFF := 0 no false off
@@ -41,7 +41,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
 
-.PHONY: install uninstall refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
+.PHONY: install uninstall backup restore refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -105,6 +105,12 @@ uninstall:
 
 settings: .venv/runtime
 	@$(RUN) warehouse settings
+
+backup: .venv/runtime
+	$(RUN) warehouse $(FROM_BUILDS) backup $(call value_of,TO)
+
+restore: .venv/runtime
+	$(RUN) warehouse $(FROM_BUILDS) restore $(call value_of,FROM)
 
 rollback: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) rollback $(if $(value BUILD),$(call value_of,BUILD))

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from warehouse import settings
+from warehouse.backup import back_up, restore
 from warehouse.changes import list_changes
 from warehouse.command import CommandParser, add_builds, parse_path, parse_text, run_command
 from warehouse.diagram import render_diagram
@@ -81,6 +82,12 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     )
     publish.add_argument("--project", type=parse_text, required=True, help="name of a project")
     publish.set_defaults(run=run_publish)
+    backup = commands.add_parser("backup", help="copy builds, raw files and settings into a new folder")
+    backup.add_argument("to", type=parse_path, metavar="FOLDER", help="must not be there yet")
+    backup.set_defaults(run=run_backup)
+    back = commands.add_parser("restore", help="put a backup where the settings want it")
+    back.add_argument("source", type=parse_path, metavar="FOLDER", help="what backup has written")
+    back.set_defaults(run=run_restore)
     sql = commands.add_parser("sql", help="answer SQL on the published build, read-only")
     sql.add_argument("sql", type=parse_text, metavar="SELECT", help="one statement")
     sql.add_argument("--csv", action="store_true", help="print CSV, every row")
@@ -187,6 +194,18 @@ def run_publish(options: Namespace) -> None:
     from warehouse.tableau_publish import Target, publish_build
 
     publish_build(options.builds, Target(options.server, options.site, options.project))
+
+
+def run_backup(options: Namespace) -> None:
+    """Back up what the settings speak of."""
+    operation = read_operation().operation.model_copy(update={"builds": options.builds})
+    print(f"{back_up(operation, options.to):,} files backed up in {options.to}")
+
+
+def run_restore(options: Namespace) -> None:
+    """Restore a backup to where the settings want it."""
+    operation = read_operation().operation.model_copy(update={"builds": options.builds})
+    print("restored " + describe(restore(operation, options.source)))
 
 
 def run_sql(options: Namespace) -> None:

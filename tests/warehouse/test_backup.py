@@ -1,0 +1,138 @@
+"""A backup, a wiped machine, a restore: the same answers; damage and haste change nothing."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from serve.app import create_app
+from tests.serve.builds import copy_builds
+from warehouse import backup
+from warehouse.__main__ import main
+from warehouse.backup import FACTS, back_up, restore
+from warehouse.errors import ShieldError
+from warehouse.files import FETCH, REFRESH, hold_lock
+from warehouse.operation import FILE_VARIABLE, Operation
+from warehouse.pointer import read_pointer
+
+
+def ask(builds: Path) -> list[bytes]:
+    """Return what a service over a folder of builds answers."""
+    app = create_app(builds)
+    place = min(app.extensions["current_build"].get().answers.names)
+    paths = ("/v1/tables/forecast_hourly.csv", f"/predict_hourly_crime?neighborhood={place}&month=7")
+    answers = [app.test_client().get(path) for path in paths]
+    assert {answer.status_code for answer in answers} == {200}
+    return [answer.data for answer in answers]
+
+
+def list_tree(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder, without locks."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")
+    }  # fmt: skip
+
+
+@pytest.fixture
+def operation(few_places: Path, tmp_path: Path) -> Operation:
+    """The settings of a machine with a published build, its forecast and a raw file."""
+    builds = copy_builds(few_places, tmp_path / "here")
+    (builds / "warehouse-1.duckdb.partial").write_text("half")
+    raw = tmp_path / "here" / "raw" / "atlanta"
+    raw.mkdir(parents=True)
+    (raw / "incidents.parquet").write_bytes(b"rows")
+    return Operation(builds=builds, raw_folder=raw.parent)
+
+
+@pytest.fixture
+def made(operation: Operation, tmp_path: Path) -> Path:
+    """A backup of that machine."""
+    back_up(operation, tmp_path / "backup", {FILE_VARIABLE: str(tmp_path / "none.toml")})
+    return tmp_path / "backup"
+
+
+def test_wiped_machine_answers_as_before(operation: Operation, made: Path, tmp_path: Path) -> None:
+    before, tree = ask(operation.builds), list_tree(operation.builds)
+    assert any(name.startswith("track/") for name in tree)
+    shutil.rmtree(tmp_path / "here")
+    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    published = restore(there, made)
+    assert published == read_pointer(there.builds)
+    assert ask(there.builds) == before
+    del tree["warehouse-1.duckdb.partial"]
+    assert list_tree(there.builds) == tree
+    assert list_tree(there.raw_folder) == {"atlanta/incidents.parquet": b"rows"}
+    assert (there.builds / "current.duckdb").is_symlink()
+
+
+def test_settings_are_in_the_backup(operation: Operation, tmp_path: Path) -> None:
+    settings = tmp_path / "mine.toml"
+    settings.write_text("port = 5001\n")
+    back_up(operation, tmp_path / "backup", {FILE_VARIABLE: str(settings)})
+    assert (tmp_path / "backup" / "atlshield.toml").read_text() == "port = 5001\n"
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda made: (made / FACTS).unlink(), "is no backup: backup.json cannot be read"),
+        (lambda made: (made / FACTS).write_text("[1]"), "is no backup"),
+        (lambda made: (made / "builds/current.json").unlink(), "builds/current.json is missing"),
+        (lambda made: (made / "raw/atlanta/incidents.parquet").write_bytes(b"sold"), "not what was"),
+        (lambda made: (made / "raw/more").write_text(""), "raw/more was not backed up"),
+    ],
+)
+def test_damaged_backup_restores_nothing(
+    made: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    damage(made)
+    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    with pytest.raises(ShieldError, match=message):
+        restore(there, made)
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_that_is_there_is_replaced(operation: Operation, made: Path, tmp_path: Path) -> None:
+    tree = list_tree(operation.builds)
+    with pytest.raises(ShieldError, match="raw is not empty"):
+        restore(operation, made)
+    assert list_tree(operation.builds) == tree
+    with pytest.raises(ShieldError, match="backup is there already"):
+        back_up(operation, made)
+    with pytest.raises(ShieldError, match="no published build"):
+        back_up(Operation(builds=tmp_path / "nowhere"), tmp_path / "other")
+
+
+def test_backup_that_fails_leaves_nothing(
+    operation: Operation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> str:
+        raise OSError("No space left on device")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(backup, "hash_file", fail)
+        back_up(operation, tmp_path / "backup")
+    for folder, work in ((operation.builds, REFRESH), (operation.raw_folder / "atlanta", FETCH)):
+        with (
+            hold_lock(folder, work),
+            pytest.raises(ShieldError, match=f"another {work} is at work"),
+        ):
+            back_up(operation, tmp_path / "backup")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here"]
+
+
+def test_commands(
+    operation: Operation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("ATLSHIELD_RAW_FOLDER", str(operation.raw_folder))
+    to, new = tmp_path / "backup", tmp_path / "new"
+    assert main(["--builds", str(operation.builds), "backup", str(to)]) == 0
+    assert main(["--builds", str(new), "restore", str(to)]) == 1
+    monkeypatch.setenv("ATLSHIELD_RAW_FOLDER", str(tmp_path / "raw"))
+    assert main(["--builds", str(new), "restore", str(to)]) == 0
+    out = capsys.readouterr().out
+    assert f"files backed up in {to}" in out
+    assert f"restored build {read_pointer(new).build_id}" in out
