@@ -32,6 +32,7 @@ from models.forecast import make_forecast
 from models.load_panel import load_panel
 from tests.benchmark_charts import bench_charts
 from tests.benchmark_service import bench_service
+from tests.benchmark_tableau import bench_tableau
 from tests.load import use_core
 from warehouse.build import open_build
 from warehouse.settings import ROOT
@@ -227,6 +228,7 @@ def main() -> None:
         bench_training(Path(folder), builds)
         bench_service(builds)
         bench_charts(builds)
+        bench_tableau(builds)
 
 
 if __name__ == "__main__":
