@@ -15,6 +15,7 @@ from serve.chart_size import ChartSize
 from serve.hour_grid_chart import find_unit, make_figure
 from serve.hour_grid_data import HourGrid, read_months, read_weekdays
 from tests.charts import SIZES, find_overlaps
+from tests.one_in import one_in
 
 SERIES = HourGrid(
     neighborhood="Cascade Avenue/Road",
@@ -82,7 +83,7 @@ def test_unit_gives_the_busiest_cell_two_digits(highest: float, hours: int) -> N
     assert find_unit(highest) == hours
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", one_in(2, SIZES))
 def test_nothing_overlaps_at_any_size(size: ChartSize) -> None:
     series = replace(SERIES, neighborhood="Unknown zone, outside neighborhoods")
     assert find_overlaps(make_figure(series, size)) == []
