@@ -52,7 +52,8 @@ from warehouse.dictionary import fill_dictionary
 from warehouse.errors import NoBuildError
 from warehouse.files import PARTIAL, REFRESH, hold_lock
 from warehouse.guards import Comparison, GuardError, compare_with_last
-from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.machine import require_space
+from warehouse.pointer import PublishedBuild, find_pointer, read_pointer
 from warehouse.publish import publish_build, refuse_build
 from warehouse.records import name_build
 from warehouse.schema import TABLES
@@ -198,6 +199,7 @@ def refresh(request: Request) -> PublishedBuild:
     with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
         require_track(request.builds)
         sweep_leftovers(request.builds, request.kept_builds)
+        require_space(request.builds, *measure_inputs(request))
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:
             watch = Stopwatch(bar)
@@ -209,6 +211,16 @@ def refresh(request: Request) -> PublishedBuild:
                 return publish_build(request.builds, build_id, partial)
         finally:
             sweep_leftovers(request.builds, request.kept_builds)
+
+
+def measure_inputs(request: Request) -> tuple[int, int]:
+    """Return the bytes of the last build and of the raw files; 0 of what is not there."""
+    last = find_pointer(request.builds)
+    files = [path for path in request.raw if path.is_file()]
+    return (
+        (request.builds / last.file).stat().st_size if last else 0,
+        sum(path.stat().st_size for path in files),
+    )
 
 
 def refuse(kept: Path, comparison: Comparison) -> GuardError:

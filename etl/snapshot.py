@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 
 from etl.pages import Reading
-from warehouse import settings
 from warehouse.errors import ShieldError
 from warehouse.files import hash_file, replace_file, replace_text
+from warehouse.machine import limit_engine
 from warehouse.table import quote_text
 
 KEPT_SNAPSHOTS = 3
@@ -80,7 +80,7 @@ def open_tables(spill: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a database in memory that stays small; what it spills into `spill` is removed."""
     if spill.exists():
         shutil.rmtree(spill)  # of a process that was killed
-    limits = {"memory_limit": settings.MEMORY_LIMIT, "temp_directory": str(spill)}
+    limits = {"memory_limit": limit_engine(), "temp_directory": str(spill)}
     with duckdb.connect(config={**limits}) as connection:
         yield connection
 

@@ -15,6 +15,7 @@ from refresh import Request, main, refresh
 from serve.app import create_app
 from tests.raw import GOOD_COBRA_2013, write_daily, write_raw, write_simulated
 from warehouse import settings
+from warehouse.errors import ShieldError
 from warehouse.pointer import read_pointer
 from warehouse.read import connect_builds
 from warehouse.schema import TABLES
@@ -54,6 +55,20 @@ def test_what_is_not_said_is_as_the_operator_set_it(
         "portal", Path("c"), kept_builds=7, raw_folder=tmp_path / "r"
     )
     assert refresh_module.parse_arguments(["--raw", "c.csv"]) == replace(expected, raw=(Path("c.csv"),))
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_work(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "raw.csv"
+    raw.write_bytes(b"1234567")
+    size = Path(published, read_pointer(published).file).stat().st_size
+    request = Request("files", published, raw=(raw, tmp_path / "none.csv"))
+    assert refresh_module.measure_inputs(request) == (size, 7)
+    monkeypatch.setattr("warehouse.machine.BUILD_MB", 2**50)
+    with pytest.raises(ShieldError, match="MB free, a refresh needs"):
+        refresh(Request("files", tmp_path / "builds", raw=(raw,)))
+    assert [path.name for path in (tmp_path / "builds").iterdir()] == [".refresh.lock"]
 
 
 def test_small_raw_files_become_http_answers(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import duckdb
 from warehouse import settings
 from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
+from warehouse.machine import limit_engine
 from warehouse.schema import TABLES
 from warehouse.table import Table, quote_text, render_ddl
 from warehouse.time_of_day import render_macro
@@ -117,7 +118,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
     connection = duckdb.connect(
         config={
             "threads": settings.available_cores(),
-            "memory_limit": settings.MEMORY_LIMIT,
+            "memory_limit": limit_engine(),
             "temp_directory": str(path.with_name(f"{path.name}.spill")),
             "autoinstall_known_extensions": False,
         }

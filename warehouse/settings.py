@@ -86,7 +86,7 @@ month than about its level."""
 STORAGE_VERSION = "v1.0.0"
 """DuckDB file format of a build: readable by DuckDB 1.0 and later, which BI drivers bring."""
 
-MEMORY_LIMIT = "900MB"
+MEMORY_LIMIT_MB = 900
 """DuckDB's own limit: with the forests on top, a refresh stays under 1 GiB. Beyond it, it spills."""
 
 SIMULATED = "simulated data"

@@ -1,0 +1,64 @@
+"""How much of a machine a refresh takes: never more than there is."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from warehouse import machine
+from warehouse.errors import ShieldError
+from warehouse.machine import MB, available_memory, limit_engine, require_space
+
+
+@pytest.fixture
+def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Linux's accounts of a machine of 2 GiB, where this process is in the group a/b."""
+    (tmp_path / "meminfo").write_text("MemTotal:  2097152 kB\nMemFree: 1 kB\n")
+    (tmp_path / "own").write_text("4:memory:/old\n0::/a/b\n")
+    (tmp_path / "groups" / "a" / "b").mkdir(parents=True)
+    for name, place in (("MEMORY", "meminfo"), ("OWN_CGROUPS", "own"), ("CGROUPS", "groups")):
+        monkeypatch.setattr(machine, name, tmp_path / place)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("limits", "memory", "engine"),
+    [
+        ({}, 2**31, "900MB"),
+        ({"a/b": "max", "a": "max"}, 2**31, "900MB"),
+        ({"a/b": "max", "a": str(1_000 * MB)}, 1_000 * MB, "450MB"),
+        ({"a/b": str(600 * MB), "a": str(1_000 * MB)}, 600 * MB, "270MB"),
+        ({"a/b": str(2**40)}, 2**31, "900MB"),
+    ],
+)
+def test_memory_is_what_the_tightest_group_leaves(
+    accounts: Path, limits: dict[str, str], memory: int, engine: str
+) -> None:
+    for group, limit in limits.items():
+        (accounts / "groups" / group / "memory.max").write_text(f"{limit}\n")
+    (accounts / "memory.max").write_text("1\n")  # of no group
+    assert available_memory() == memory
+    assert limit_engine() == engine
+
+
+def test_without_accounts_nothing_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MEMORY", "OWN_CGROUPS", "CGROUPS"):
+        monkeypatch.setattr(machine, name, tmp_path / "none")
+    assert limit_engine() == "900MB"
+
+
+class Usage(NamedTuple):
+    """What `shutil.disk_usage` returns of a disk."""
+
+    free: int
+
+
+@pytest.mark.parametrize(("last", "raw", "needed"), [(0, 0, 250), (50, 0, 250), (200, 30, 460)])
+def test_space_is_asked_for_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int, raw: int, needed: int
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(needed * MB))
+    require_space(tmp_path, last * MB, raw * MB)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(needed * MB - 1))
+    with pytest.raises(ShieldError, match=f"{needed - 1} MB free, a refresh needs {needed} MB"):
+        require_space(tmp_path, last * MB, raw * MB)

@@ -1,0 +1,61 @@
+"""What this machine gives a process: memory within its control groups, and space on a disk.
+
+Input: Linux's own accounts of both. Output: bytes, and a refusal where a disk has too few.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from warehouse import settings
+from warehouse.errors import ShieldError
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
+MEMORY = Path("/proc/meminfo")
+
+ENGINE_SHARE = 0.45
+"""What the engine may have of all memory in a refresh: the forests need as much, the system the rest."""
+
+MB = 1_000_000
+BUILD_MB = 250
+"""What a first refresh needs beside twice its raw files: a build, and what the engine spills."""
+
+
+def limit_engine() -> str:
+    """Return the memory that the engine may use in a refresh, as DuckDB takes it."""
+    return f"{min(settings.MEMORY_LIMIT_MB, int(available_memory() * ENGINE_SHARE / MB))}MB"
+
+
+def available_memory() -> int:
+    """Return the bytes that this process may use: the machine's, or fewer where a control group says so.
+
+    Of groups those of version 2 count, as systemd makes them. Without Linux's accounts nothing limits.
+    """
+    found = [int(text) for text in read_limits("memory.max") if text != "max"]
+    if MEMORY.exists():
+        lines = MEMORY.read_text().splitlines()
+        found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemTotal:")]
+    return min(found, default=2**63)
+
+
+def read_limits(name: str) -> Iterator[str]:
+    """Yield a setting of this process's control group and of those that it lies in."""
+    lines = OWN_CGROUPS.read_text().splitlines() if OWN_CGROUPS.exists() else []
+    for own in [line.removeprefix("0::/") for line in lines if line.startswith("0::/")]:
+        for group in (CGROUPS / own, *(CGROUPS / own).parents):
+            if group.is_relative_to(CGROUPS) and (group / name).exists():
+                yield (group / name).read_text().strip()
+
+
+def require_space(folder: Path, last_bytes: int, raw_bytes: int) -> None:
+    """Raise `ShieldError` where a disk could not take another build: before the minutes of making it.
+
+    `last_bytes` is the size of the last build, `raw_bytes` that of the files to be read.
+    """
+    needed = 2 * max(last_bytes, BUILD_MB * MB // 2) + 2 * raw_bytes
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ShieldError(
+            f"the disk of {folder} has {free // MB:,} MB free, a refresh needs {needed // MB:,} MB"
+        )
