@@ -56,8 +56,8 @@ def run_export(builds: Path, out: Path, *options: str) -> int:
 
 @pytest.fixture
 def exported(few_places: Path, tmp_path: Path) -> Path:
-    """A folder of one's own with the packages of a build."""
-    return export_tableau(few_places, tmp_path / "dist")
+    """A folder of one's own with the packages of a build; its name is no pattern of others."""
+    return export_tableau(few_places, tmp_path / "dist [1]")
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:

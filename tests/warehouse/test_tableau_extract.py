@@ -317,7 +317,10 @@ def test_rows_of_several_files_all_arrive(
     with connect_published(unpacked.builds) as (_, build):
         build.execute("SET threads = 1")
         rows = copy_parts(build, FORECAST_STAR, tmp_path)
-    assert len(list((tmp_path / "forecast.forecast").iterdir())) > 1
+        files, key = tmp_path / "forecast.forecast", ", ".join(FORECAST_STAR.fact.key)
+        first = build.execute(f"SELECT {key} FROM '{files / 'data_0.parquet'}'").fetchall()
+    assert len(list(files.iterdir())) > 1
+    assert first == sorted(first)
     path = write_extract(hyper, FORECAST_STAR, tmp_path, rows)
     with Connection(hyper.endpoint, path) as extract:
         keys = f'SELECT DISTINCT {", ".join(FORECAST_STAR.fact.key)} FROM "{SCHEMA}".forecast'
