@@ -171,7 +171,7 @@ def query(path: FunctionName, body: Values) -> Response:
     if path.name not in FUNCTIONS:
         return answer_problem(HTTPStatus.NOT_FOUND, f"expected one of {', '.join(FUNCTIONS)}")
     names = PARAMETERS[path.name]
-    if isinstance(body.data, dict) and (names == ["table"] or sorted(body.data) != sorted(names)):
+    if isinstance(body.data, dict) and sorted(body.data) != sorted(names):
         raise InvalidRequestError(
             f"data: expected {', '.join(names)}, found {[*body.data]!r:.{MAX_ECHO}}"
         )

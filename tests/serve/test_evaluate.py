@@ -135,7 +135,7 @@ HOSTILE = [
     "answer = tabpy.query('suggest_patrol', _arg1, _arg2, _arg3)\nassert 'response' in answer, exit()\n"
     "return answer['response']",
     "return predict_hourly_crіme(_arg1, _arg2, _arg3)",
-    "return predict_hourly_crime(_arg١, _arg2, _arg3)",
+    "return predict_hourly_crime(_arg1١, _arg2, _arg3)",
     "return " * 140, "return predict_hourly_crime(" + "_arg1, " * 130,
     "return predict_hourly_crime(_arg1" + " " * 900, "\x00", "(" * 900,
 ]  # fmt: skip
@@ -210,6 +210,9 @@ def test_model_extension_asks_by_name_or_in_order(client: FlaskClient) -> None:
             answer = client.post(f"/query/{name}", json={"data": data})
             assert answer.get_json()["response"] == expected
             assert answer.get_json()["uuid"] == answer.headers["X-Request-ID"]
+    table = {"neighborhood": ["Downtown"], "month": [7]}
+    found = client.post("/query/add_forecast", json={"data": {"table": table}}).get_json()["response"]
+    assert found == evaluate(client, "return add_forecast(_arg1)", table)
     for wrong in ({"month": [7]}, [[7]], {**named, "fetch": ["x"]}, [*named.values(), 1]):
         assert client.post("/query/suggest_patrol", json={"data": wrong}).status_code == 400
     missing = client.post("/query/exec", json={"data": named})
