@@ -278,9 +278,13 @@ def test_long_table_is_taken_where_tableau_sends_it_and_nowhere_else(published: 
     with run_server(published) as (address, _):
         values = json.loads(ask(address, "/evaluate", json.loads(body)))
         assert len(values) == 70_000 and set(values) == {values[0]} and values[0] > 0
-        for path, size in (("/v1/lookups", len(body)), ("/evaluate", MAX_TABLE_BYTES + 1)):
+        for path, size, limit in (
+            ("/v1/lookups", len(body), MAX_BODY_BYTES),
+            ("/evaluate", MAX_TABLE_BYTES + 1, MAX_TABLE_BYTES),
+        ):
             head = (
                 f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {size}\r\n\r\n"
             )
             reply = send_raw(address, head.encode() + b" " * size)
             assert reply.status == 413, path
+            assert f"a body of at most {limit} bytes".encode() in reply.body
