@@ -284,7 +284,7 @@ def write_tables(
 def find_raw_input(request: Request, city: City) -> RawInput:
     """Return the raw files of the source, having fetched or simulated them where that is asked for."""
     if request.source_kind == "portal":
-        found = fetch_city(city, request.raw_folder, full=request.full)
+        found = fetch_city(city, request.raw_folder / city.name.lower(), full=request.full)
         return replace(found, boundaries=request.boundaries or found.boundaries)
     if request.source_kind == "simulated":
         found = simulate_city(city, request.sample_incidents, request.raw_folder)

@@ -43,8 +43,9 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     fetch.add_argument("--window-days", type=count_between(0, MAX_REREAD_DAYS),
                        default=REREAD_DAYS, help="days that are read again")  # fmt: skip
     fetch.add_argument("--history", action="store_true", help="read the 2009-2020 layer as well")
-    fetch.add_argument("--folder", type=parse_path, default=load_operation().raw_folder,
-                       help="where snapshots go, in a folder of the city's name")  # fmt: skip
+    fetch.add_argument(
+        "--folder", type=parse_path, help="where snapshots go (default: the city's in raw_folder)"
+    )
     fetch.set_defaults(run=run_fetch)
     profile = commands.add_parser("profile", help="draw what a published build's raw files look like")
     add_builds(profile)
@@ -76,8 +77,9 @@ def run_sketch(options: Namespace) -> None:
 
 def run_fetch(options: Namespace) -> None:
     """Fetch incidents and boundaries, and the history where it is asked for."""
+    city = load_city(options.city)
     fetch_city(
-        load_city(options.city), options.folder,
+        city, options.folder or load_operation().raw_folder / city.name.lower(),
         full=options.full, window_days=options.window_days, with_history=options.history,
     )  # fmt: skip
 

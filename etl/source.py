@@ -25,14 +25,14 @@ class RawInput:
 
 def fetch_city(
     city: City,
-    raw_folder: Path,
+    folder: Path,
     *,
     full: bool = False,
     window_days: int = REREAD_DAYS,
     with_history: bool = False,
     pause_seconds: float = DEFAULT_PAUSE_SECONDS,
 ) -> RawInput:
-    """Bring the snapshots of a city's portal up to date, in a folder of its name.
+    """Bring the snapshots of a city's portal in a folder up to date.
 
     The snapshot of the history is stored and not part of what is returned: its layout is not known well
     enough to be cleaned. Raises `ShieldError` for a city without a portal, and as `fetch_incidents`
@@ -40,7 +40,6 @@ def fetch_city(
     """
     if city.portal is None:
         raise ShieldError(f"{city.name} has no portal: expected [portal] in its file in data/cities")
-    folder = raw_folder / city.name.lower()
     snapshot = fetch_incidents(
         city.portal, folder / "incidents", full=full, window_days=window_days,
         pause_seconds=pause_seconds,

@@ -93,10 +93,13 @@ def test_every_make_target_is_one_line_of_python_m() -> None:
         assert recipe[1].startswith("$(RUN) ")
 
 
-def test_contributing_lists_every_file_of_etl() -> None:
+@pytest.mark.parametrize("room", ["etl", "models", "warehouse", "serve"])
+def test_contributing_lists_every_file(room: str) -> None:
     page = (settings.ROOT / "CONTRIBUTING.md").read_text()
-    listed = re.findall(r"`(\w+)`", page.partition("## The files of `etl/`")[2].partition("\n## ")[0])
-    files = {path.stem for path in (settings.ROOT / "etl").glob("[!_]*.py")}
+    listed = re.findall(
+        r"`(\w+)`", page.partition(f"## The files of `{room}/`")[2].partition("\n## ")[0]
+    )
+    files = {path.stem for path in (settings.ROOT / room).glob("[!_]*.py")}
     assert files <= set(listed)
 
 

@@ -220,10 +220,11 @@ def test_dictionary_table_has_every_column(published: Path) -> None:
 
 
 def test_generated_pages_are_up_to_date_and_name_every_table() -> None:
-    assert {path.name for path in PAGES} == {"data_dictionary.md", "table_diagram.md"}
+    pages = {"data_dictionary.md", "table_diagram.md"}
+    assert {path.name for path in PAGES} == {*pages, "atlshield.toml"}
     for path, page in PAGES.items():
         assert path.read_text() == page
-        for table in TABLES:
+        for table in TABLES if path.name in pages else ():
             assert re.search(rf"^(## |    ){table.name}( {{)?$", page, flags=re.MULTILINE), table.name
 
 
