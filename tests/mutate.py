@@ -21,7 +21,9 @@ from pathlib import Path
 
 from warehouse import settings
 
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "builds", "raw", "dist", "__pycache__", ".*_cache")
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", "builds", "raw", "dist", "tables", "__pycache__", ".*_cache"
+)
 
 OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE),

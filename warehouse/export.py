@@ -27,8 +27,8 @@ from warehouse.schema import TABLES
 from warehouse.table import Table
 
 MANIFEST = "manifest.json"
-FILE_KINDS = ("tables", "packages")
-"""The parts of a manifest that list files: tables as files, and packages for Tableau."""
+FILE_KINDS = {"tables": "tables as CSV and Parquet", "packages": "packages for Tableau"}
+"""The parts of a manifest that list files; an export has one of them."""
 
 OLD = "old"
 """What a workspace calls the earlier export, until it is removed with it."""
@@ -41,24 +41,24 @@ def export_build(builds: Path, out: Path) -> Path:
 
     Raises as `replace_export`, and `ShieldError` for a table that cannot be written.
     """
-    return replace_export(builds, out, write_tables)
+    return replace_export(builds, out, "tables", write_tables)
 
 
-def replace_export(builds: Path, out: Path, write: Write) -> Path:
+def replace_export(builds: Path, out: Path, kind: str, write: Write) -> Path:
     """Replace the folder `out` by what `write` makes of the published build, and return it.
 
     `write` fills a new folder and returns what the manifest says of its files, which lists each under
-    one of `FILE_KINDS`, with its SHA-256. `out` is replaced as a whole, once all is written. Raises
-    `ShieldError` when `out` is there and is anything else than an earlier export, and when it holds the
-    folder one is in; `OSError` where the place cannot be written to.
+    `kind`, one of `FILE_KINDS`, with its SHA-256. `out` is replaced as a whole, once all is written.
+    Raises as `refuse_foreign`; `OSError` where the place cannot be written to.
     """
     out = Path(os.path.realpath(out))  # `resolve` raises RuntimeError where links lead in a circle
-    refuse_foreign(out)
+    refuse_foreign(out, kind)
     with connect_published(builds) as (published, connection), make_workspace(out) as work:
         new, old = work / "new", work / OLD
         new.mkdir()
         manifest = {"build": asdict(published), **write(published, connection, new)}
         (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        refuse_foreign(out, kind)  # once more: writing takes seconds, and `out` may be an `OLD`
         if out.exists():
             out.rename(old)
         new.rename(out)
@@ -94,31 +94,55 @@ def write_tables(
     return {"csv": CSV_NOTE, "tables": tables}
 
 
-def refuse_foreign(out: Path) -> None:
-    """Raise `ShieldError` unless `out` is missing, empty, or holds an export and nothing else."""
+def refuse_foreign(out: Path, kind: str) -> None:
+    """Raise `ShieldError` unless `out` is missing, empty, or holds an export as it was written.
+
+    It is refused too where it holds an export of another of `FILE_KINDS`, and the folder one is in.
+    """
     if Path.cwd().is_relative_to(out):
         raise ShieldError(f"{out} would be replaced while you are in it: choose another folder")
     if not out.exists():
         return
     if not out.is_dir():
         raise ShieldError(f"{out} is not a folder: choose another name")
-    found = {path.name for path in out.iterdir()}
-    foreign = found - list_files(out / MANIFEST)
-    if foreign:
+    digests = read_digests(out / MANIFEST)
+    listed = {name: digest for files in digests.values() for name, digest in files.items()}
+    found = sorted(path.name for path in out.iterdir())
+    if foreign := [name for name in found if name not in listed and not (listed and name == MANIFEST)]:
         raise ShieldError(
-            f"{out} holds other files than an export ({', '.join(sorted(foreign)[:3])}): "
-            "choose another folder"
+            f"{out} holds other files than an export ({', '.join(foreign[:3])}): choose another folder"
         )
+    if others := digests.keys() - {kind}:
+        raise ShieldError(
+            f"{out} holds an export of {FILE_KINDS[others.pop()]}, which one of {FILE_KINDS[kind]} "
+            "would replace: choose another folder"
+        )
+    refuse_changed(out, {name: listed[name] for name in found if name in listed})
 
 
-def list_files(path: Path) -> set[str]:
-    """Return the names of an export's files by its manifest; none where it is not a manifest."""
+def refuse_changed(out: Path, digests: dict[str, str]) -> None:
+    """Raise `ShieldError` naming the first file whose SHA-256 is not its export's."""
+    for name, digest in digests.items():
+        path = out / name
+        if not path.is_file() or hash_file(path) != digest:
+            raise ShieldError(
+                f"{path} was changed since it was exported: move it away, or choose another folder"
+            )
+
+
+def read_digests(path: Path) -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of an export's files by kind and name; none where it is not a manifest."""
     try:
         manifest = json.loads(path.read_text())
-        entries = [entry for kind in FILE_KINDS for entry in manifest.get(kind, {}).values()]
-        return {MANIFEST, *(name for entry in entries for name in entry["sha256"])} if entries else set()
+        return {
+            kind: {
+                name: digest for entry in entries.values() for name, digest in entry["sha256"].items()
+            }
+            for kind in FILE_KINDS
+            if (entries := manifest.get(kind))
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return set()
+        return {}
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def export_tableau(builds: Path, out: Path) -> Path:
 
     Raises as `replace_export`, `start_hyper` and `write_extract`.
     """
-    return replace_export(builds, out, write_packages)
+    return replace_export(builds, out, "packages", write_packages)
 
 
 def write_packages(

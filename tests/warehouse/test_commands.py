@@ -15,7 +15,7 @@ from tests.raw import write_daily
 from warehouse.__main__ import PAGES, main
 from warehouse.diagram import render_diagram
 from warehouse.errors import ShieldError
-from warehouse.export import refuse_foreign, write_table
+from warehouse.export import refuse_foreign, replace_export, write_table
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 from warehouse.table import Column, Table
@@ -150,7 +150,34 @@ def test_first_three_foreign_files_are_named(tmp_path: Path) -> None:
     for name in ("d.txt", "b.txt", "c.txt", "a.txt"):
         (tmp_path / name).touch()
     with pytest.raises(ShieldError, match=r"than an export \(a\.txt, b\.txt, c\.txt\): choose"):
-        refuse_foreign(tmp_path)
+        refuse_foreign(tmp_path, "tables")
+
+
+def test_first_file_that_was_changed_is_named_also_while_an_export_runs(
+    few_places: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "tables"
+
+    def write(_build: object, _connection: object, folder: Path) -> dict[str, object]:
+        for name in ("a.csv", "b.csv"):
+            (folder / name).write_text("1\n")
+            if (out / name).exists():
+                (out / name).write_text("2\n")
+        digest = hashlib.sha256(b"1\n").hexdigest()
+        return {"tables": {name: {"sha256": {f"{name}.csv": digest}} for name in ("b", "a")}}
+
+    replace_export(few_places, out, "tables", write)
+    refuse_foreign(out, "tables")
+    with pytest.raises(ShieldError, match=r"/a\.csv was changed since it was exported: move it away"):
+        replace_export(few_places, out, "tables", write)
+    assert (out / "a.csv").read_text() == "2\n" and list(tmp_path.iterdir()) == [out]
+    (out / "a.csv").unlink()
+    (out / "a.csv").mkdir()  # a folder in a file's place
+    with pytest.raises(ShieldError, match=r"/a\.csv was changed"):
+        refuse_foreign(out, "tables")
+    (out / "a.csv").rmdir()
+    with pytest.raises(ShieldError, match=r"tables as CSV and Parquet, which one of packages"):
+        refuse_foreign(out, "packages")
 
 
 @pytest.mark.parametrize("place", [".", "..", "/", "note.txt/dist", "circle", "x" * 300])

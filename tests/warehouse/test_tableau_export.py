@@ -45,7 +45,7 @@ def die(path, target):
     rename(path, target)
     os.kill(os.getpid(), signal.SIGKILL)
 Path.rename = die
-export.replace_export(Path(sys.argv[1]), Path(sys.argv[2]), lambda *_: {})
+export.replace_export(Path(sys.argv[1]), Path(sys.argv[2]), "packages", lambda *_: {})
 """
 
 
@@ -109,11 +109,16 @@ def test_data_that_is_not_simulated_names_its_publisher(daily: Path, tmp_path: P
         assert b'formula="&quot;Atlanta Police Department open data&quot;"' in source
 
 
-def test_formats_replace_each_other_and_nothing_else(
+def test_packages_replace_packages_and_nothing_else(
     few_places: Path, exported: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--builds", str(few_places), "export", "--out", str(exported)]) == 0
-    assert not list(exported.glob("*.tdsx"))
+    before = read_folder(exported)
+    assert main(["--builds", str(few_places), "export", "--out", str(exported)]) == 1
+    words = (
+        "holds an export of packages for Tableau, which one of tables as CSV and Parquet would replace"
+    )
+    assert words in capsys.readouterr().err
+    assert read_folder(exported) == before
     assert run_export(few_places, exported) == 0
     assert len(list(exported.glob("*.t*bx"))) == 1 and len(list(exported.glob("*.tdsx"))) == len(STARS)
     (exported / "thesis.twb").touch()
@@ -121,6 +126,19 @@ def test_formats_replace_each_other_and_nothing_else(
     assert run_export(few_places, exported) == 1
     assert "holds other files than an export (thesis.twb)" in capsys.readouterr().err
     assert read_folder(exported) == before
+
+
+def test_workbook_that_a_person_changed_is_not_replaced(
+    few_places: Path, exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (exported / "atlshield.twbx").write_bytes(b"years of work")
+    before = read_folder(exported)
+    assert run_export(few_places, exported) == 1
+    error = capsys.readouterr().err
+    assert "atlshield.twbx was changed since it was exported: move it away, or choose" in error
+    assert read_folder(exported) == before
+    (exported / "atlshield.twbx").rename(exported.with_name("mine.twbx"))
+    assert run_export(few_places, exported) == 0
 
 
 def break_off(error: BaseException) -> Callable[..., Path]:
