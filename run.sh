@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The service in the background, where there is no systemd: ./run.sh [start|stop|status].
-# It runs for as long as it holds the lock on .run.lock, which has its process id.
+# It and its worker run for as long as one of them holds the lock on .run.lock, which has its process id.
 set -euo pipefail
 cd "$(dirname "$0")"
 log=atlShield.log
@@ -20,7 +20,7 @@ answers() {
   local status
   # Without an answer, and without a listener, this is false.
   { exec 3<>"/dev/tcp/$1/$2" && printf 'GET /livez HTTP/1.0\r\n\r\n' >&3 && read -r -t 2 status <&3; } 2>/dev/null &&
-    [[ $status == *" 200 "* ]]
+    [[ $status == HTTP/* ]]
 }
 
 say_running() {
@@ -33,16 +33,20 @@ start() {
   local host port
   { read -r host && read -r port; } < <(.venv/bin/python -m warehouse settings host port) ||
     fail "the settings cannot be read: .venv/bin/python -m warehouse settings tells why"
+  answers "$host" "$port" && fail "something else answers at $host port $port already"
   .venv/bin/python -m warehouse list >/dev/null 2>&1 || make refresh
-  # The service inherits the lock; the log is for it alone.
+  touch "$log"
+  local before
+  before=$(wc -c <"$log")
+  # The service inherits the lock; whoever gets it writes its process id; the log is for it alone.
   (
     flock --nonblock 9 || fail "it is being started by another"
+    echo "$BASHPID" >"$lock"
     exec setsid .venv/bin/python -m serve >>"$log" 2>&1 </dev/null
   ) 9>>"$lock" &
-  echo $! >"$lock"
   for _ in $(seq 100); do
     sleep 0.2
-    kill -0 $! 2>/dev/null || { tail -n 5 "$log" >&2; fail "it ended at once; its log: $PWD/$log"; }
+    kill -0 $! 2>/dev/null || { tail -c "+$((before + 1))" "$log" >&2; fail "it ended at once; its log: $PWD/$log"; }
     if answers "$host" "$port"; then
       say_running
       return
@@ -53,8 +57,13 @@ start() {
 
 stop() {
   runs || fail "it does not run"
-  kill "$(cat "$lock")"
-  flock --wait "$stop_seconds" "$lock" true || fail "it did not end within $stop_seconds s"
+  local process
+  process=$(cat "$lock")
+  case $(ps -o stat= -p "$process") in
+    "" | Z*) kill -- "-$process" ;;  # it was killed, and its worker is left: they are one group
+    *) kill "$process" ;;
+  esac
+  flock --wait "$stop_seconds" "$lock" true || fail "it did not end within $stop_seconds s: kill -9 -- -$process"
   echo "ATLShield has ended"
 }
 

@@ -35,6 +35,7 @@ make_user_and_folders() {
 }
 
 write_settings() {
+  [ -e atlshield.toml ] || ln -s "$settings" atlshield.toml  # every command in this clone finds them
   [ -e "$settings" ] && return
   sed -e "s|^# builds = .*|builds = \"$data/builds\"|" -e "s|^# raw_folder = .*|raw_folder = \"$data/raw\"|" \
     deploy/atlshield.toml >"$settings.new"

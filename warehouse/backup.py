@@ -1,8 +1,8 @@
 """Everything that a machine would lose, in one folder, and back from it on another.
 
 Input: an operator's settings and a folder. Output: `builds/` (with the forecasts of every published
-build), `raw/`, `atlshield.toml` where there is one, and `backup.json` with the SHA-256 of each file,
-complete or not at all.
+build), `raw/`, `files/` (what the setting `raw` names), `atlshield.toml` where there is one, and
+`backup.json` with the SHA-256 of each file, complete or not at all.
 """
 
 import json
@@ -13,62 +13,87 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from warehouse.errors import ShieldError
-from warehouse.files import FETCH, PARTIAL, REFRESH, hash_file, hold_lock, name_lock, sync
-from warehouse.operation import FILE, FILE_VARIABLE, Operation
-from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.export import make_workspace
+from warehouse.files import FETCH, PARTIAL, REFRESH, hash_file, hold_lock, name_lock, replace_file, sync
+from warehouse.history import check_hash
+from warehouse.operation import Operation, find_file
+from warehouse.pointer import LINK, POINTER, PublishedBuild, move_link, read_pointer
+from warehouse.records import list_builds
 
 FACTS = "backup.json"
 SETTINGS = "atlshield.toml"
+RAW, FILES, BUILDS = "raw", "files", "builds"
 
 
 def back_up(operation: Operation, to: Path, environment: Mapping[str, str] = os.environ) -> int:
     """Copy builds, raw files and settings into a new folder; return how many files.
 
-    Raises `ShieldError` where the folder is there, a refresh or a fetch is at work, or nothing is
-    published; `OSError` where the place cannot be written to or is full. Then nothing is left of it.
+    Raises `ShieldError` where the folder is there or lies in one that is copied, a refresh or a fetch
+    is at work, nothing is published, or a build is damaged; `OSError` where the place cannot be written
+    to or is full. Then nothing is left of it.
     """
     if to.exists():
         raise ShieldError(f"{to} is there already: a backup is a folder of its own")
+    for folder in (operation.builds, operation.raw_folder):
+        if to.resolve().is_relative_to(folder.resolve()):
+            raise ShieldError(f"{to} lies in {folder}: a backup of itself would grow for ever")
     read_pointer(operation.builds)
-    draft = to.with_name(to.name + PARTIAL)
-    shutil.rmtree(draft, ignore_errors=True)  # of a backup that was killed
-    try:
-        with hold_locks(operation):
-            for folder, name in list_folders(operation):
-                shutil.copytree(folder, draft / name, symlinks=True, ignore=ignore_unfinished)
-        settings = Path(environment.get(FILE_VARIABLE) or FILE)
-        if settings.exists():
-            shutil.copy(settings, draft / SETTINGS)
-        hashes = {str(path.relative_to(draft)): hash_file(path) for path in list_files(draft)}
-        (draft / FACTS).write_text(json.dumps(hashes, indent=2) + "\n")
-        for path in (*list_files(draft), draft):
-            sync(path)
-        draft.rename(to)
+    with make_workspace(to) as work, hold_locks(operation):
+        for path in list_builds(operation.builds):
+            check_hash(path)
+        hashes = {}
+        for name, path in list_sources(operation, environment):
+            copy = work / "new" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+            sync(copy)
+            hashes[name] = hash_file(copy)
+        (work / "new" / FACTS).write_text(json.dumps(hashes, indent=2) + "\n")
+        (work / "new").rename(to)
         sync(to.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return len(hashes)
 
 
 def restore(operation: Operation, source: Path) -> PublishedBuild:
     """Copy a backup's builds and raw files to where the settings want them; return what is published.
 
-    Every file is compared with its SHA-256 before anything is written. Raises `ShieldError` for a
-    folder that is no backup, a file that is missing or damaged, and where there is something already.
-    The settings in the backup are the operator's to copy: they may hold another machine's paths.
+    They belong to the owner of the folder that they come into. What is there already as it is in the
+    backup stays, so that a restore that was broken off is run again. Raises `ShieldError` before
+    anything is written for a folder that is no backup, a file that is missing or damaged, and for any
+    other file that is there already. Settings and the files of `raw` are the operator's to copy: they
+    may hold, and have, another machine's paths.
     """
-    check_backup(source)
-    for folder, _ in list_folders(operation):
-        if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise ShieldError(f"{folder} is not empty: a backup is restored where nothing would be lost")
-    for folder, name in list_folders(operation):
-        draft = folder.with_name(folder.name + PARTIAL)
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.copytree(source / name, draft, symlinks=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
-        sync(folder.parent)
-    return read_pointer(operation.builds)
+    hashes = check_backup(source)
+    places = {RAW: operation.raw_folder, BUILDS: operation.builds}
+    wanted = {
+        places[room] / rest: name
+        for name in sorted(hashes, key=lambda name: name.endswith(f"/{POINTER}"))  # published at last
+        for room, _, rest in [name.partition("/")]
+        if room in places
+    }
+    there = {path for folder in places.values() for path in list_files(folder)}
+    for path in sorted(there):
+        if path not in wanted or hash_file(path) != hashes[wanted[path]]:
+            raise ShieldError(f"{path} is there: a backup is restored where nothing else is")
+    for path, name in wanted.items():
+        if path not in there:
+            copy_for_owner(source / name, path)
+    published = read_pointer(operation.builds)
+    move_link(operation.builds, published)
+    return published
+
+
+def copy_for_owner(source: Path, path: Path) -> None:
+    """Copy a file in one step; it belongs to whom its folder belongs. Raises `OSError`."""
+    missing = [folder for folder in path.parents if not folder.exists()]
+    owner = path.parents[len(missing)].stat()
+    draft = path.with_name(f".{path.name}{PARTIAL}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, draft)
+    if os.geteuid() == 0:
+        for made in (*missing, draft):
+            os.chown(made, owner.st_uid, owner.st_gid)
+    replace_file(draft, path)
 
 
 @contextmanager
@@ -81,23 +106,31 @@ def hold_locks(operation: Operation) -> Iterator[None]:
         yield
 
 
-def list_folders(operation: Operation) -> tuple[tuple[Path, str], ...]:
-    """Return the folders of a machine, each with its name in a backup; the published one comes last."""
-    return (operation.raw_folder, "raw"), (operation.builds, "builds")
-
-
-def ignore_unfinished(_: str, names: list[str]) -> list[str]:
-    """Return the names that no backup holds: locks, and what is not finished."""
-    return [name for name in names if name.startswith(".") or PARTIAL in name]
+def list_sources(operation: Operation, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """Yield each file of a machine with its name in a backup."""
+    for name, folder in ((RAW, operation.raw_folder), (BUILDS, operation.builds)):
+        for path in list_files(folder):
+            yield f"{name}/{path.relative_to(folder)}", path
+    for number, path in enumerate(operation.raw, start=1):
+        yield f"{FILES}/{number}_{path.name}", path
+    if (settings := find_file(environment)) is not None:
+        yield SETTINGS, settings
 
 
 def list_files(folder: Path) -> Iterator[Path]:
-    """Yield every file below a folder, without links, by its name."""
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink())
+    """Yield the files below a folder, links followed; no lock, nothing unfinished, not `LINK`."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders.sort()
+        for name in sorted(names):
+            if not (name.startswith(".") or PARTIAL in name or name == LINK):
+                yield Path(place, name)
 
 
-def check_backup(source: Path) -> None:
-    """Raise `ShieldError` naming the first file that is not as it was when the backup was made."""
+def check_backup(source: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a backup.
+
+    Raises `ShieldError` naming the first that is not as it was when the backup was made.
+    """
     try:
         hashes = dict(json.loads((source / FACTS).read_text()))
     except (OSError, ValueError, TypeError) as error:
@@ -110,3 +143,4 @@ def check_backup(source: Path) -> None:
             raise ShieldError(f"{source} is damaged: {name} is not what was backed up")
     if strange := sorted(found.keys() - hashes.keys() - {FACTS}):
         raise ShieldError(f"{source} is damaged: {strange[0]} was not backed up")
+    return hashes

@@ -5,6 +5,7 @@ variable counts before the file, an option of a command line before both.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,14 @@ def one_of(allowed: tuple[str, ...]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def check_path(value: object) -> object:
+    """Return what is a path. Raises `ValueError` for an empty text, which `Path` takes for a folder."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("expected a path, found nothing")
+    return value
+
+
+Place = Annotated[Path, BeforeValidator(check_path)]
 Listed = BeforeValidator(split_list)
 Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
@@ -52,9 +61,9 @@ Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
 class Operation(Settings):
     """The settings, each with its default; paths in the file are relative to it."""
 
-    builds: Annotated[Path, Field(description="Folder of builds.")] = settings.BUILDS_DIR
+    builds: Annotated[Place, Field(description="Folder of builds.")] = settings.BUILDS_DIR
     raw_folder: Annotated[
-        Path, Field(description="Folder of the portal's snapshots and of the simulated sample.")
+        Place, Field(description="Folder of the portal's snapshots and of the simulated sample.")
     ] = settings.RAW_DIR
     kept_builds: Annotated[
         int, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")
@@ -65,14 +74,16 @@ class Operation(Settings):
         Field(description="Where a refresh takes its rows from."),
     ] = SOURCE_KINDS[0]
     raw: Annotated[
-        tuple[Path, ...], Listed, Field(description="The raw files of the source `files`.")
+        tuple[Place, ...], Listed, Field(description="The raw files of the source `files`.")
     ] = ()
     city: Annotated[Name, Field(description="Name of a file in data/cities.")] = "atlanta"
     cleaning: Annotated[
         str, one_of(CLEANINGS), Field(description="Which rows count; strict rejects more.")
     ] = CLEANINGS[0]
     boundaries: Annotated[
-        Path | None, Field(description="GeoJSON of neighborhood polygons, which name places.")
+        Path | None,
+        BeforeValidator(lambda value: value or None),
+        Field(description="GeoJSON of neighborhood polygons, which name places."),
     ] = None
     on_failure: Annotated[
         str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")
@@ -123,20 +134,27 @@ def read_operation(environment: Mapping[str, str] = os.environ) -> Reading:
     Raises `ShieldError` with one line per mistake: the file or variable, the key, what was found and
     expected; for an unknown key the nearest known one.
     """
-    path = Path(environment.get(FILE_VARIABLE) or FILE)
-    facts: dict[str, Any] = {}
-    if path.exists() or FILE_VARIABLE in environment:
-        facts = place_paths(read_facts(path), path.absolute().parent)
-    origins = {key: path.name for key in facts}
+    path = find_file(environment)
+    facts = place_paths(read_facts(path), path.absolute().parent) if path else {}
+    origins = {key: path.name for key in facts} if path else {}
     for name, text in environment.items():
         if name.startswith(PREFIX) and name != FILE_VARIABLE and text:
             key = name.removeprefix(PREFIX).lower()
             facts[key], origins[key] = text, name
+    hide_keys = re.compile(r"^(api_keys\b.*): found .*, expected")
     try:
         return Reading(Operation.model_validate(facts), origins)
     except ValidationError as error:
-        lines = describe_mistakes(error, Operation)
+        told = describe_mistakes(error, Operation)
+        lines = [hide_keys.sub(r"\1: expected", line) for line in told]
         raise ShieldError("\n".join(f"{name_origin(line, origins)}{line}" for line in lines)) from error
+
+
+def find_file(environment: Mapping[str, str]) -> Path | None:
+    """Return the settings file that counts, None where there is none."""
+    if named := environment.get(FILE_VARIABLE):
+        return Path(named)
+    return FILE if os.path.lexists(FILE) else None  # a link that leads nowhere is a mistake
 
 
 def place_paths(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -145,7 +163,7 @@ def place_paths(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
     def place(value: object) -> object:
         if isinstance(value, list):
             return [place(part) for part in value]
-        return folder / value if isinstance(value, str) else value
+        return str(folder / Path(value).expanduser()) if isinstance(value, str) and value else value
 
     return {key: place(value) if key in PATHS else value for key, value in facts.items()}
 
@@ -183,4 +201,4 @@ def spell_value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(spell_value, value))}]"
-    return str(value) if isinstance(value, int) else f'"{"not set" if value is None else value}"'
+    return str(value) if isinstance(value, int) else f'"{"" if value is None else value}"'

@@ -2,10 +2,14 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -82,9 +86,22 @@ def test_service_in_the_background_starts_once_and_stops(folder: Path, published
         code, _, errors = run(folder, "start", **variables)
         assert code == 1
         assert errors.startswith("error: it runs already, as process ")
+        process = int((folder / ".run.lock").read_text())
+        os.kill(process, signal.SIGKILL)  # its worker goes on
+        assert run(folder, "status", **variables) == (0, out, "")
     finally:
         assert run(folder, "stop") == (0, "ATLShield has ended\n", "")
     assert run(folder, "stop")[0] == 1
+
+
+@pytest.mark.server
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
+def test_of_two_that_start_at_once_one_is_kept(folder: Path, published: Path) -> None:
+    variables = {"ATLSHIELD_BUILDS": str(published), "ATLSHIELD_PORT": str(find_port())}
+    with ThreadPoolExecutor(2) as pool:
+        codes = [code for code, _, _ in pool.map(lambda _: run(folder, **variables), range(2))]
+    assert run(folder, "stop") == (0, "ATLShield has ended\n", "")
+    assert sorted(codes) in ([0, 0], [0, 1])
 
 
 @pytest.mark.server
@@ -99,5 +116,11 @@ def test_service_that_cannot_start_says_why(folder: Path, published: Path) -> No
     assert code == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in errors
     assert run(folder, "status")[0] == 1
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as other:
+        Thread(target=other.serve_forever, daemon=True).start()
+        port = str(other.server_port)
+        code, _, errors = run(folder, ATLSHIELD_BUILDS=str(published), ATLSHIELD_PORT=port)
+        other.shutdown()
+    assert (code, errors) == (1, f"error: something else answers at 127.0.0.1 port {port} already\n")
     code, _, errors = run(folder, "begin")
     assert (code, errors) == (1, "error: expected start, stop or status; found begin\n")

@@ -1,5 +1,6 @@
 """A backup, a wiped machine, a restore: the same answers; damage and haste change nothing."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from serve.app import create_app
 from tests.serve.builds import copy_builds
 from warehouse import backup
 from warehouse.__main__ import main
-from warehouse.backup import FACTS, back_up, restore
+from warehouse.backup import FACTS, back_up, copy_for_owner, restore
 from warehouse.errors import ShieldError
 from warehouse.files import FETCH, REFRESH, hold_lock
 from warehouse.operation import FILE_VARIABLE, Operation
@@ -49,7 +50,7 @@ def operation(few_places: Path, tmp_path: Path) -> Operation:
 @pytest.fixture
 def made(operation: Operation, tmp_path: Path) -> Path:
     """A backup of that machine."""
-    back_up(operation, tmp_path / "backup", {FILE_VARIABLE: str(tmp_path / "none.toml")})
+    back_up(operation, tmp_path / "backup", {})
     return tmp_path / "backup"
 
 
@@ -95,14 +96,74 @@ def test_damaged_backup_restores_nothing(
 
 
 def test_nothing_that_is_there_is_replaced(operation: Operation, made: Path, tmp_path: Path) -> None:
+    (operation.raw_folder / "more.csv").write_text("mine")
     tree = list_tree(operation.builds)
-    with pytest.raises(ShieldError, match="raw is not empty"):
+    with pytest.raises(ShieldError, match=r"raw/more.csv is there"):
+        restore(operation, made)
+    (operation.raw_folder / "more.csv").unlink()
+    (operation.raw_folder / "atlanta" / "incidents.parquet").write_text("newer")
+    with pytest.raises(ShieldError, match=r"incidents.parquet is there"):
         restore(operation, made)
     assert list_tree(operation.builds) == tree
     with pytest.raises(ShieldError, match="backup is there already"):
         back_up(operation, made)
     with pytest.raises(ShieldError, match="no published build"):
         back_up(Operation(builds=tmp_path / "nowhere"), tmp_path / "other")
+    for inside in (operation.builds / "bk", operation.raw_folder / "a" / "bk"):
+        with pytest.raises(ShieldError, match="a backup of itself would grow"):
+            back_up(operation, inside)
+        assert not inside.exists()
+
+
+def test_restore_that_was_broken_off_goes_on(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    there.builds.mkdir(parents=True)
+    (there.builds / ".keep").write_text("hidden")
+    left = iter(range(3))
+
+    def copy(source: Path, path: Path) -> None:
+        if next(left, None) is None:
+            raise OSError("No space left on device")
+        copy_for_owner(source, path)
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(backup, "copy_for_owner", copy)
+        restore(there, made)
+    assert not (there.builds / "current.json").exists()
+    restore(there, made)
+    assert (there.builds / ".keep").read_text() == "hidden"
+    assert ask(there.builds)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_files_belong_to_the_owner_of_their_folder(made: Path, tmp_path: Path) -> None:
+    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    there.builds.mkdir(parents=True)
+    os.chown(there.builds, 65534, 65534)
+    restore(there, made)
+    found = {path: path.stat().st_uid for path in there.builds.rglob("*") if not path.is_symlink()}
+    assert set(found.values()) == {65534}
+    assert {path.stat().st_uid for path in there.raw_folder.rglob("*")} == {0}
+
+
+def test_links_and_files_elsewhere_are_in_the_backup(operation: Operation, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    shutil.move(operation.raw_folder, disk)
+    operation.raw_folder.symlink_to(disk)
+    (disk / "old").symlink_to(disk / "atlanta")
+    export = tmp_path / "export.csv"
+    export.write_text("rows")
+    asked = operation.model_copy(update={"source": "files", "raw": (export,)})
+    back_up(asked, tmp_path / "backup", {})
+    assert list_tree(tmp_path / "backup" / "raw") == {
+        "atlanta/incidents.parquet": b"rows", "old/incidents.parquet": b"rows"
+    }  # fmt: skip
+    assert list_tree(tmp_path / "backup" / "files") == {"1_export.csv": b"rows"}
+    none = operation.model_copy(update={"raw_folder": tmp_path / "none"})
+    back_up(none, tmp_path / "other", {})
+    assert not (tmp_path / "other" / "raw").exists()
 
 
 def test_backup_that_fails_leaves_nothing(
@@ -112,7 +173,7 @@ def test_backup_that_fails_leaves_nothing(
         raise OSError("No space left on device")
 
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
-        patch.setattr(backup, "hash_file", fail)
+        patch.setattr(backup, "sync", fail)
         back_up(operation, tmp_path / "backup")
     for folder, work in ((operation.builds, REFRESH), (operation.raw_folder / "atlanta", FETCH)):
         with (
@@ -120,6 +181,13 @@ def test_backup_that_fails_leaves_nothing(
             pytest.raises(ShieldError, match=f"another {work} is at work"),
         ):
             back_up(operation, tmp_path / "backup")
+    damaged = operation.builds / read_pointer(operation.builds).file
+    damaged.chmod(0o644)
+    with damaged.open("r+b") as stream:
+        stream.seek(100_000)
+        stream.write(b"nothing of what was there")
+    with pytest.raises(ShieldError, match="is damaged: SHA-256 is"):
+        back_up(operation, tmp_path / "backup")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["here"]
 
 
@@ -130,7 +198,6 @@ def test_commands(
     monkeypatch.setenv("ATLSHIELD_RAW_FOLDER", str(operation.raw_folder))
     to, new = tmp_path / "backup", tmp_path / "new"
     assert main(["--builds", str(operation.builds), "backup", str(to)]) == 0
-    assert main(["--builds", str(new), "restore", str(to)]) == 1
     monkeypatch.setenv("ATLSHIELD_RAW_FOLDER", str(tmp_path / "raw"))
     assert main(["--builds", str(new), "restore", str(to)]) == 0
     out = capsys.readouterr().out

@@ -37,7 +37,7 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
     assert rows["port"] == ("8001", "ATLSHIELD_PORT")
     assert rows["source"] == ('"portal"', "mine.toml")
     assert rows["host"] == ('"127.0.0.1"', "default")
-    assert rows["boundaries"] == ('"not set"', "default")
+    assert rows["boundaries"] == ('""', "default")
     assert rows["api_keys"] == ("2 set", "ATLSHIELD_API_KEYS")
     assert KEYS[0] not in repr(found)
 
@@ -52,6 +52,10 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
         ('source = "files"', {}, "raw: the source `files` needs files"),
         ("port = ", {}, "mine.toml: expected a TOML file"),
         ("kept_builds = 0", {}, "mine.toml: kept_builds: found 0"),
+        ('builds = ""', {}, "mine.toml: builds: expected a path, found nothing"),
+        ("", {"ATLSHIELD_RAW": "a.csv,"}, "expected a path, found nothing"),
+        (f'api_keys = {{k = "{KEYS[0]}"}}', {}, "mine.toml: api_keys: expected a valid tuple"),
+        ("api_keys = [1234567890123456]", {}, "api_keys.0: expected a valid string"),
         ("", {"ATLSHIELD_PORT": "x"}, "ATLSHIELD_PORT: port: found 'x', expected a valid integer"),
         ("", {"ATLSHIELD_LOG_REQUEST": "1"}, "did you mean 'log_requests'"),
         ("", {"ATLSHIELD_SQL": "1"}, "sql: needs api_keys"),
@@ -78,9 +82,27 @@ def test_the_template_names_every_setting_and_changes_none(tmp_path: Path) -> No
     for key, field in Operation.model_fields.items():
         place = next(i for i, line in enumerate(lines) if line.startswith(f"# {key} = "))
         assert lines[place - 1] == f"# {field.description}"
-    used = [line[2:] for line in lines if " = " in line and "boundaries" not in line]
-    assert read(tmp_path, "\n".join(used)).operation
+    used = [line[2:] for line in lines if " = " in line]
     assert "port = 5000" in used
+    assert read(tmp_path, "\n".join(used)).operation == Operation(
+        builds=tmp_path / "data/builds", raw_folder=tmp_path / "data/raw"
+    )
+
+
+def test_paths_are_as_people_write_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    found = read(tmp_path, 'builds = "~/b"\nraw = "a.csv"\nboundaries = ""').operation
+    assert found == Operation(builds=Path("/home/me/b"), raw=(tmp_path / "a.csv",))
+
+
+def test_file_beside_the_makefile_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("warehouse.operation.FILE", tmp_path / "atlshield.toml")
+    assert read_operation({FILE_VARIABLE: ""}).operation == Operation()
+    (tmp_path / "atlshield.toml").symlink_to(tmp_path / "there.toml")
+    with pytest.raises(ShieldError, match=r"atlshield.toml: expected a TOML file"):
+        read_operation({})
+    (tmp_path / "there.toml").write_text("port = 1")
+    assert read_operation({}).operation == Operation(port=1)
 
 
 def test_settings_are_shown(
