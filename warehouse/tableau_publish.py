@@ -5,15 +5,18 @@ token from the environment. Output: data sources and a workbook there, each repl
 """
 
 import difflib
+import html
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+from xml.etree.ElementTree import ParseError
 
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
@@ -41,6 +44,9 @@ PAUSE = wait_exponential_jitter(initial=1, max=20)
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
+UNREADABLE = (ParseError, AttributeError, IndexError, TypeError, ValueError)
+"""What the client raises where a good answer is not Tableau's, as a proxy's page that asks to log in."""
+
 
 @dataclass(frozen=True)
 class Target:
@@ -52,8 +58,13 @@ class Target:
 
     def __post_init__(self) -> None:
         """Raise `ShieldError` for an address over which no token may go."""
-        address = urlsplit(self.server)
-        if address.scheme not in {"http", "https"} or not address.hostname or address.username:
+        if "@" in self.server:  # not repeated: a password may stand before it
+            raise ShieldError("--server: expected https://<host>, found a user name or a password in it")
+        try:
+            address = urlsplit(self.server)
+        except ValueError as error:
+            raise ShieldError(f"--server: {error}: {self.server!r}") from error
+        if address.scheme not in {"http", "https"} or not address.hostname:
             raise ShieldError(f"--server: expected https://<host>, found {self.server!r}")
         if address.scheme == "http" and address.hostname not in LOOPBACK:
             raise ShieldError(f"--server: a token goes over https only, found {self.server!r}")
@@ -114,20 +125,25 @@ def sign_in(target: Target) -> Iterator["Server"]:
         raise ShieldError(f"publishing needs `make .venv/tableau` first: {error}") from error
     server = Server(target.server, http_options={"timeout": TIMEOUTS})  # type: ignore[no-untyped-call]
     server.version = REST_VERSION
-    with explain(f"signing in at {target.server}, site {target.site or 'default'!r}"):
+    with explain(f"signing in at {target.server}, site {target.site or 'default'!r}", server):
         for attempt in try_again():
             with attempt:
-                session = server.auth.sign_in(PersonalAccessTokenAuth(*token, site_id=target.site))
-    with explain("signing out"), session:
+                server.auth.sign_in(PersonalAccessTokenAuth(*token, site_id=target.site))
+    try:
         yield server
+    finally:
+        with explain("signing out", server):
+            server.auth.sign_out()
 
 
 def find_project(server: "Server", name: str) -> "ProjectItem":
     """Return the project of a name. Raises `ShieldError` where there is none, or more than one."""
     from tableauserverclient import Pager
 
-    with explain("listing the projects"):
+    with explain("listing the projects", server):
         projects = list(Pager(server.projects))
+    if not projects:  # also what the client makes of a page that is XML by chance
+        raise ShieldError("listing the projects: there are none; does a proxy ask to log in?")
     found = [project for project in projects if project.name == name]
     if len(found) != 1:
         names = sorted({str(project.name) for project in projects})
@@ -141,7 +157,7 @@ def publish_file(server: "Server", project: "ProjectItem", name: str, path: Path
     from tableauserverclient import DatasourceItem, WorkbookItem
 
     mode = server.PublishMode.Overwrite
-    with explain(f"sending {path.name}"):
+    with explain(f"sending {path.name}", server):
         for attempt in try_again():
             with attempt:
                 if path.suffix == ".tdsx":
@@ -162,12 +178,28 @@ def try_again() -> Retrying:
 
 
 @contextmanager
-def explain(doing: str) -> Iterator[None]:
-    """Raise `ShieldError` saying what was being done for whatever a server or the network refuses."""
+def explain(doing: str, server: "Server") -> Iterator[None]:
+    """Raise `ShieldError` saying what was being done for whatever a server or the network refuses.
+
+    Its text never has the token's secret, the session's token or a user name of an address.
+    """
     from tableauserverclient.server.endpoint.exceptions import TableauError
 
     try:
         yield
     except (TableauError, requests.RequestException) as error:
-        said = " ".join(str(error).split())
+        said = " ".join(redact(str(error), server).split())
         raise ShieldError(f"{doing}: {type(error).__name__}: {said:.300}") from error
+    except UNREADABLE as error:
+        wrong = "the server answers like no Tableau Server; does a proxy ask to log in?"
+        raise ShieldError(f"{doing}: {wrong} ({type(error).__name__})") from error
+
+
+def redact(text: str, server: "Server") -> str:
+    """Return a text without secrets: as they are, as in XML, as in addresses."""
+    is_signed_in = server.is_signed_in()  # type: ignore[no-untyped-call]
+    secrets = [read_token()[1], (server.auth_token or "") if is_signed_in else ""]
+    for secret in filter(None, map(str.strip, secrets)):
+        for written in (secret, html.escape(secret), quote(secret, safe="")):
+            text = re.sub(re.escape(written), "(secret)", text, flags=re.IGNORECASE)
+    return re.sub(r"//[^\s/?#]*@", "//", text)

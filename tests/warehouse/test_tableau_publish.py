@@ -1,11 +1,13 @@
 """Publishing to Tableau, against a server on loopback that checks what it is sent."""
 
+import html
 import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import cast
+from urllib.parse import quote
 
 import pytest
 from tenacity import wait_none
@@ -15,7 +17,8 @@ from warehouse.__main__ import main
 from warehouse.errors import ShieldError
 from warehouse.tableau_publish import TOKEN_NAME, TOKEN_SECRET, TRIES, Target, publish_files
 
-SECRET = "the-secret"  # noqa: S105
+SECRET = "the-secret&=="  # noqa: S105
+SESSION = "the-session|1"
 ANSWER = '<tsResponse xmlns="http://tableau.com/api">{}</tsResponse>'
 PROJECTS = ANSWER.format(
     '<pagination pageNumber="1" pageSize="100" totalAvailable="3"/><projects>'
@@ -73,7 +76,7 @@ class Answers(BaseHTTPRequestHandler):
 def make_answer(kind: str) -> str:
     if kind == "signin":
         return ANSWER.format(
-            '<credentials token="t"><site id="s" contentUrl=""/><user id="u"/></credentials>'
+            f'<credentials token="{SESSION}"><site id="s" contentUrl=""/><user id="u"/></credentials>'
         )
     if kind == "projects":
         return PROJECTS
@@ -113,10 +116,10 @@ def test_files_replace_what_has_their_names(
         "POST sites/s/workbooks?workbookType=twbx&overwrite=true", "POST auth/signout",
     ]  # fmt: skip
     (_, _, sign_in, _), *later = tableau.requests
-    assert b'personalAccessTokenName="the-token"' in sign_in and SECRET.encode() in sign_in
+    assert b'personalAccessTokenName="the-token"' in sign_in and b"the-secret&amp;==" in sign_in
     assert b'contentUrl="atlanta"' in sign_in
-    assert all(SECRET.encode() not in body for _, _, body, _ in later)
-    assert {sent for _, _, _, sent in later} == {"t"}
+    assert all(b"the-secret" not in body for _, _, body, _ in later)
+    assert {sent for _, _, _, sent in later} == {SESSION}
     sent = {"datasource": later[1][2], "workbook": later[2][2]}
     for (kind, body), (name, path) in zip(sent.items(), files.items(), strict=True):
         assert f'<{kind} name="{name}"'.encode() in body and b'<project id="p1"' in body
@@ -170,6 +173,37 @@ def test_a_token_that_is_refused_never_shows(tableau: Tableau, files: dict[str, 
     assert tableau.paths() == ["POST auth/signin"]
 
 
+@pytest.mark.parametrize(("kind", "status"), [("signin", 401), ("projects", 403), ("datasources", 500)])
+@pytest.mark.parametrize("body", ["tsResponse", "no XML: {}"])
+def test_what_a_server_repeats_is_told_without_secrets(
+    tableau: Tableau, files: dict[str, Path], kind: str, status: int, body: str
+) -> None:
+    echo = f"{html.escape(SECRET)} {quote(SECRET)} {html.escape(SESSION)} https://me:pass@host/ told"
+    if body == "tsResponse":
+        body = ANSWER.format(ERROR.format("1", "No", "{}"))
+    tableau.fails = {kind: [(status, body.format(echo))] * TRIES}
+    with pytest.raises(ShieldError, match="told") as caught:
+        publish_files(files, Target(tableau.address, "", "Police"))
+    said = str(caught.value)
+    assert "the-secret" not in said and "pass" not in said and "https://host/" in said
+    assert "the-session" not in said or kind == "signin"  # signed in nowhere, there is no such token
+
+
+PAGES = ["<html><body><p>Log in</p></body></html>", "<html><p>Log in<br>", "", ANSWER.format("")]
+
+
+@pytest.mark.parametrize("kind", ["signin", "projects", "datasources"])
+@pytest.mark.parametrize("page", PAGES)
+def test_an_answer_that_is_not_tableau_s_is_told(
+    tableau: Tableau, files: dict[str, Path], kind: str, page: str
+) -> None:
+    tableau.fails = {kind: [(200, page)]}
+    with pytest.raises(ShieldError, match="answers like no Tableau Server|there are none") as caught:
+        publish_files(files, Target(tableau.address, "", "Police"))
+    assert "\n" not in str(caught.value)
+    assert tableau.paths()[-1] == ("POST auth/signin" if kind == "signin" else "POST auth/signout")
+
+
 @pytest.mark.parametrize(("project", "words"), [("Polize", "0 .*'Police'"), ("Twice", "2 projects")])
 def test_a_project_must_be_one(
     tableau: Tableau, files: dict[str, Path], project: str, words: str
@@ -196,8 +230,20 @@ def test_a_token_must_be_there(
 
 @pytest.mark.parametrize(
     "server",
-    ["tableau.example", "http://tableau.example", "ftp://tableau.example", "https://", "https://a:b@c"],
+    [
+        "tableau.example",
+        "http://tableau.example",
+        "ftp://tableau.example",
+        "https://",
+        "https://[a",
+        "https://a:pass@c",
+        "https://:pass@c",
+        "https://a:pa/pass@c",
+        "https://a:pass@[c",
+        "a:pass@c",
+    ],
 )
 def test_an_address_must_be_safe(server: str) -> None:
-    with pytest.raises(ShieldError, match="--server"):
+    with pytest.raises(ShieldError, match="--server") as caught:
         Target(server, "", "Police")
+    assert "pass@" not in str(caught.value)
