@@ -35,7 +35,11 @@ make_user_and_folders() {
 }
 
 write_settings() {
-  [ -e atlshield.toml ] || ln -s "$settings" atlshield.toml  # every command in this clone finds them
+  if [ -L atlshield.toml ] || [ ! -e atlshield.toml ]; then
+    ln -sfn "$settings" atlshield.toml  # every command in this clone finds them
+  else
+    fail "$clone/atlshield.toml would not count for the service: move it to $settings"
+  fi
   [ -e "$settings" ] && return
   sed -e "s|^# builds = .*|builds = \"$data/builds\"|" -e "s|^# raw_folder = .*|raw_folder = \"$data/raw\"|" \
     deploy/atlshield.toml >"$settings.new"
