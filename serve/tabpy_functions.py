@@ -79,18 +79,45 @@ def average_daily_crime(neighborhood: Given, month: Given, fetch: Fetch | None =
 def add_forecast(table: dict[str, list[Any]], fetch: Fetch | None = None) -> dict[str, list[Any]]:
     """Return a table, a list per column, with columns more: those of `FIELDS`.
 
-    It has the columns neighborhood and month, in any case, and `hour` where hours are wanted. Values and
-    errors as in `predict_hourly_crime`.
+    It has the columns neighborhood and month, and `hour` where hours are wanted; case, and spaces around
+    a name, do not matter. Values and errors as in `predict_hourly_crime`. `ValueError` too where one of
+    these is there twice, where a name that is added is taken, and for columns of unequal lengths.
     """
     if not isinstance(table, dict):
         raise ValueError("expected a table: an object with a list for each column")
-    columns = {str(name).lower(): values for name, values in table.items()}
-    names = [name for name in ("neighborhood", "month", "hour") if name in columns]
+    found = group_names(table)
+    names = [name for name in ("neighborhood", "month", "hour") if name in found]
     if names[:2] != ["neighborhood", "month"]:
         raise ValueError(f"expected the columns neighborhood and month, found {[*table]!r:.100}")
-    rows = list(find_rows(read_rows({name: columns[name] for name in names}), fetch))
     fields = FIELDS[len(names)]
+    for name in names:
+        if len(found[name]) > 1:
+            raise ValueError(f"expected one column {name}, found {found[name]!r:.100}")
+    if taken := [name for field in fields for name in found.get(field, ())]:
+        raise ValueError(f"expected no columns of the names that are added, found {taken!r:.100}")
+    refuse_ragged(table, found["neighborhood"][0])
+    rows = list(find_rows(read_rows({name: table[found[name][0]] for name in names}), fetch))
     return table | {field: [each and each[place] for each in rows] for place, field in enumerate(fields)}
+
+
+def group_names(table: dict[str, list[Any]]) -> dict[str, list[str]]:
+    """Return the names of a table's columns by what they are in lower case, without spaces around."""
+    found: dict[str, list[str]] = {}
+    for name in table:
+        found.setdefault(str(name).strip().lower(), []).append(name)
+    return found
+
+
+def refuse_ragged(table: dict[str, list[Any]], first: str) -> None:
+    """Raise `ValueError` naming the columns that are no lists, or not as long as the first."""
+    if wrong := [name for name, values in table.items() if not isinstance(values, list)]:
+        raise ValueError(f"expected a list for each column, found none for {wrong!r:.100}")
+    told = [
+        f"{name} {len(values)}" for name, values in table.items() if len(values) != len(table[first])
+    ]
+    if told:
+        named = ", ".join([f"{first} {len(table[first])}", *told])
+        raise ValueError(f"expected lists of one length, found {named:.200}")
 
 
 def read_rows(arguments: dict[str, Given]) -> list[Lookup | None]:

@@ -165,12 +165,13 @@ def test_table_comes_back_with_columns_more(
     client: FlaskClient, published: Path, has_hours: bool
 ) -> None:
     table: dict[str, list[Any]] = {
-        "Row": ["a", None, "c"], "Neighborhood": ["Downtown", "Nowhere", "Midtown"], "MONTH": [7.0, 7, 8]
+        "Row": ["a", None, "c"], "Neighborhood": ["Downtown", "Nowhere", "Midtown"],
+        "MONTH": [7.0, 7, 8],
     }  # fmt: skip
     fields = "average_daily_crime_count, expected_daily_crimes"
     source, where = "average_daily", ""
     if has_hours:
-        table["hour"] = [20, 20, 3]
+        table[" Hour"] = [20, 20, 3]
         fields = "expected_crimes AS predicted_crimes, suggested_patrol"
         source, where = "forecast_hourly", "AND hour = CASE month WHEN 7 THEN 20 ELSE 3 END"
     [first, second] = query_build(
@@ -189,7 +190,26 @@ def test_table_comes_back_with_columns_more(
     [
         ([1, 2], "expected a table"),
         ({"neighborhood": ["Downtown"]}, "columns neighborhood and month, found ['neighborhood']"),
-        ({"neighborhood": ["Downtown"] * 2, "month": [1, 2, 3]}, "expected lists of one length"),
+        ({"Neighborhood": ["A"] * 2, "month": [1, 2, 3]}, "one length, found Neighborhood 2, month 3"),
+        ({"neighborhood": ["A"] * 2, "month": [1]}, "one length, found neighborhood 2, month 1"),
+        ({"x": [], "neighborhood": ["A"], "month": [1]}, "one length, found neighborhood 1, x 0"),
+        ({"neighborhood": ["A"], "month": 1}, "a list for each column, found none for ['month']"),
+        (
+            {"Neighborhood": ["A"], " neighborhood": ["B"], "month": [1]},
+            "one column neighborhood, found [' neighborhood', 'Neighborhood']",
+        ),
+        (
+            {"neighborhood": ["A"], "month": [1], "hour": [1], "HOUR ": [2]},
+            "one column hour, found ['HOUR ', 'hour']",
+        ),
+        (
+            {"neighborhood": ["A"], "month": [1], "hour": [1], " Predicted_Crimes": [0], "x": [1]},
+            "names that are added, found [' Predicted_Crimes']",
+        ),
+        (
+            {"neighborhood": ["A"], "month": [1], "expected_daily_crimes": [0]},
+            "names that are added, found ['expected_daily_crimes']",
+        ),
         ({"neighborhood": ["Downtown"], "month": [1], "x": [float("nan")]}, "found NaN or infinity"),
         ({"neighborhood": ["Downtown"], "month": [1], "x": [1] * (MAX_ROWS + 1)}, "at most"),
     ],
