@@ -35,10 +35,9 @@ make_user_and_folders() {
 }
 
 write_settings() {
-  if [ -L atlshield.toml ] || [ ! -e atlshield.toml ]; then
-    ln -sfn "$settings" atlshield.toml  # every command in this clone finds them
-  else
-    fail "$clone/atlshield.toml would not count for the service: move it to $settings"
+  if [ ! -L atlshield.toml ]; then
+    [ ! -e atlshield.toml ] || fail "$clone/atlshield.toml would not count for the service: move it to $settings"
+    ln -s "$settings" atlshield.toml  # every command in this clone finds them
   fi
   [ -e "$settings" ] && return
   sed -e "s|^# builds = .*|builds = \"$data/builds\"|" -e "s|^# raw_folder = .*|raw_folder = \"$data/raw\"|" \
