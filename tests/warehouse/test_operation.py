@@ -90,9 +90,9 @@ def test_the_template_names_every_setting_and_changes_none(tmp_path: Path) -> No
 
 
 def test_paths_are_as_people_write_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
     found = read(tmp_path, 'builds = "~/b"\nraw = "a.csv"\nboundaries = ""').operation
-    assert found == Operation(builds=Path("/home/me/b"), raw=(tmp_path / "a.csv",))
+    assert found == Operation(builds=tmp_path / "me" / "b", raw=(tmp_path / "a.csv",))
 
 
 def test_file_beside_the_makefile_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
