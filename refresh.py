@@ -108,7 +108,7 @@ class Request:
     with_backtest: bool = True
     force: bool = False
     kept_builds: int = settings.KEPT_BUILDS
-    raw_folder: Path = settings.RAW_DIR
+    raw_folder: Path = field(default_factory=lambda: settings.RAW_DIR)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -12,6 +12,7 @@ from etl.city import load_city
 from etl.layout import load_layout
 from etl.simulate import simulate_file
 from warehouse import settings
+from warehouse.operation import PREFIX
 
 GOOD_NIBRS: dict[str, str] = {
     "OBJECTID": "1",
@@ -66,7 +67,8 @@ def simulate_fewer(folder: Path) -> Iterator[None]:
     (reference / "neighborhood.csv").write_text("".join([header, *kept]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "REFERENCE_DIR", reference)
-        patch.setattr(settings, "RAW_DIR", folder / "raw")
+        patch.setattr(settings, "RAW_DIR", folder / "raw")  # of a `Request`
+        patch.setenv(f"{PREFIX}RAW_FOLDER", str(folder / "raw"))  # of a command
         yield
 
 
