@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -93,7 +94,9 @@ class Asker(threading.Thread):
     def look_up_day(self) -> None:
         """Ask for an average day, by GET: it has an ETag."""
         place, month = self.chance.choice(PLACES), self.chance.randint(1, 12)
-        number, content = self.send("GET", f"/average_daily_crime?neighborhood={place}&month={month}")
+        number, content = self.send(
+            "GET", f"/average_daily_crime?neighborhood={quote(place)}&month={month}"
+        )
         assert json.loads(content)["expected_daily_crimes"] == number
 
     def look_up_many(self) -> None:
