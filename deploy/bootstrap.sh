@@ -85,7 +85,7 @@ case "${1:-install}" in
     ;;
   *) fail "expected install or uninstall; found $1" ;;
 esac
-case "$clone" in /home/* | /root/*) fail "$clone: the service cannot read people's homes; move the clone to /opt/atlshield" ;; esac
+case "$clone" in /home/* | "${HOME:-/home}"/*) fail "$clone: the service cannot read people's homes; move the clone to /opt/atlshield" ;; esac
 
 install_packages
 make_user_and_folders
