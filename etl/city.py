@@ -16,7 +16,7 @@ from warehouse import settings
 from warehouse.errors import first_line
 from warehouse.settings_file import Settings, find_settings, read_settings, suggest
 
-DEFAULT_CITY = "atlanta"
+DEFAULT_CITY = settings.DEFAULT_CITY
 
 MAY_LACK = (
     "reported", "zone", "beat", "npu", "latitude", "longitude", "location_type", "firearm_involved",

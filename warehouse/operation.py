@@ -76,7 +76,7 @@ class Operation(Settings):
     raw: Annotated[
         tuple[Place, ...], Listed, Field(description="The raw files of the source `files`.")
     ] = ()
-    city: Annotated[Name, Field(description="Name of a file in data/cities.")] = "atlanta"
+    city: Annotated[Name, Field(description="Name of a file in data/cities.")] = settings.DEFAULT_CITY
     cleaning: Annotated[
         str, one_of(CLEANINGS), Field(description="Which rows count; strict rejects more.")
     ] = CLEANINGS[0]

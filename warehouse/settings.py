@@ -19,6 +19,9 @@ CITIES_DIR = ROOT / "data" / "cities"
 SEED = 20210101
 """Every random draw, in the simulator and in both forests, starts from this number."""
 
+DEFAULT_CITY = "atlanta"
+"""The city whose file in `data/cities` is read where none is named."""
+
 KEPT_BUILDS = 3
 """Published builds that stay on disk, the current one included."""
 
