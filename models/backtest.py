@@ -51,7 +51,7 @@ from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS, MIN_HISTORY_MONTHS, ORIGIN_STEP_MONTHS, replay_origins
 from models.patrol_forest import estimate_shares, fit_patrol, share_out
 from models.volume_forest import fit_volume
-from warehouse import settings
+from warehouse import machine
 from warehouse.errors import ShieldError
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import start_month
@@ -137,7 +137,7 @@ def run_backtest(panel: Panel, origins: list[int], *, with_slow_baselines: bool 
     Origins are shared out over the cores, a process each. `with_slow_baselines` adds the first version
     and, where it is installed, LightGBM, which take longer than all others together.
     """
-    workers = Parallel(n_jobs=max(1, min(settings.available_cores(), len(origins))))
+    workers = Parallel(n_jobs=max(1, min(machine.available_cores(), len(origins))))
     parts = workers(delayed(score_origin)(panel, origin, with_slow_baselines) for origin in origins)
     scores = pd.DataFrame([row for part in parts for row in part], columns=list(Score._fields))
     return scores.dropna(subset="value")

@@ -24,7 +24,7 @@ from models.model_names import (
 from models.panel import HOURS, Panel
 from models.past_origin import PastOrigin
 from models.volume_forest import MIN_RATIO, describe
-from warehouse import settings
+from warehouse import machine, settings
 from warehouse.months import MONTHS
 
 FITTING_ROUNDS = 20
@@ -101,7 +101,7 @@ def fit_first_version(past: Panel, targets: Integers) -> dict[str, Floats]:
     is_month = (month[:, None] == np.arange(MONTHS)[None, :]).astype(np.float64)
     counts = np.einsum("nth,tm->nmh", past.counts, is_month)
     cells = np.argwhere(counts > 0)
-    forest = RandomForestRegressor(random_state=settings.SEED, n_jobs=settings.available_cores())
+    forest = RandomForestRegressor(random_state=settings.SEED, n_jobs=machine.available_cores())
     forest.fit(cells.astype(np.float32), counts[counts > 0])
     shape = (len(counts), len(targets), HOURS)
     place, target, hour = np.indices(shape)
@@ -134,7 +134,7 @@ def fit_lightgbm(
     booster = lightgbm.LGBMRegressor(
         objective="poisson", n_estimators=LIGHTGBM_TREES, learning_rate=0.03, num_leaves=15,
         min_child_samples=1000, subsample=0.5, subsample_freq=1, random_state=settings.SEED,
-        n_jobs=settings.available_cores(), deterministic=True, force_row_wise=True, verbose=-1,
+        n_jobs=machine.available_cores(), deterministic=True, force_row_wise=True, verbose=-1,
     )  # fmt: skip
     booster.fit(features, ratios, np.concatenate([mean.ravel() for mean in expected]),
                 feature_name=list(FEATURES))  # fmt: skip

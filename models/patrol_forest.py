@@ -17,7 +17,7 @@ from models.arrays import Floats, Integers
 from models.metrics_shares import log_loss
 from models.panel import HOURS, Panel
 from models.past_origin import HORIZON_MONTHS, PastOrigin
-from warehouse import settings
+from warehouse import machine, settings
 from warehouse.columns import PATROL_TYPES
 from warehouse.months import MONTHS
 
@@ -177,7 +177,7 @@ def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestCl
         max_features=FEATURE_SHARE,
         max_samples=min(DRAWN_ROWS, len(cells)),
         random_state=settings.SEED,
-        n_jobs=settings.available_cores(),
+        n_jobs=machine.available_cores(),
     ).fit(features[cells], patrol, sample_weight=weights)
     forest.n_jobs = 1  # see models/volume_forest.py
     return forest

@@ -18,7 +18,7 @@ from models.features import make_features
 from models.metrics import poisson_deviance
 from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS, PastOrigin
-from warehouse import settings
+from warehouse import machine, settings
 
 TREES = 40
 TRIAL_TREES = 10
@@ -117,7 +117,7 @@ def fit_forest(past_origins: Sequence[PastOrigin], trees: int) -> RandomForestRe
         max_features=FEATURE_SHARE,
         max_samples=min(DRAWN_ROWS, len(ratios)),
         random_state=settings.SEED,
-        n_jobs=settings.available_cores(),
+        n_jobs=machine.available_cores(),
     ).fit(features, ratios, sample_weight=np.concatenate([mean.ravel() for mean in expected]))
     # Threads would add up the trees' answers in the order they finish, which changes last digits.
     forest.n_jobs = 1

@@ -19,7 +19,7 @@ from models.backtest import HORIZONS
 from models.metrics import poisson_deviance
 from models.panel import Panel
 from models.past_origin import HORIZON_MONTHS, replay_origins
-from warehouse import settings
+from warehouse import machine
 
 CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
     (base_rate, "RECENT_HALF_LIFE", (2.0, 3.0, 5.0)),
@@ -50,7 +50,7 @@ CANDIDATES: tuple[tuple[ModuleType, str, tuple[object, ...]], ...] = (
 def vary_constants(panel: Panel, origins: list[int]) -> pd.DataFrame:
     """Return a row per constant and value: mean ratio to the reference, and the worst single one."""
     tries = [(module.__name__, name, value) for module, name, values in CANDIDATES for value in values]
-    workers = Parallel(n_jobs=settings.available_cores(), return_as="generator")
+    workers = Parallel(n_jobs=machine.available_cores(), return_as="generator")
     results = workers(delayed(try_value)(panel, origins, *what) for what in tries)
     rows = [
         (f"{module}.{name}", str(value), value == getattr(sys.modules[module], name), *ratios)

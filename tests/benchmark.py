@@ -32,6 +32,7 @@ from models.forecast import make_forecast
 from models.load_panel import load_panel
 from tests.benchmark_charts import bench_charts
 from tests.benchmark_service import bench_service
+from tests.benchmark_small_machine import bench_small_machine
 from tests.benchmark_tableau import bench_tableau
 from tests.load import use_core
 from warehouse.build import open_build
@@ -47,6 +48,7 @@ ETL_INCIDENTS = 243_000
 LARGE_INCIDENTS = 10_100_000
 LARGE_PARTS = 10
 
+RAW = "raw.csv"
 ROUNDS = 3
 PUBLISH_STAGES = [stage.name for stage in STAGES][-3:]
 """Guards and changes; audit; read-back, hash, sync and pointer."""
@@ -144,7 +146,7 @@ def run_alone(function: Callable[..., None], *arguments: object) -> Any:  # noqa
 
 def bench_refresh(folder: Path) -> Path:
     """Print refresh beside the first version's forests; return the folder of builds."""
-    raw, builds = folder / "raw.csv", folder / "builds"
+    raw, builds = folder / RAW, folder / "builds"
     simulate_file(raw, load_city(), INCIDENTS)
     refreshes, forests = [], []
     for _ in range(ROUNDS):
@@ -229,6 +231,7 @@ def main() -> None:
         bench_service(builds)
         bench_charts(builds)
         bench_tableau(builds)
+        bench_small_machine(Path(folder, RAW), Path(folder, "small"))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from serve.app import Service, create_app
 from tests.quick_models import quick_models
 from tests.raw import simulate_fewer, write_daily, write_simulated
 from tests.serve.client import make_client
-from warehouse import settings
+from warehouse import machine, settings
 from warehouse.build import Build, open_build
 from warehouse.operation import FILE_VARIABLE, PREFIX
 
@@ -36,7 +36,7 @@ def one_thread() -> Iterator[None]:
     And two past origins a build: more would cost minutes and show nothing else.
     """
     with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
-        patch.setattr(settings, "available_cores", lambda: 1)
+        patch.setattr(machine, "available_cores", lambda: 1)
         patch.setattr(backtest_ledger, "LEDGER_ORIGINS", 2)
         yield
 

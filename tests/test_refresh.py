@@ -14,7 +14,7 @@ import refresh as refresh_module
 from refresh import Request, main, refresh
 from serve.app import create_app
 from tests.raw import GOOD_COBRA_2013, write_daily, write_raw, write_simulated
-from warehouse import settings
+from warehouse import machine
 from warehouse.errors import ShieldError
 from warehouse.pointer import read_pointer
 from warehouse.read import connect_builds
@@ -107,7 +107,7 @@ def test_same_input_gives_the_same_tables_on_one_core_and_on_two(
     raw = write_simulated(tmp_path / "simulated.csv", 60_000, places=10)
     files = {}
     for name, cores in (("one", 1), ("two", 2)):
-        monkeypatch.setattr(settings, "available_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(machine, "available_cores", lambda cores=cores: cores)
         published = refresh(Request("files", tmp_path / name, raw=(raw,), first=FIRST))
         files[name] = tmp_path / name / published.file
     with connect_builds(**files) as connection:

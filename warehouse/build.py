@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from warehouse import settings
+from warehouse import machine, settings
 from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
 from warehouse.machine import limit_engine
@@ -117,7 +117,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
     """
     connection = duckdb.connect(
         config={
-            "threads": settings.available_cores(),
+            "threads": machine.available_cores(),
             "memory_limit": limit_engine(),
             "temp_directory": str(path.with_name(f"{path.name}.spill")),
             "autoinstall_known_extensions": False,

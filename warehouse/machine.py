@@ -1,8 +1,9 @@
-"""What this machine gives a process: memory within its control groups, and space on a disk.
+"""What this machine gives a process: cores and memory within its control groups, space on a disk.
 
-Input: Linux's own accounts of both. Output: bytes, and a refusal where a disk has too few.
+Input: Linux's own accounts. Output: cores, bytes, and a refusal where a disk has too few.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ ENGINE_SHARE = 0.45
 MB = 1_000_000
 BUILD_MB = 250
 """What a first refresh needs beside twice its raw files: a build, and what the engine spills."""
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use, at least 1: fewer where a control group says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quotas = [text.split() for text in read_limits("cpu.max")]  # microseconds, of so many
+    return max(1, min([cores, *(int(part) // int(whole) for part, whole in quotas if part != "max")]))
 
 
 def limit_engine() -> str:

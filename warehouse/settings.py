@@ -1,10 +1,9 @@
 """Settings of the whole house: where things lie, how much of the machine is used, the one seed.
 
-Input: nothing. Output: constants and `available_cores`. A folder can be overridden per command
+Input: nothing. Output: constants. A folder can be overridden per command
 (`--builds`); everything else is changed here and nowhere else.
 """
 
-import os
 from pathlib import Path
 
 VERSION = "0.1.0"
@@ -94,10 +93,3 @@ MEMORY_LIMIT_MB = 900
 
 SIMULATED = "simulated data"
 """The words by which synthetic data is called wherever it shows."""
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

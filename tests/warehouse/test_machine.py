@@ -9,6 +9,9 @@ from warehouse import machine
 from warehouse.errors import ShieldError
 from warehouse.machine import MB, available_memory, limit_engine, require_space
 
+available_cores = machine.available_cores
+"""As it is before the tests are given one core."""
+
 
 @pytest.fixture
 def accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -39,6 +42,26 @@ def test_memory_is_what_the_tightest_group_leaves(
     (accounts / "memory.max").write_text("1\n")  # of no group
     assert available_memory() == memory
     assert limit_engine() == engine
+
+
+@pytest.mark.parametrize(
+    ("quotas", "cores"),
+    [
+        ({}, 4),
+        ({"a/b": "max 100000"}, 4),
+        ({"a/b": "200000 100000", "a": "max 100000"}, 2),
+        ({"a/b": "350000 100000", "a": "150000 100000"}, 1),
+        ({"a/b": "50000 100000"}, 1),
+        ({"a/b": "900000 100000"}, 4),
+    ],
+)
+def test_cores_are_what_the_tightest_group_leaves(
+    accounts: Path, monkeypatch: pytest.MonkeyPatch, quotas: dict[str, str], cores: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 5})
+    for group, quota in quotas.items():
+        (accounts / "groups" / group / "cpu.max").write_text(f"{quota}\n")
+    assert available_cores() == cores
 
 
 def test_without_accounts_nothing_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
