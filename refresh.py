@@ -58,10 +58,10 @@ from warehouse.publish import publish_build, refuse_build
 from warehouse.records import name_build
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
-from warehouse.sweep import sweep_leftovers
+from warehouse.sweep import prune_builds, sweep_leftovers
 from warehouse.tables_forecast import SCORE_METRIC_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
-from warehouse.track import require_track
+from warehouse.track import list_needed_files, require_track
 
 OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
 """The one source that an option is about: with another it would change nothing, so it is refused."""
@@ -108,6 +108,8 @@ class Request:
     with_backtest: bool = True
     force: bool = False
     kept_builds: int = settings.KEPT_BUILDS
+    kept_refused: int = settings.KEPT_REFUSED
+    kept_snapshots: int = settings.KEPT_SNAPSHOTS
     raw_folder: Path = field(default_factory=lambda: settings.RAW_DIR)
 
 
@@ -171,6 +173,8 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         with_backtest=not options.no_backtest,
         force=options.force,
         kept_builds=operation.kept_builds,
+        kept_refused=operation.kept_refused,
+        kept_snapshots=operation.kept_snapshots,
         raw_folder=operation.raw_folder,
     )
 
@@ -198,7 +202,7 @@ def refresh(request: Request) -> PublishedBuild:
     city = load_city(request.city)
     with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
         require_track(request.builds)
-        sweep_leftovers(request.builds, request.kept_builds)
+        tidy(request)
         require_space(request.builds, *measure_inputs(request))
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:
@@ -210,7 +214,13 @@ def refresh(request: Request) -> PublishedBuild:
             with watch.time_stage("publish"):
                 return publish_build(request.builds, build_id, partial)
         finally:
-            sweep_leftovers(request.builds, request.kept_builds)
+            tidy(request)
+
+
+def tidy(request: Request) -> None:
+    """Sweep the folder of builds and remove those beyond what the operator keeps."""
+    sweep_leftovers(request.builds)
+    prune_builds(request.builds, request.kept_builds, request.kept_refused)
 
 
 def measure_inputs(request: Request) -> tuple[int, int]:
@@ -284,7 +294,10 @@ def write_tables(
 def find_raw_input(request: Request, city: City) -> RawInput:
     """Return the raw files of the source, having fetched or simulated them where that is asked for."""
     if request.source_kind == "portal":
-        found = fetch_city(city, request.raw_folder / city.name.lower(), full=request.full)
+        found = fetch_city(
+            city, request.raw_folder / city.name.lower(), full=request.full,
+            kept=request.kept_snapshots, needed=list_needed_files(request.builds),
+        )  # fmt: skip
         return replace(found, boundaries=request.boundaries or found.boundaries)
     if request.source_kind == "simulated":
         found = simulate_city(city, request.sample_incidents, request.raw_folder)

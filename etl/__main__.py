@@ -20,6 +20,7 @@ from warehouse.command import (
     parse_path,
     run_command,
 )
+from warehouse.track import list_needed_files
 
 MAX_REREAD_DAYS = 36_525
 """A century: no report is older."""
@@ -77,10 +78,11 @@ def run_sketch(options: Namespace) -> None:
 
 def run_fetch(options: Namespace) -> None:
     """Fetch incidents and boundaries, and the history where it is asked for."""
-    city = load_city(options.city)
+    city, operation = load_city(options.city), load_operation()
     fetch_city(
-        city, options.folder or load_operation().raw_folder / city.name.lower(),
+        city, options.folder or operation.raw_folder / city.name.lower(),
         full=options.full, window_days=options.window_days, with_history=options.history,
+        kept=operation.kept_snapshots, needed=list_needed_files(operation.builds),
     )  # fmt: skip
 
 

@@ -1,8 +1,7 @@
 """Incremental reads of the portal into snapshots: the incidents, and the layer of 2009-2020.
 
-Input: a `Portal` and a folder. Output: in the folder a snapshot with its manifest, the newest
-`KEPT_SNAPSHOTS` kept; `.fetch` while a read is under way or was killed. Addresses and victims are never
-asked for.
+Input: a `Portal` and a folder. Output: in the folder a snapshot with its manifest; `.fetch` while a read
+is under way or was killed. Addresses and victims are never asked for.
 
 After the first time only rows above a watermark are read: the newest report date less a re-read window
 of `REREAD_DAYS`. Two changes outside the window that leave the layer's count as it was stay unseen until

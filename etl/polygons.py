@@ -1,7 +1,6 @@
 """The neighborhood polygons of the portal.
 
-Input: a `Portal` and a folder. Output: `boundaries-<UTC time>.geojson` with its manifest, the newest
-`KEPT_SNAPSHOTS` kept.
+Input: a `Portal` and a folder. Output: `boundaries-<UTC time>.geojson` with its manifest.
 """
 
 import datetime as dt

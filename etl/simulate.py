@@ -10,6 +10,8 @@ came in.
 import datetime as dt
 import filecmp
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ import pandas as pd
 
 from etl.city import City
 from warehouse import settings
+from warehouse.files import PARTIAL
 from warehouse.months import MONTHS
 from warehouse.table import quote_text
 
@@ -32,6 +35,9 @@ SERIALS_PER_PART = 10_000_000
 DEFAULT_INCIDENTS = 250_000
 """About 50,000 offenses a year, as Atlanta reported 2021-24, over `YEARS`."""
 YEARS = range(2021, 2026)
+
+MAX_DRAFT_SECONDS = 24 * 3600
+"""Writing a sample takes seconds."""
 
 MISSING_NEIGHBORHOOD = 0.13
 MISSING_BEAT = 0.004
@@ -96,7 +102,8 @@ def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS, pa
     offenses = draw_offenses(random, rates, hours, places)
     offenses["serial"] += part * SERIALS_PER_PART
     # Two refreshes may simulate the same file at once: each sees it whole or not at all.
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial{path.suffix}")
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}{path.suffix}")
+    sweep_drafts(path)
     write_rows(partial, offenses)
     # Another refresh may be reading the same sample: it would find that its file has changed.
     if path.exists() and filecmp.cmp(partial, path, shallow=False):
@@ -105,6 +112,14 @@ def simulate_file(path: Path, city: City, incidents: int = DEFAULT_INCIDENTS, pa
         partial.replace(path)
     return Truth(tuple(places["neighborhood"]), rates, dt.date(YEARS[0], 1, 1),
                  dt.date(YEARS[-1], 12, 31))  # fmt: skip
+
+
+def sweep_drafts(path: Path) -> None:
+    """Remove drafts of a sample that are so old that whoever wrote them was killed."""
+    for draft in path.parent.glob(f"{path.name}.*{PARTIAL}*"):
+        with suppress(FileNotFoundError):  # another has just finished it
+            if time.time() - draft.stat().st_mtime > MAX_DRAFT_SECONDS:
+                draft.unlink()
 
 
 def list_hours(city: City) -> pd.DataFrame:

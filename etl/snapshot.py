@@ -8,7 +8,7 @@ file without one is a leftover, and is swept.
 import datetime as dt
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +20,6 @@ from warehouse.errors import ShieldError
 from warehouse.files import hash_file, replace_file, replace_text
 from warehouse.machine import limit_engine
 from warehouse.table import quote_text
-
-KEPT_SNAPSHOTS = 3
-"""Snapshots that stay on disk."""
 
 FULL, INCREMENTAL = "full", "incremental"
 
@@ -133,10 +130,19 @@ def store_file(written: Path, folder: Path, stem: str, manifest: Manifest) -> Pa
     path = folder / f"{stem}-{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}{written.suffix}"
     replace_file(written, path)
     replace_text(path.with_suffix(".json"), json.dumps(asdict(manifest), indent=2) + "\n")
-    for old in list_manifests(folder, stem)[:-KEPT_SNAPSHOTS]:
-        old.unlink()
-    sweep_orphans(folder, stem)
     return path
+
+
+def prune_snapshots(folder: Path, stem: str, kept: int, needed: Collection[str] = ()) -> None:
+    """Keep the newest `kept` snapshots, of which the next read takes the last, and the `needed` files.
+
+    Call with the lock held. `needed` are names of data files. Raises `OSError`.
+    """
+    stems = {Path(name).stem for name in needed}
+    for old in list_manifests(folder, stem)[:-kept]:
+        if old.stem not in stems:
+            old.unlink()
+    sweep_orphans(folder, stem)
 
 
 def list_manifests(folder: Path, stem: str) -> list[Path]:

@@ -9,6 +9,7 @@ from etl.city import load_city
 from refresh import Request, refresh
 from serve.app import create_app
 from tests.etl.feature_layer import serve_layer
+from warehouse.track import list_needed_files
 
 ROWS = 4500
 
@@ -17,7 +18,9 @@ def test_portal_becomes_a_published_forecast_and_then_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("etl.arcgis.sleep", lambda _seconds: None)
-    request = Request("portal", tmp_path / "builds", with_backtest=False, raw_folder=tmp_path / "raw")
+    request = Request(
+        "portal", tmp_path / "builds", with_backtest=False, raw_folder=tmp_path / "raw", kept_snapshots=1
+    )
     with serve_layer(incidents=ROWS, boundaries=242, history=1) as layer:
         city = load_city().model_copy(update={"portal": layer.portal})
         monkeypatch.setattr("refresh.load_city", lambda _name: city)
@@ -26,6 +29,9 @@ def test_portal_becomes_a_published_forecast_and_then_another(
         layer.forget()
         layer.faults.extend(["503", "error-429", "cut"])
         refresh(request)
+    snapshots = sorted((tmp_path / "raw" / "atlanta" / "incidents").glob("*.parquet"))
+    assert len(snapshots) == 2, "the published build was made of the older one when it was read"
+    assert list_needed_files(request.builds) == {path.name for path in snapshots}
     with duckdb.connect(str(request.builds / "current.duckdb"), read_only=True) as connection:
         facts = connection.execute(
             "SELECT layout, rows_in, rows_in_polygon > 0 FROM raw_file"

@@ -38,7 +38,8 @@ def test_what_is_not_said_is_as_the_operator_set_it(
 ) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(
-        'source = "files"\nraw = ["a.csv"]\nbuilds = "b"\nkept_builds = 7\nraw_folder = "r"\ncity = "x"'
+        'source = "files"\nraw = ["a.csv"]\nbuilds = "b"\nraw_folder = "r"\ncity = "x"\n'
+        "kept_builds = 7\nkept_refused = 2\nkept_snapshots = 5"
     )
     monkeypatch.setenv("ATLSHIELD_SETTINGS", str(path))
     expected = Request(
@@ -47,12 +48,14 @@ def test_what_is_not_said_is_as_the_operator_set_it(
         raw=(tmp_path / "a.csv",),
         city="x",
         kept_builds=7,
+        kept_refused=2,
+        kept_snapshots=5,
         raw_folder=tmp_path / "r",
     )
     assert refresh_module.parse_arguments([]) == expected
     said = ["--source", "portal", "--builds", "c", "--city", "atlanta"]
     assert refresh_module.parse_arguments(said) == Request(
-        "portal", Path("c"), kept_builds=7, raw_folder=tmp_path / "r"
+        "portal", Path("c"), kept_builds=7, kept_refused=2, kept_snapshots=5, raw_folder=tmp_path / "r"
     )
     assert refresh_module.parse_arguments(["--raw", "c.csv"]) == replace(expected, raw=(Path("c.csv"),))
 

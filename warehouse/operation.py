@@ -53,7 +53,15 @@ def check_path(value: object) -> object:
     return value
 
 
+def check_number(value: object) -> object:
+    """Return what is no switch: Python takes true and false for 1 and 0. Raises `ValueError`."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a whole number, found {spell_value(value)}")
+    return value
+
+
 Place = Annotated[Path, BeforeValidator(check_path)]
+Count = Annotated[int, BeforeValidator(check_number)]
 Listed = BeforeValidator(split_list)
 Name = Annotated[str, Field(pattern=r"^[\w-]+$")]
 
@@ -66,8 +74,19 @@ class Operation(Settings):
         Place, Field(description="Folder of the portal's snapshots and of the simulated sample.")
     ] = settings.RAW_DIR
     kept_builds: Annotated[
-        int, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")
+        Count, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")
     ] = settings.KEPT_BUILDS
+    kept_refused: Annotated[
+        Count, Field(ge=0, le=1000, description="Refused builds that stay, for a look at what is wrong.")
+    ] = settings.KEPT_REFUSED
+    kept_snapshots: Annotated[
+        Count,
+        Field(
+            ge=1,
+            le=1000,
+            description="Snapshots of the portal that stay, beside those that kept builds were made of.",
+        ),
+    ] = settings.KEPT_SNAPSHOTS
     source: Annotated[
         str,
         one_of(SOURCE_KINDS),
@@ -91,7 +110,7 @@ class Operation(Settings):
     host: Annotated[str, Field(min_length=1, description="Address the service listens at.")] = (
         "127.0.0.1"
     )
-    port: Annotated[int, Field(ge=1, le=65_535, description="Its port.")] = 5000
+    port: Annotated[Count, Field(ge=1, le=65_535, description="Its port.")] = 5000
     api_keys: Annotated[
         tuple[str, ...],
         Listed,

@@ -12,7 +12,7 @@ from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.files import PARTIAL, hash_file, sync
 from warehouse.pointer import PublishedBuild, move_pointer, render_pointer
 from warehouse.read import connect_build
-from warehouse.records import REFUSED, list_refused, name_build, name_record
+from warehouse.records import REFUSED, name_build, name_record
 from warehouse.sweep import sweep_leftovers
 from warehouse.track import leave_forecast
 
@@ -45,15 +45,12 @@ def publish_build(builds: Path, build_id: str, partial: Path) -> PublishedBuild:
 
 
 def refuse_build(builds: Path, build_id: str, partial: Path) -> Path:
-    """Keep the closed file `partial` aside for inspection, in place of an earlier refused build.
+    """Keep the closed file `partial` aside for inspection; return where.
 
     Raises `OSError` where the folder cannot be written.
     """
     refused = builds / f"{name_build(build_id)}{REFUSED}"
     partial.rename(refused)
-    for path in list_refused(builds):
-        if path != refused:
-            path.unlink()
     return refused
 
 

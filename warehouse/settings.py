@@ -22,7 +22,10 @@ DEFAULT_CITY = "atlanta"
 """The city whose file in `data/cities` is read where none is named."""
 
 KEPT_BUILDS = 3
-"""Published builds that stay on disk, the current one included."""
+KEPT_REFUSED = 1
+KEPT_SNAPSHOTS = 3
+"""What stays on disk: published builds, the current one included; refused ones, kept aside; snapshots of
+each layer of a portal."""
 
 GUARD_ROWS_FALL_SHARE = 0.2
 GUARD_VANISHED_NEIGHBORHOODS = 0

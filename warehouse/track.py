@@ -18,7 +18,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from warehouse.errors import ShieldError
 from warehouse.files import PARTIAL, hash_file, sync
 from warehouse.pointer import PublishedBuild
-from warehouse.records import BUILD_ID
+from warehouse.records import BUILD_ID, list_builds, name_id
 from warehouse.table import quote_text
 
 TRACK = "track"
@@ -129,6 +129,17 @@ def list_left(builds: Path) -> list[LeftForecast]:
     told = {name for manifest in found.values() if manifest for name in manifest.earlier}
     names = found.keys() | told | find_files(folder, FORECAST).keys()
     return [check_left(folder, name, found.get(name)) for name in sorted(names)]
+
+
+def list_needed_files(builds: Path) -> frozenset[str]:
+    """Return the names of the raw files that the kept builds were made of, as their manifests tell.
+
+    Raises `OSError` for a manifest that is there and cannot be read.
+    """
+    found = find_files(builds / TRACK, MANIFEST)
+    kept = [found[name] for path in list_builds(builds) if (name := name_id(path)) in found]
+    manifests = filter(None, map(read_manifest, kept))
+    return frozenset(name for manifest in manifests for name in manifest.raw_files)
 
 
 def check_left(folder: Path, build_id: str, manifest: Manifest | None) -> LeftForecast:

@@ -1,5 +1,7 @@
 """The simulator: known truth, recovered by the ETL within its sampling error."""
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,15 @@ def observe(build: Build, column: str) -> dict[object, int]:
     """Return settled incidents by a column."""
     select = f"SELECT {column}, count(*) FROM incident WHERE occurred_at < TIMESTAMP '{SETTLED}'"
     return dict(build.connection.execute(f"{select} GROUP BY ALL").fetchall())
+
+
+def test_drafts_of_the_killed_are_swept(simulated: Path, city: City) -> None:
+    old, new = (simulated.with_name(f"{simulated.name}.{process}.partial.csv") for process in (1, 2))
+    for draft, age in ((old, 90_000), (new, 0)):
+        draft.touch()
+        os.utime(draft, (time.time() - age,) * 2)
+    simulate_file(simulated, city, 100)
+    assert {path.name for path in simulated.parent.iterdir()} == {simulated.name, new.name}
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from etl.city import City, Portal, load_city
 from etl.fetch import fetch_history, fetch_incidents
 from etl.polygons import fetch_boundaries
 from etl.snapshot import Snapshot
+from etl.source import fetch_city
 from tests.etl.feature_layer import HISTORY_COLUMNS, FeatureLayer, serve_layer
 from tests.etl.snapshots import FIELDS, read_snapshot
 from tests.one_in import one_in
@@ -244,10 +245,24 @@ def test_longer_window_reads_more(layer: FeatureLayer, folder: Path) -> None:
         fetch(layer, folder, days=-1)
 
 
-def test_three_snapshots_are_kept(layer: FeatureLayer, folder: Path) -> None:
-    paths = [fetch(layer, folder).path for _ in range(4)]
-    assert sorted(folder.glob("*.parquet")) == paths[1:]
-    assert sorted(folder.glob("*.json")) == [path.with_suffix(".json") for path in paths[1:]]
+def test_the_newest_snapshots_and_those_of_builds_are_kept(layer: FeatureLayer, tmp_path: Path) -> None:
+    city = load_city().model_copy(update={"portal": layer.portal})
+
+    def fetch_and_keep(*needed: Path) -> Path:
+        names = [path.name for path in needed]
+        found = fetch_city(city, tmp_path, pause_seconds=0.0, kept=2, needed=names)
+        return found.files[0]
+
+    first, second, third = fetch_and_keep(), fetch_and_keep(), fetch_and_keep()
+    folder = first.parent
+    assert sorted(folder.glob("*.parquet")) == [second, third]
+    fourth = fetch_and_keep(second)
+    fifth = fetch_and_keep(second)
+    assert sorted(folder.glob("*.parquet")) == [second, fourth, fifth]
+    assert sorted(folder.glob("*.json")) == [
+        path.with_suffix(".json") for path in (second, fourth, fifth)
+    ]
+    assert {len(list((tmp_path / "boundaries").glob(f"*.{end}"))) for end in ("geojson", "json")} == {2}
 
 
 def test_damaged_snapshot_is_named_and_a_full_read_goes_past_it(

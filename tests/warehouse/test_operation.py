@@ -52,6 +52,9 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
         ('source = "files"', {}, "raw: the source `files` needs files"),
         ("port = ", {}, "mine.toml: expected a TOML file"),
         ("kept_builds = 0", {}, "mine.toml: kept_builds: found 0"),
+        ("kept_builds = true", {}, "mine.toml: kept_builds: expected a whole number, found true"),
+        ("", {"ATLSHIELD_KEPT_BUILDS": "true"}, "kept_builds: found 'true', expected a valid integer"),
+        ("port = false", {}, "mine.toml: port: expected a whole number, found false"),
         ('builds = ""', {}, "mine.toml: builds: expected a path, found nothing"),
         ("", {"ATLSHIELD_RAW": "a.csv,"}, "expected a path, found nothing"),
         (f'api_keys = {{k = "{KEYS[0]}"}}', {}, "mine.toml: api_keys: expected a valid tuple"),
@@ -110,7 +113,7 @@ def test_settings_are_shown(
 ) -> None:
     monkeypatch.setenv("ATLSHIELD_PORT", "8001")
     assert warehouse_main.main(["settings"]) == 0
-    assert "port          8001" in capsys.readouterr().out
+    assert ["port", "8001", "ATLSHIELD_PORT"] in map(str.split, capsys.readouterr().out.splitlines())
     monkeypatch.setenv("ATLSHIELD_PORT", "no")
     with pytest.raises(SystemExit, match="1"):
         warehouse_main.main(["settings"])

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -13,7 +14,6 @@ import refresh as refresh_module
 from refresh import Request, refresh
 from tests.kill import copy_tables
 from tests.raw import write_daily
-from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import FETCH, REFRESH, hold_lock, name_lock
 from warehouse.history import roll_back
@@ -157,15 +157,17 @@ def test_last_builds_are_kept_and_rollback_goes_back_one(
     good.hardlink_to(daily_builds / read_pointer(daily_builds).file)
     monkeypatch.setattr(refresh_module, "write_tables", copy_tables(good))
     ids = [read_pointer(daily_builds).build_id]
-    ids += [refresh(request_daily(tmp_path, daily_builds)).build_id for _ in range(3)]
-    kept = sorted(ids)[-settings.KEPT_BUILDS :]
+    four = replace(request_daily(tmp_path, daily_builds), kept_builds=4)
+    ids += [refresh(four).build_id for _ in range(4)]
+    kept = sorted(ids)[-4:]
     assert [path.stem.removeprefix("warehouse-") for path in list_builds(daily_builds)] == kept
     current = read_pointer(daily_builds)
     back = roll_back(daily_builds)
+    assert len(list_builds(daily_builds)) == 4, "what is kept is no matter of a rollback"
     assert back.file < current.file
     assert read_pointer(daily_builds) == back
     assert (daily_builds / "current.duckdb").readlink() == Path(back.file)
-    roll_back(daily_builds)
+    roll_back(daily_builds, kept[0])
     with pytest.raises(ShieldError, match="no build before"):
         roll_back(daily_builds)
 

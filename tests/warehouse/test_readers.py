@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from tests.tables import fill
+from warehouse import settings
 from warehouse.build import open_build
 from warehouse.errors import NoBuildError
 from warehouse.pointer import read_pointer
 from warehouse.publish import publish_build
 from warehouse.read import connect_published
 from warehouse.records import name_build
+from warehouse.sweep import prune_builds
 from warehouse.tables_clean import INCIDENT_TABLE, NEIGHBORHOOD_TABLE
 from warehouse.tables_forecast import AVERAGE_DAILY_TABLE, FORECAST_HOURLY_TABLE
 from warehouse.tables_lineage import REFRESH_RUN_TABLE
@@ -50,7 +52,14 @@ def write_stamped(builds: Path, number: int) -> Path:
 
 def publish_stamped(builds: Path, number: int) -> str:
     """Write and publish such a build; return its id."""
-    return publish_build(builds, f"{number:04}", write_stamped(builds, number)).build_id
+    return publish_and_prune(builds, write_stamped(builds, number))
+
+
+def publish_and_prune(builds: Path, written: Path) -> str:
+    """Publish a written build, remove old ones as a refresh does, and return its id."""
+    published = publish_build(builds, written.stem, written)
+    prune_builds(builds, settings.KEPT_BUILDS, settings.KEPT_REFUSED)
+    return published.build_id
 
 
 def read_stamp(builds: Path) -> tuple[str, set[str]]:
@@ -134,7 +143,7 @@ def test_twenty_publishes_under_four_readers(builds: Path) -> None:
         reader.start()
     ready.wait(PATIENCE)
     try:
-        ids = [publish_build(builds, path.stem, path).build_id for path in written]
+        ids = [publish_and_prune(builds, path) for path in written]
     finally:
         stop.set()
     results = [answers.get(timeout=PATIENCE) for _ in readers]

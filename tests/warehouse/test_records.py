@@ -4,12 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import FETCH, hold_lock, replace_text
 from warehouse.pointer import LINK, POINTER, PublishedBuild, move_pointer, read_record, render_pointer
-from warehouse.records import find_build, find_earlier, find_record, list_builds, name_build, name_record
-from warehouse.sweep import sweep_leftovers
+from warehouse.records import (
+    find_build,
+    find_earlier,
+    find_record,
+    list_builds,
+    list_refused,
+    name_build,
+    name_id,
+    name_record,
+)
+from warehouse.sweep import prune_builds, sweep_leftovers
 
 
 def describe(build_id: str, sha256: str = "") -> PublishedBuild:
@@ -47,22 +55,29 @@ def test_build_with_a_partial_record_is_kept_only_if_the_pointer_names_it(
     assert (tmp_path / LINK).is_symlink() == bool(current)
 
 
-def test_sweep_keeps_the_newest_and_the_published_build(tmp_path: Path) -> None:
-    assert settings.KEPT_BUILDS == 3
+def test_the_newest_the_published_and_the_last_refused_build_are_kept(tmp_path: Path) -> None:
     lay(tmp_path, *"abcdef", current="b")
+    for build_id in "rst":
+        (tmp_path / f"{name_build(build_id)}.refused").touch()
     sweep_leftovers(tmp_path)
+    assert list_ids(tmp_path) == "abcdef"
+    prune_builds(tmp_path, 3, 2)
     assert list_ids(tmp_path) == "bdef"
     assert {path.name for path in tmp_path.glob("*.json")} == {POINTER, *map(name_record, "bdef")}
+    assert {name_id(path) for path in list_refused(tmp_path)} == set("st")
     assert (tmp_path / LINK).readlink() == Path(name_build("b"))
     move_pointer(tmp_path, describe("e"))
     sweep_leftovers(tmp_path)
+    prune_builds(tmp_path, 3, 0)
     assert list_ids(tmp_path) == "def"
+    assert list_refused(tmp_path) == []
     assert (tmp_path / LINK).readlink() == Path(name_build("e"))
 
 
-def test_sweep_without_a_pointer_removes_no_build(tmp_path: Path) -> None:
+def test_without_a_pointer_no_build_goes(tmp_path: Path) -> None:
     lay(tmp_path, *"abcdef")
     sweep_leftovers(tmp_path)
+    prune_builds(tmp_path, 3, 1)
     assert list_ids(tmp_path) == "abcdef"
 
 
