@@ -1,7 +1,7 @@
 # Every command is one line of `python -m …`; the virtual environment comes by itself.
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
-VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES BUILD A B HOST PORT OUT TABPY API \
+VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
 	FORMAT BACKTEST_OUT ORIGINS TO FROM
 SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
 ON := 1 yes true on
@@ -39,7 +39,7 @@ RAW_FILES = $(foreach file,$(value RAW),$(foreach found,$(or $(wildcard $(file))
 REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),--raw $(RAW_FILES)) \
 	$(call option,sample-incidents,SAMPLE_INCIDENTS) $(call option,first,FIRST) $(call option,last,LAST) \
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
-	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call switch,full,FULL) $(call switch,force,FORCE)
+	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call option,demographics,DEMOGRAPHICS) $(call switch,full,FULL) $(call switch,force,FORCE)
 
 .PHONY: install uninstall backup restore refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
 
@@ -85,13 +85,16 @@ backtest: .venv/dev
 card: .venv/runtime
 	@$(RUN) models card $(FROM_BUILDS)
 
+audit: .venv/runtime
+	$(RUN) models audit $(FROM_BUILDS)
+
 track: .venv/runtime
 	$(RUN) models track $(FROM_BUILDS)
 
 export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)
 
-.PHONY: list status verify settings diff
+.PHONY: audit list status verify settings diff
 
 list status verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@

@@ -30,6 +30,7 @@ from models.backtest_ledger import fill_ledger
 from models.break_note import describe_breaks
 from models.forecast import Decisions, make_forecast
 from models.forecast_tables import fill_forecasts
+from models.group_audit import fill_groups
 from models.load_panel import load_panel
 from models.metrics import list_metrics
 from models.model_card import fill_card
@@ -104,6 +105,7 @@ class Request:
     city: str = DEFAULT_CITY
     cleaning: str = CLEANINGS[0]
     boundaries: Path | None = None
+    demographics: Path | None = None
     full: bool = False
     with_backtest: bool = True
     force: bool = False
@@ -152,6 +154,10 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         default=operation.boundaries,
         help="GeoJSON of neighborhood polygons",
     )
+    parser.add_argument(
+        "--demographics", type=parse_path, default=operation.demographics,
+        help="CSV of census facts by area, for the audit by group",
+    )  # fmt: skip
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
     parser.add_argument("--force", action="store_true", help="publish whatever the guards find")
@@ -169,6 +175,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         city=options.city,
         cleaning=options.cleaning,
         boundaries=options.boundaries,
+        demographics=options.demographics,
         full=options.full,
         with_backtest=not options.no_backtest,
         force=options.force,
@@ -250,8 +257,9 @@ def write_tables(
     with watch.time_stage("etl"):
         raw = find_raw_input(request, city)
         summary = clean_files(
-            build, raw.files, city, request.first, request.last, raw.boundaries, request.cleaning
-        )
+            build, raw.files, city, request.first, request.last, raw.boundaries, request.cleaning,
+            request.demographics,
+        )  # fmt: skip
         say_cleaned(build, summary)
         refuse_failed_checks(request, summary)
     with watch.time_stage("training"):
@@ -281,6 +289,7 @@ def write_tables(
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
+    fill_groups(build)
     fill_card(build, districts, breaks)
     for table in TABLES:
         if table.is_mart:

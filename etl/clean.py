@@ -1,8 +1,8 @@
 """The cleaning pipeline: raw files to clean tables, in one pass over each.
 
 Input: raw files and a build. Output: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health` and
-`report_delay`, filled.
+`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health`, `report_delay`
+and, where census facts are given, `demographic_area` and `area_member`, filled.
 """
 
 import datetime as dt
@@ -17,6 +17,7 @@ from etl.boundaries import load_boundaries, name_neighborhoods
 from etl.city import City
 from etl.clock_checks import check_clock
 from etl.coverage import describe_gaps, find_covered_days
+from etl.demographics import fill_demographics, load_demographics
 from etl.districts import check_districts
 from etl.feed_health import fill_health
 from etl.holiday import fill_holidays
@@ -87,11 +88,13 @@ def clean_files(
     last: dt.date | None = None,
     boundaries: Path | None = None,
     cleaning: str = CLEANINGS[0],
+    demographics: Path | None = None,
 ) -> CleanSummary:
     """Fill the clean tables of `build` from raw files.
 
     `first` and `last` (inclusive, local days) narrow the coverage of the files; `boundaries` is a
-    GeoJSON file of neighborhood polygons; `cleaning` (`CLEANINGS`) says which rows count. Raises
+    GeoJSON file of neighborhood polygons; `cleaning` (`CLEANINGS`) says which rows count;
+    `demographics` is a file of census facts (`etl.demographics`). Raises
     `ShieldError` naming the file for one that cannot be used, when no incident is left, and for
     strict cleaning in a city without critical fields.
     """
@@ -103,6 +106,7 @@ def clean_files(
     files = inspect_files(paths, city)
     check_districts(files, city)
     polygons = load_boundaries(boundaries, city) if boundaries else None
+    areas = load_demographics(demographics) if demographics else ()
     fill_offenses(build)
     stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.clean.csv"))
     name_neighborhoods(connection, city, polygons)
@@ -132,6 +136,7 @@ def clean_files(
             *list_stopped_zones(connection, city),
             *list_lost_offenses(connection, first, last),
             *fill_health(build, files),
+            *(fill_demographics(build, areas, city) if areas else ()),
         ),
         failed_checks=failed_checks,
     )

@@ -1,4 +1,4 @@
-"""Commands on forecasts of the published build: `python -m models backtest | card | track`.
+"""Commands on forecasts of the published build: `python -m models audit | backtest | card | track`.
 
 Input: a command line and the published build. Output: printed tables, and files of a backtest.
 """
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from models.backtest import require_origins, run_backtest
 from models.backtest_charts import draw_scores
 from models.baselines import has_lightgbm
+from models.group_chart import draw_groups
 from models.load_panel import load_panel
 from models.metrics import (
     ALL,
@@ -71,12 +72,14 @@ MAX_ORIGINS = 400
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m models", description=__doc__)
-    parser.add_argument("command", choices=["backtest", "card", "track"])
+    parser.add_argument("command", choices=["audit", "backtest", "card", "track"])
     add_builds(parser)
     parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins, a quarter apart")  # fmt: skip
     parser.add_argument(
-        "--out", type=parse_path, help="folder of a backtest's table and charts, or the track's PNG"
+        "--out",
+        type=parse_path,
+        help="folder of a backtest's table and charts, or the PNG of the track or the audit",
     )
     options = parser.parse_args(arguments)
     return run_command(lambda: answer(options))
@@ -89,6 +92,8 @@ def answer(options: Namespace) -> None:
             make_backtest(connection, published, options.origins, options.out or Path("backtest"))
         elif options.command == "track":
             show_track(connection, published, options.builds, options.out or Path("track.png"))
+        elif options.command == "audit":
+            show_audit(connection, options.out or Path("audit.png"))
         else:
             select = "SELECT section, text FROM model_card ORDER BY section_number"
             print(render_card(published.build_id, connection.execute(select).fetchall()), end="")
@@ -103,7 +108,7 @@ def make_backtest(
     origins = require_origins(panel, wanted)
     if not has_lightgbm():
         tqdm.write("LightGBM is not installed and left out: make test installs it")
-    scores = run_backtest(panel, origins, with_slow_baselines=True)
+    scores = run_backtest(panel, origins, with_slow_baselines=True).scores
     scores["data_source"] = connection.execute("SELECT data_source FROM refresh_run").fetchall()[0][0]
     scores.to_csv(out / "backtest_score.csv", index=False)
     if published.is_synthetic:
@@ -166,6 +171,28 @@ def show_track(
     except OSError as error:
         raise ShieldError(f"cannot write the chart to {out}: {error.strerror}") from error
     print(f"drawn: {out}")
+
+
+def show_audit(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Print the audit by group and draw it.
+
+    Raises `ShieldError` where the build has no backtest, or the chart cannot be written.
+    """
+    audit = connection.execute("FROM group_audit ORDER BY group_kind, group_name").df()
+    source = str(audit.pop("data_source").iloc[0])
+    if source == settings.SIMULATED:
+        print(settings.SIMULATED)
+    for kind, part in audit.groupby("group_kind"):
+        print(f"\nby {kind}")
+        shown = part.drop(columns="group_kind").dropna(axis=1, how="all")
+        print(shown.to_string(index=False, float_format="{:,.3f}".format, na_rep=""))
+    if audit["predicted_to_actual"].isna().all():
+        raise ShieldError("the published build has no backtest to audit errors by: no chart is drawn")
+    try:
+        draw_groups(audit, source, out)
+    except OSError as error:
+        raise ShieldError(f"cannot write the chart to {out}: {error.strerror}") from error
+    print(f"\ndrawn: {out}")
 
 
 if __name__ == "__main__":

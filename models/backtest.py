@@ -1,6 +1,6 @@
 """The backtest: forecasts made at past origins from data before them, scored on what happened.
 
-Input: a `Panel`. Output: rows of `backtest_score`.
+Input: a `Panel`. Output: rows of `backtest_score` and `backtest_month`.
 """
 
 import datetime as dt
@@ -55,6 +55,7 @@ from warehouse import machine
 from warehouse.errors import ShieldError
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.months import start_month
+from warehouse.tables_groups import LEVEL
 
 HORIZONS = (1, 3, 6, HORIZON_MONTHS)
 DECILES = 10
@@ -70,6 +71,13 @@ class Score(NamedTuple):
     subset: str
     metric: str
     value: float
+
+
+class Backtest(NamedTuple):
+    """Rows of `backtest_score`, and of `backtest_month`: the published model's months by place."""
+
+    scores: pd.DataFrame
+    months: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -129,8 +137,8 @@ def require_origins(panel: Panel, wanted: int) -> list[int]:
     return origins
 
 
-def run_backtest(panel: Panel, origins: list[int], *, with_slow_baselines: bool = False) -> pd.DataFrame:
-    """Return the scores of every model at every origin, in the columns of `backtest_score`.
+def run_backtest(panel: Panel, origins: list[int], *, with_slow_baselines: bool = False) -> Backtest:
+    """Return the scores of every model at every origin, and the months that they follow from.
 
     A score that nothing defines, such as predicted over actual where nothing happened, has no row.
 
@@ -139,12 +147,17 @@ def run_backtest(panel: Panel, origins: list[int], *, with_slow_baselines: bool 
     """
     workers = Parallel(n_jobs=max(1, min(machine.available_cores(), len(origins))))
     parts = workers(delayed(score_origin)(panel, origin, with_slow_baselines) for origin in origins)
-    scores = pd.DataFrame([row for part in parts for row in part], columns=list(Score._fields))
-    return scores.dropna(subset="value")
+    scores = [row for found, _ in parts for row in found]
+    return Backtest(
+        pd.DataFrame(scores, columns=list(Score._fields)).dropna(subset="value"),
+        pd.concat([months for _, months in parts]) if parts else pd.DataFrame(),
+    )
 
 
-def score_origin(panel: Panel, origin: int, with_slow_baselines: bool) -> list[Score]:
-    """Return the scores at one of `list_origins`, for every horizon with months in the data."""
+def score_origin(
+    panel: Panel, origin: int, with_slow_baselines: bool
+) -> tuple[list[Score], pd.DataFrame]:
+    """Return the scores at one of `list_origins`, for every horizon with months, and the months."""
     forecast = forecast_origin(panel, origin, with_slow_baselines=with_slow_baselines)
     rows: list[Score] = []
     for horizon in HORIZONS:
@@ -154,7 +167,7 @@ def score_origin(panel: Panel, origin: int, with_slow_baselines: bool) -> list[S
             rows += score_intervals(part, horizon)
             rows += score_patrol(part, horizon)
             rows += score_offenses(part, horizon)
-    return rows
+    return rows, list_months(forecast)
 
 
 def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = False) -> OriginForecast:
@@ -189,6 +202,28 @@ def forecast_origin(panel: Panel, origin: int, *, with_slow_baselines: bool = Fa
     by_stratum = base.rates * correction[..., None]
     offenses = forecast_offenses(past, origin, targets, by_stratum, with_slow_baselines)
     return OriginForecast(origin, future, by_model, shares, offenses, intervals, base.city_variance)
+
+
+def list_months(forecast: OriginForecast) -> pd.DataFrame:
+    """Return the rows of `backtest_month` of one origin."""
+    future = forecast.future
+    expected, reference = (
+        (forecast.rates[model.name] * future.exposure).sum(axis=2) for model in (PUBLISHED, REFERENCE)
+    )
+    interval = forecast.intervals.predict_month(expected, forecast.city_variance, LEVEL)
+    places, months = expected.shape
+    return pd.DataFrame(
+        {
+            "origin": start_month(forecast.origin),
+            "neighborhood": np.repeat(np.array(future.neighborhoods, dtype=object), months),
+            "target_month": [start_month(number) for number in future.month_numbers] * places,
+            "observed_crimes": future.counts.sum(axis=2).ravel(),
+            "expected_crimes": expected.ravel(),
+            "reference_crimes": reference.ravel(),
+            f"lower_{LEVEL}": interval.lower.ravel(),
+            f"upper_{LEVEL}": interval.upper.ravel(),
+        }
+    )
 
 
 def score_volume(forecast: OriginForecast, horizon: int) -> Iterator[Score]:

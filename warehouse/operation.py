@@ -24,7 +24,7 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 
 FILE = settings.ROOT / "atlshield.toml"
 
-PATHS = ("builds", "raw_folder", "raw", "boundaries")
+PATHS = ("builds", "raw_folder", "raw", "boundaries", "demographics")
 
 MIN_KEY_LENGTH = 16
 """Characters of an API key: fewer could be guessed."""
@@ -103,6 +103,11 @@ class Operation(Settings):
         Path | None,
         BeforeValidator(lambda value: value or None),
         Field(description="GeoJSON of neighborhood polygons, which name places."),
+    ] = None
+    demographics: Annotated[
+        Path | None,
+        BeforeValidator(lambda value: value or None),
+        Field(description="CSV of census facts by area, for the audit by group."),
     ] = None
     on_failure: Annotated[
         str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")

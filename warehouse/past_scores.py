@@ -1,7 +1,7 @@
 """Scores of past origins that the last build of the same feed holds already.
 
 Input: an unpublished build, a folder of builds, the hashes of the inputs of its past origins. Output:
-rows of `backtest_origin` and `backtest_score` for those whose inputs are the same.
+rows of `backtest_origin`, `backtest_score` and `backtest_month` for those whose inputs are the same.
 """
 
 from pathlib import Path
@@ -20,17 +20,18 @@ ORIGINS_SELECT = f"""
 SELECT origin, input_hash, coalesce(computed_build_id, $build_id) AS computed_build_id
 FROM {BEFORE}.backtest_origin JOIN wanted_origins USING (origin, input_hash)
 """
-SCORES_SELECT = f"""
-SELECT * EXCLUDE (data_source) FROM {BEFORE}.backtest_score
+ROWS_SELECT = f"""
+SELECT * EXCLUDE (data_source) FROM {BEFORE}.{{table}}
 WHERE origin IN (SELECT origin FROM ({ORIGINS_SELECT}))
 """
 
 
 class PastScores(NamedTuple):
-    """Rows of `backtest_origin` and `backtest_score`, and in words why there are none, if so."""
+    """Rows of the three tables, and in words why there are none, if so."""
 
     origins: pd.DataFrame
     scores: pd.DataFrame
+    months: pd.DataFrame
     reason: str
 
 
@@ -43,18 +44,21 @@ def find_past_scores(
     SHA-256 is not that of its record is passed over; one of another version holds nothing.
     """
     last, warnings = find_last_build(build, builds, city, source_kind, cleaning)
-    nothing = wanted[:0].assign(computed_build_id="")
+    nothing, none = wanted[:0].assign(computed_build_id=""), (pd.DataFrame(), pd.DataFrame())
     if last is None:
-        return PastScores(nothing, pd.DataFrame(), "; ".join(warnings))
+        return PastScores(nothing, *none, "; ".join(warnings))
     connection, build_id = build.connection, {"build_id": name_id(last)}
     connection.register("wanted_origins", wanted)
     try:
         with attach_build(connection, last, BEFORE):
             origins = connection.execute(ORIGINS_SELECT, build_id).df()
-            scores = connection.execute(SCORES_SELECT, build_id).df()
+            scores, months = (
+                connection.execute(ROWS_SELECT.format(table=table), build_id).df()
+                for table in ("backtest_score", "backtest_month")
+            )
     except LACKS:
         reason = f"{last.name} was written by another version of ATLShield"
-        return PastScores(nothing, pd.DataFrame(), reason)
+        return PastScores(nothing, *none, reason)
     finally:
         connection.unregister("wanted_origins")
-    return PastScores(origins, scores, "; ".join(warnings))
+    return PastScores(origins, scores, months, "; ".join(warnings))

@@ -36,7 +36,7 @@ def scores() -> pd.DataFrame:
     """Scores of every model at the newest two origins of a small panel."""
     panel = make_panel(places=8, months=36, rate=0.2)
     with quick_models():
-        return run_backtest(panel, list_origins(panel, 2), with_slow_baselines=True)
+        return run_backtest(panel, list_origins(panel, 2), with_slow_baselines=True).scores
 
 
 def test_origins_are_quarters_apart_with_a_year_after_the_newest() -> None:
@@ -237,7 +237,8 @@ def test_boosted_baseline_learns_places_that_differ() -> None:
 
 
 def test_no_origins_give_no_scores() -> None:
-    scores = run_backtest(make_panel(), [])
+    scores, months = run_backtest(make_panel(), [])
+    assert months.empty
     assert scores.empty
     assert list(scores.columns) == [
         "model", "origin", "horizon_months", "grain", "subset", "metric", "value"

@@ -18,7 +18,7 @@ def scores() -> pd.DataFrame:
     """Scores at the newest origin of a small panel."""
     panel = make_panel(places=8, months=36, rate=0.2)
     with quick_models():
-        return run_backtest(panel, list_origins(panel, 1))
+        return run_backtest(panel, list_origins(panel, 1)).scores
 
 
 def test_no_note_label_or_legend_of_a_chart_lies_on_its_data(scores: pd.DataFrame) -> None:

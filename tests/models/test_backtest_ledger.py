@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from models import backtest_ledger
-from models.backtest import list_origins, run_backtest
+from models.backtest import Backtest, list_origins, run_backtest
 from models.backtest_ledger import fill_ledger
 from models.load_panel import load_panel
 from models.origin_inputs import hash_inputs, hash_source, split_panel
@@ -142,11 +142,17 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[dt.date]:
     """The origins that are computed: one row of a score each stands in for all of them."""
     seen: list[dt.date] = []
 
-    def stand_in(_: Panel, origins: list[int]) -> pd.DataFrame:
+    def stand_in(panel: Panel, origins: list[int]) -> Backtest:
         seen.extend(start_month(origin) for origin in origins)
         row = {"model": "m", "horizon_months": 1, "grain": "g", "subset": "all", "value": 1.0}
         metric = {"metric": "poisson_deviance"}
-        return pd.DataFrame([{**row, **metric, "origin": start_month(origin)} for origin in origins])
+        days = [start_month(origin) for origin in origins]
+        crimes = {f"{name}_crimes": 1.0 for name in ("observed", "expected", "reference")}
+        month = {"neighborhood": panel.neighborhoods[0], **crimes, "lower_80": 0.0, "upper_80": 2.0}
+        return Backtest(
+            pd.DataFrame([{**row, **metric, "origin": day} for day in days]),
+            pd.DataFrame([{**month, "target_month": day, "origin": day} for day in days]),
+        )
 
     monkeypatch.setattr(backtest_ledger, "run_backtest", stand_in)
     return seen
@@ -165,9 +171,10 @@ def test_unchanged_origins_are_taken_over_as_they_are(
     assert computed == []
     published = read_pointer(builds)
     with attach_build(build.connection, builds / published.file, "good"):
-        for one, two in (("good", "build"), ("build", "good")):
-            more = f"FROM {one}.backtest_score EXCEPT ALL FROM {two}.backtest_score LIMIT 1"
-            assert build.connection.execute(more).fetchall() == []
+        for table in ("backtest_score", "backtest_month"):
+            for one, two in (("good", "build"), ("build", "good")):
+                more = f"FROM {one}.{table} EXCEPT ALL FROM {two}.{table} LIMIT 1"
+                assert build.connection.execute(more).fetchall() == []
         assert build.connection.execute("SELECT count(*) > 1000 FROM backtest_score").fetchone() == (
             True,
         )
@@ -180,17 +187,19 @@ def test_what_is_taken_over_is_what_would_be_computed(panel: Panel, published: P
     with quick_models():  # as the published build was made
         again = run_backtest(panel, [origin])
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
-        kept = connection.execute(
-            "SELECT * EXCLUDE (data_source, origin) FROM backtest_score WHERE origin = ?",
-            [start_month(origin)],
-        ).df()
-    names = list(kept.columns)
-    key = names[:-1]
-    pd.testing.assert_frame_equal(
-        kept.sort_values(key).reset_index(drop=True),
-        again[names].sort_values(key).reset_index(drop=True),
-        check_exact=True, check_dtype=False,
-    )  # fmt: skip
+        for table, frame in (("backtest_score", again.scores), ("backtest_month", again.months)):
+            kept = connection.execute(
+                f"SELECT * EXCLUDE (data_source, origin) FROM {table} WHERE origin = ?",
+                [start_month(origin)],
+            ).df()
+            dates = {"target_month": "datetime64[s]"} if "target_month" in kept else {}
+            rows = frame.astype(dates)[kept.columns]
+            key = [name for name in kept.columns if kept[name].dtype != np.float64]
+            pd.testing.assert_frame_equal(
+                kept.sort_values(key).reset_index(drop=True),
+                rows.sort_values(key).reset_index(drop=True),
+                check_exact=True, check_dtype=False,
+            )  # fmt: skip
 
 
 def test_an_incident_that_changed_is_computed_anew_where_it_counts(

@@ -33,6 +33,20 @@ def test_backtest_prints_writes_and_draws(
     }  # fmt: skip
 
 
+def test_audit_prints_and_draws(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "audit.png"
+    assert main(["audit", "--builds", str(published), "--out", str(chart)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "simulated data"
+    assert [line for line in told if line.startswith("by ")] == ["by npu", "by volume", "by zone"]
+    assert told[-1] == f"drawn: {chart}"
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert main(["audit", "--builds", str(published), "--out", str(tmp_path)]) == 1
+    assert "cannot write the chart" in capsys.readouterr().err
+
+
 def test_card_is_printed(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["card", "--builds", str(published)]) == 0
     heading, *rest = capsys.readouterr().out.splitlines()

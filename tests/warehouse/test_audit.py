@@ -73,6 +73,9 @@ def test_null_refers_to_nothing_even_where_there_is_nothing_to_refer_to(tmp_path
 
 
 DAMAGES = [
+    ("UPDATE group_audit SET coverage = 0.9, below_share = 0.2, above_share = 0", "do not add up to 1"),
+    ("DELETE FROM neighborhood_group WHERE group_kind = 'zone'", "group_audit does not have the groups"),
+    ("DELETE FROM backtest_month", "backtest_month lacks an origin of backtest_origin"),
     ("DELETE FROM forecast_hourly WHERE hour = 3 AND month = 2", "forecast_hourly is not complete"),
     ("DELETE FROM average_daily WHERE month = 2", "average_daily is not complete"),
     ("UPDATE forecast_hourly SET expected_crimes = -1 WHERE hour = 3", "expected_crimes: below 0"),

@@ -1,0 +1,140 @@
+"""Census facts of areas, as an operator's file gives them.
+
+Input: a CSV file in UTF-8, one row per area: `area_kind`, `area`, `members` (neighborhoods, separated by
+semicolons), `population`, `source`, and of `warehouse.tables_groups.MEASURES` those that there are, each
+with an optional `<measure>_margin` (90 %); `vintage` and `licence` where they are known. What is empty
+is not known. Output: `demographic_area` and `area_member`, filled.
+"""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BeforeValidator, Field, ValidationError, create_model
+
+from etl.city import City, Text
+from etl.names import fold_name
+from warehouse.build import Build
+from warehouse.errors import ShieldError
+from warehouse.settings_file import Settings, describe_mistakes, suggest
+from warehouse.tables_groups import AREA_MEMBER_TABLE, DEMOGRAPHIC_AREA_TABLE, MEASURES
+
+Empty = BeforeValidator(lambda value: value or None)
+Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, Empty]
+Amount = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, Empty]
+Members = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(lambda text: [part.strip() for part in text.split(";")]),
+]
+
+
+class AreaFacts(Settings):
+    """What a row tells beside its measures."""
+
+    area_kind: Text
+    area: Text
+    members: Members
+    population: Annotated[int, Field(ge=0)]
+    source: Text
+    vintage: Annotated[str | None, Empty] = None
+    licence: Annotated[str | None, Empty] = None
+
+
+MEASURE_FIELDS: dict[str, Any] = {
+    name: (Share if name.startswith("share_") else Amount, None)
+    for measure in MEASURES
+    for name in (measure, f"{measure}_margin")
+}
+Area = create_model("Area", __base__=AreaFacts, **MEASURE_FIELDS)
+REQUIRED = [name for name, field in AreaFacts.model_fields.items() if field.is_required()]
+MAX_NAMED = 5
+
+
+def load_demographics(path: Path) -> list[Any]:
+    """Return an `Area` per row of a demographics file.
+
+    Raises `ShieldError` naming the file, the line and the column of the first row that is no area, of
+    an area or a neighborhood that is there twice, and of a header that lacks a column or has a strange
+    one.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            check_header(path, reader.fieldnames or ())
+            areas = [read_area(path, reader.line_num, row) for row in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise ShieldError(f"{path.name}: expected a CSV file in UTF-8, found: {error}") from error
+    if not areas:
+        raise ShieldError(f"{path.name}: expected a row per area, found none")
+    members = (fold_name(name) for area in areas for name in area.members)
+    for what, names in (("area", (area.area for area in areas)), ("neighborhood", members)):
+        [(name, count)] = Counter(names).most_common(1)
+        if count > 1:
+            raise ShieldError(f"{path.name}: {what} {name!r} is there {count} times, expected once")
+    return areas
+
+
+def check_header(path: Path, header: Sequence[str]) -> None:
+    """Raise `ShieldError` naming the column that is missing, strange or there twice."""
+    for name in header:
+        if name not in Area.model_fields:
+            raise ShieldError(f"{path.name}: unknown column {name!r}{suggest(name, Area.model_fields)}")
+        if header.count(name) > 1:
+            raise ShieldError(f"{path.name}: column {name!r} is there twice")
+    if missing := [name for name in REQUIRED if name not in header]:
+        raise ShieldError(f"{path.name}: expected a column {missing[0]!r}, found {', '.join(header)}")
+    if not set(MEASURES) & set(header):
+        raise ShieldError(f"{path.name}: expected one of the columns {', '.join(MEASURES)}, found none")
+
+
+def read_area(path: Path, line: int, row: dict[str, str]) -> Any:  # noqa: ANN401
+    """Return the `Area` of a row. Raises `ShieldError` naming its line and each column that is wrong."""
+    if None in row or None in row.values():
+        raise ShieldError(f"{path.name}, line {line}: expected as many fields as the header has")
+    try:
+        return Area.model_validate(row)
+    except ValidationError as error:
+        told = "; ".join(describe_mistakes(error, Area))
+        raise ShieldError(f"{path.name}, line {line}: {told}") from error
+
+
+def fill_demographics(build: Build, areas: Sequence[Any], city: City) -> Iterator[str]:
+    """Fill both tables; yield a warning on names that only one side knows.
+
+    Raises `ShieldError` where no member is a neighborhood of the build.
+    """
+    rows = [
+        {
+            **area.model_dump(include=set(AreaFacts.model_fields) - {"members"}),
+            "measure": measure,
+            "value": getattr(area, measure),
+            "margin": getattr(area, f"{measure}_margin"),
+        }
+        for area in areas
+        for measure in MEASURES
+        if any(measure in other.model_fields_set for other in areas)
+    ]
+    build.insert_frame(DEMOGRAPHIC_AREA_TABLE, pd.DataFrame(rows))
+    places = build.connection.execute("SELECT neighborhood, is_named FROM neighborhood").fetchall()
+    known = {fold_name(name): name for name, _ in places}
+    aliases = {fold_name(alias): name for alias, name in city.neighborhood_aliases.items()}
+    found: list[tuple[str, str]] = []
+    strange: list[tuple[str, str]] = []
+    for area in areas:
+        for member in area.members:
+            name = known.get(fold_name(aliases.get(fold_name(member), member)))
+            (found if name else strange).append((name or member, area.area))
+    if not found:
+        raise ShieldError(f"no member of an area is a neighborhood of {city.name}: {strange[0][0]!r}")
+    build.insert_frame(AREA_MEMBER_TABLE, pd.DataFrame(found, columns=["neighborhood", "area"]))
+    lacking = sorted({name for name, is_named in places if is_named} - {name for name, _ in found})
+    for names, what in (
+        (sorted(name for name, _ in strange), "no neighborhood here"),
+        (lacking, "in no area, their group is 'unknown'"),
+    ):
+        if names:
+            shown = ", ".join(names[:MAX_NAMED]) + (", …" if len(names) > MAX_NAMED else "")
+            yield f"demographics: {what} ({len(names)}): {shown}"

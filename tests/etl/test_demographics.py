@@ -1,0 +1,110 @@
+"""Census facts: a good file fills both tables, a bad one is refused by line and column."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from etl.city import load_city
+from etl.demographics import fill_demographics, load_demographics
+from warehouse.build import Build
+from warehouse.errors import ShieldError
+from warehouse.table import render_ddl
+from warehouse.tables_groups import AREA_MEMBER_TABLE, DEMOGRAPHIC_AREA_TABLE
+
+HEADER = "area_kind,area,members,population,share_black,share_black_margin,source,vintage\n"
+GOOD = HEADER + (
+    "tract,X,Downtown; cabbagetown,1000,0.5,0.05,Census,2019-2023\n"
+    "tract,Y,The Villages at Castleberry H;Moon,0,,,Census,\n"
+)
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Build]:
+    """The tables that census facts go into, and three neighborhoods."""
+    with duckdb.connect() as connection:
+        for table in (DEMOGRAPHIC_AREA_TABLE, AREA_MEMBER_TABLE):
+            connection.execute(render_ddl(table))
+        connection.execute("""
+            CREATE TABLE neighborhood AS FROM (VALUES ('Downtown', true), ('Cabbagetown', true),
+                ('The Villages at Castleberry Hill', true), ('Midtown', true), ('Airport', false))
+                AS places(neighborhood, is_named)""")
+        yield Build("test", tmp_path, connection, "simulated data")
+
+
+def write(folder: Path, text: str) -> Path:
+    """Return a demographics file."""
+    path = folder / "areas.csv"
+    path.write_text(text)
+    return path
+
+
+def test_good_file_fills_both_tables_and_names_meet_whatever_their_case(
+    build: Build, tmp_path: Path
+) -> None:
+    areas = load_demographics(write(tmp_path, "\ufeff" + GOOD))
+    warnings = list(fill_demographics(build, areas, load_city()))
+    rows = build.connection.execute("FROM demographic_area ORDER BY area").fetchall()
+    assert rows == [
+        ("X", "tract", "share_black", 0.5, 0.05, 1000, "2019-2023", "Census", None),
+        ("Y", "tract", "share_black", None, None, 0, None, "Census", None),
+    ]
+    assert build.connection.execute("FROM area_member ORDER BY 1").fetchall() == [
+        ("Cabbagetown", "X"), ("Downtown", "X"), ("The Villages at Castleberry Hill", "Y"),
+    ]  # fmt: skip
+    assert warnings == [
+        "demographics: no neighborhood here (1): Moon",
+        "demographics: in no area, their group is 'unknown' (1): Midtown",
+    ]
+
+
+def test_file_of_another_city_is_refused(build: Build, tmp_path: Path) -> None:
+    areas = load_demographics(write(tmp_path, HEADER + "tract,X,Moon,1,0.5,,Census,\n"))
+    with pytest.raises(ShieldError, match="no member of an area is a neighborhood of Atlanta: 'Moon'"):
+        list(fill_demographics(build, areas, load_city()))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("1000", "1,000", "areas.csv, line 2: expected as many fields as the header has"),
+        ("1000", "many", "areas.csv, line 2: population: found 'many', expected a valid integer"),
+        ("1000", "-1", "areas.csv, line 2: population: found '-1', expected greater than or equal to 0"),
+        ("1000,0.5", "1000,50", "line 2: share_black: found '50', expected less than or equal to 1"),
+        ("1000,0.5", "1000,nan", "line 2: share_black: found 'nan', expected"),
+        ("tract,X", "tract,", "line 2: area: found '', expected"),
+        ("tract,Y", "tract,X", "area 'X' is there 2 times, expected once"),
+        ("Moon", "DOWNTOWN", "neighborhood 'downtown' is there 2 times, expected once"),
+        ("Downtown; cab", "Downtown;; cab", "line 2: members.1: found '', expected"),
+        ("share_black,", "share_blck,", "unknown column 'share_blck'; did you mean 'share_black'?"),
+        ("share_black_margin", "share_black", "column 'share_black' is there twice"),
+        ("members", "licence", "expected a column 'members', found area_kind, area, licence,"),
+        ("share_black,share_black_margin", "vintage,licence", "column 'vintage' is there twice"),
+        ("share_black,share_black_margin,source,vintage", "licence,share_black_margin,source,vintage",
+         "expected one of the columns share_black"),
+    ],
+)  # fmt: skip
+def test_bad_file_is_refused_by_name(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ShieldError) as caught:
+        load_demographics(write(tmp_path, GOOD.replace(old, new, 1)))
+    assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("text", [b"", HEADER.encode(), b"\xff\xfe", b'area_kind,"x'])
+def test_file_that_is_none_is_refused(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "areas.csv"
+    path.write_bytes(text)
+    with pytest.raises(ShieldError, match=r"areas\.csv: "):
+        load_demographics(path)
+    with pytest.raises(ShieldError, match=r"none\.csv: .*No such file"):
+        load_demographics(tmp_path / "none.csv")
+
+
+@pytest.mark.real_data
+def test_census_file_of_atlanta(real_data: Path) -> None:
+    areas = load_demographics(real_data / "atlanta_demographics_by_nsa.csv")
+    assert len(areas) == 103
+    assert sum(area.median_household_income is None for area in areas) == 3
+    assert len({member for area in areas for member in area.members}) >= 242
