@@ -28,8 +28,8 @@ MEASURES = (
 
 GROUP_KIND = Column(
     "group_kind", "VARCHAR",
-    f"What groups the neighborhoods: a kind of district, '{VOLUME}' (fifths of the neighborhoods by expected"
-    " crimes) or a measure of demographic_area (fifths of the residents by it).", "Grouped by",
+    f"What groups the neighborhoods: a kind of district, '{VOLUME}' (fifths of the neighborhoods by"
+    " expected crimes) or a measure of demographic_area (fifths of the residents by it).", "Grouped by",
 )
 GROUP_NAME = Column(
     "group_name", "VARCHAR", "District, or fifth from '1', the lowest, to '5'.", "Group",
