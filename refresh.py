@@ -290,7 +290,7 @@ def write_tables(
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
     fill_groups(build)
-    fill_card(build, districts, breaks)
+    fill_card(build, districts, breaks, city.contact, city.licence)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)

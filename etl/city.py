@@ -148,7 +148,8 @@ class City(Settings):
     city without beats. `boundary_name` is the property of its polygons that holds the neighborhood.
     Without `holidays` no day counts as a holiday. `critical_fields` are those without which strict
     cleaning rejects a row. `outside_names` names the places outside neighborhoods, by zone (by NPU or
-    beat in a city without zones).
+    beat in a city without zones). `contact` answers for the forecast, `licence` has the terms of the
+    data: the model card tells both.
     """
 
     name: Text
@@ -164,6 +165,8 @@ class City(Settings):
     portal: Portal | None = None
     holidays: Holidays | None = None
     districts: Districts = Districts()
+    contact: Text | None = None
+    licence: Text | None = None
 
 
 def load_city(name: str = DEFAULT_CITY) -> City:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import duckdb
 import pandas as pd
 
+from models.card_texts import EVALUATION, FACTORS, LIMITS, ORIGIN, OVERSIGHT, USE
 from models.metrics import (
     ALL,
     CAPTURE,
@@ -59,41 +60,43 @@ FROM backtest_score WHERE subset = $subset AND grain IN ($cell, $month)
 GROUP BY ALL
 """
 
+GROUPS_SELECT = """
+SELECT group_kind, count(*), min(predicted_to_actual), max(predicted_to_actual),
+       string_agg(group_name, ', ' ORDER BY group_name) FILTER (predicted_to_actual_lower > 1),
+       string_agg(group_name, ', ' ORDER BY group_name) FILTER (predicted_to_actual_upper < 1),
+       min(coverage), max(coverage)
+FROM group_audit WHERE predicted_to_actual IS NOT NULL GROUP BY group_kind ORDER BY group_kind
+"""
+
 TEXT_WIDTH = 105
 
-LIMITS = """\
-- Reported crime is not crime: counts follow what is reported and recorded.
-- Offenses that follow police activity (`offense.is_discretionary`) say where police were as much as
-  where crime was. Patrols sent by such counts find more of the same, which feeds back into the next
-  counts (Lum & Isaac 2016, "To predict and serve?", Significance 13:5; Ensign et al. 2018, "Runaway
-  feedback loops in predictive policing", PMLR 81).
-- A patrol type is a rule from the offense, not an observed deployment; that it works is not measured.
-- The level of a neighborhood changes, and shocks to the whole city are not foreseen.
-- A neighborhood with few incidents has mostly borrowed numbers: see `support_incidents`.
-- Incidents count for the hour in which their time window begins; a tenth of windows is longer than a
-  day, so the hours of thefts and burglaries are early rather than exact."""
 
-USE = """\
-**Intended:** planning of staffing and patrol mix by neighborhood, month and time of day, by people who
-know the place; comparison of months and of neighborhoods with their own past.
-
-**Not intended:** any decision about a person, an address or a street; evidence of suspicion; a ranking
-of neighborhoods by worth; measuring police performance; anything where a single hour's number is taken
-as a fact about that hour."""
-
-
-def fill_card(build: Build, districts: Mapping[str, str], breaks: Sequence[str] = ()) -> None:
+def fill_card(
+    build: Build,
+    districts: Mapping[str, str],
+    breaks: Sequence[str] = (),
+    contact: str | None = None,
+    licence: str | None = None,
+) -> None:
     """Fill `model_card` from the other tables of the build.
 
     `districts` names each kind of district that the city has (`warehouse.columns.DISTRICT_KINDS`);
-    `breaks` are sentences on breaks of the newest year.
+    `breaks` are sentences on breaks of the newest year; `contact` answers for the forecast, `licence`
+    has the terms of the data, None where the city's file names none.
     """
     sections = {
-        "Data": "\n\n".join([describe_data(build.connection, districts), *map(tell_break, breaks)]),
+        "Data": "\n\n".join(
+            [describe_data(build.connection, districts), *map(tell_break, breaks), ORIGIN]
+        ),
+        "Contact and licence": tell_contact(contact, licence),
         "Method": describe_method(build.connection, districts),
+        "Factors": FACTORS,
+        "Evaluation data": EVALUATION,
         "Scores": describe_scores(build.connection),
+        "Scores by group": describe_groups(build.connection, districts),
         "Limits": LIMITS,
         "Use": USE,
+        "Oversight": OVERSIGHT,
     }
     rows = pd.DataFrame({"section": sections.keys(), "text": sections.values()})
     rows.insert(0, "section_number", range(1, len(rows) + 1))
@@ -119,6 +122,14 @@ def describe_data(connection: duckdb.DuckDBPyConnection, districts: Mapping[str,
     )
     named = ", ".join(f"{word} (`{kind}`)" for kind, word in districts.items())
     return wrap(f"{text} Districts: {named}." if named else text)
+
+
+def tell_contact(contact: str | None, licence: str | None) -> str:
+    """Return who answers for the forecast, and the terms of the data."""
+    return wrap(
+        f"**Contact:** {contact or 'none is set; expected contact in the file of the city before use'}. "
+        f"**Terms of the data:** {licence or 'the file of the city names none'}."
+    )
 
 
 def tell_break(sentence: str) -> str:
@@ -175,6 +186,27 @@ def describe_scores(connection: duckdb.DuckDBPyConnection) -> str:
         describe_range(longest),
         describe_forest(ratio[PUBLISHED.name], ratio[BASE.name]),
     ]
+    return "\n".join(lines)
+
+
+def describe_groups(connection: duckdb.DuckDBPyConnection, districts: Mapping[str, str]) -> str:
+    """Return a line per kind of group: how far errors differ, and which groups were missed for sure."""
+    kinds = connection.execute(GROUPS_SELECT).fetchall()
+    if not kinds:
+        return "This build has no backtest to audit errors by."
+    lines = [
+        "Predicted / actual over past origins; a group is named where its 95 % bootstrap interval over"
+        " months leaves out 1. Fifths are numbered from 1, the lowest.",
+        "",
+    ]
+    for kind, groups, lowest, highest, high, low, least, most in kinds:
+        named = "".join(
+            f"; too {way} in {names}" for way, names in (("high", high), ("low", low)) if names
+        )
+        lines.append(
+            f"- **{districts.get(kind, kind.replace('_', ' '))}** ({groups} groups): {lowest:.2f} to "
+            f"{highest:.2f}{named}; {INTERVAL_LEVELS[0]} % intervals held {least:.0%} to {most:.0%}."
+        )
     return "\n".join(lines)
 
 

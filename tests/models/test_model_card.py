@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from models.model_card import describe_forest, describe_method, render_card, tell_weight
+from models.model_card import describe_forest, describe_groups, describe_method, render_card, tell_weight
 
 
 def test_card_names_data_scores_limits_and_use(published: Path) -> None:
@@ -15,7 +15,18 @@ def test_card_names_data_scores_limits_and_use(published: Path) -> None:
             "SELECT section, text FROM model_card ORDER BY section_number"
         ).fetchall()
     texts = dict(sections)
-    assert list(texts) == ["Data", "Method", "Scores", "Limits", "Use"]
+    assert list(texts) == [
+        "Data",
+        "Contact and licence",
+        "Method",
+        "Factors",
+        "Evaluation data",
+        "Scores",
+        "Scores by group",
+        "Limits",
+        "Use",
+        "Oversight",
+    ]
     assert "simulated data" in texts["Data"]
     named = "Neighborhood Planning Unit (`npu`), Police zone (`zone`), Police beat (`beat`)"
     assert f"Districts: {named}." in " ".join(texts["Data"].splitlines())
@@ -27,9 +38,38 @@ def test_card_names_data_scores_limits_and_use(published: Path) -> None:
     )
     assert "Reported crime is not crime" in texts["Limits"]
     assert "not an observed deployment" in texts["Limits"]
+    contact = " ".join(texts["Contact and licence"].split())
+    assert "**Contact:** none is set; expected contact in the file of the city before use." in contact
+    assert "'Anyone can use this data at no cost'" in contact
+    groups = texts["Scores by group"].splitlines()
+    assert [line.split(":")[0] for line in groups[2:]] == [
+        "- **Neighborhood Planning Unit** (25 groups)",
+        "- **volume** (5 groups)",
+        "- **Police zone** (7 groups)",
+    ]
     assert max(len(line) for line in texts["Method"].splitlines()) <= 105
     page = render_card("20260101T000000Z", sections)
     assert page.startswith("# Model card of build 20260101T000000Z\n\n## Data\n")
+
+
+def test_groups_that_were_missed_for_sure_are_named() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE group_audit AS FROM (VALUES
+                ('zone', '1', 1.2, 1.1, 1.3, 0.7), ('zone', '2', 0.8, 0.7, 0.9, 0.8),
+                ('zone', '3', 1.0, 0.9, 1.1, 0.9), ('share_black', '1', 1.25, NULL, NULL, 0.75),
+                ('npu', 'A', NULL, NULL, NULL, NULL)
+            ) AS rows(group_kind, group_name, predicted_to_actual, predicted_to_actual_lower,
+                      predicted_to_actual_upper, coverage)""")
+        lines = describe_groups(connection, {"zone": "Precinct"}).splitlines()
+        connection.execute("DELETE FROM group_audit WHERE group_kind <> 'npu'")
+        nothing = describe_groups(connection, {})
+    assert lines[2:] == [
+        "- **share black** (1 groups): 1.25 to 1.25; 80 % intervals held 75% to 75%.",
+        "- **Precinct** (3 groups): 0.80 to 1.20; too high in 1; too low in 2;"
+        " 80 % intervals held 70% to 90%.",
+    ]
+    assert nothing == "This build has no backtest to audit errors by."
 
 
 @pytest.mark.parametrize(
