@@ -43,9 +43,9 @@ def test_card_names_data_scores_limits_and_use(published: Path) -> None:
     assert "'Anyone can use this data at no cost'" in contact
     groups = texts["Scores by group"].splitlines()
     assert [line.split(":")[0] for line in groups[2:]] == [
-        "- **Neighborhood Planning Unit** (25 groups)",
+        "- **Neighborhood Planning Unit** (22 groups)",
         "- **volume** (5 groups)",
-        "- **Police zone** (7 groups)",
+        "- **Police zone** (6 groups)",
     ]
     assert max(len(line) for line in texts["Method"].splitlines()) <= 105
     page = render_card("20260101T000000Z", sections)
