@@ -6,9 +6,11 @@ import duckdb
 import pytest
 
 from etl.city import load_city
-from refresh import Request, refresh
+from refresh import Request, main, refresh
 from serve.app import create_app
 from tests.etl.feature_layer import serve_layer
+from tests.kill import list_damage, list_left_over
+from warehouse.pointer import read_pointer
 from warehouse.track import list_needed_files
 
 ROWS = 4500
@@ -48,3 +50,25 @@ def test_portal_becomes_a_published_forecast_and_then_another(
     name = next(iter(app.extensions["current_build"].get().answers.names))
     answer = app.test_client().post("/predict_hourly_crime", json={"neighborhood": name, "month": 1})
     assert len(answer.get_json()) == 24
+
+
+def test_refresh_without_a_network_says_so_and_leaves_the_published_build(
+    daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    before = read_pointer(daily_builds)
+    address = "http://portal.invalid/incidents/FeatureServer/0"
+    city = load_city()
+    assert city.portal is not None
+    away = city.portal.model_copy(update={"incidents": address})
+    monkeypatch.setattr("refresh.load_city", lambda _: city.model_copy(update={"portal": away}))
+    monkeypatch.setattr("etl.arcgis.sleep", lambda _seconds: None)
+    monkeypatch.setenv("ATLSHIELD_RAW_FOLDER", str(tmp_path / "raw"))
+    capsys.readouterr()
+    assert main(["--source", "portal", "--builds", str(daily_builds)]) == 1
+    told = capsys.readouterr()
+    assert told.err == f"error: {address}: no usable answer in 8 tries; the last: ConnectionError\n"
+    assert "portal: ConnectionError; try 2 of 8 in " in told.out
+    assert read_pointer(daily_builds) == before
+    assert list_damage(daily_builds) == []
+    assert list_left_over(daily_builds) == []

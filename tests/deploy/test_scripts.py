@@ -14,6 +14,8 @@ from threading import Thread
 import pytest
 
 from tests.load import find_port
+from tests.serve.builds import wait_until
+from warehouse.operation import Operation
 from warehouse.settings import ROOT
 
 SCRIPTS = sorted([ROOT / "run.sh", *(ROOT / "deploy").glob("*.sh")])
@@ -43,6 +45,18 @@ def test_units_are_as_systemd_wants_them(tmp_path: Path) -> None:
         [str(ANALYZE), "verify", "--man=no", *paths], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_proxy_leads_to_where_the_service_listens_by_default() -> None:
+    path = ROOT / "deploy" / "Caddyfile"
+    settings = Operation()
+    assert f"reverse_proxy {settings.host}:{settings.port}\n" in path.read_text()
+    if caddy := shutil.which("caddy"):
+        done = subprocess.run(
+            [caddy, "validate", "--adapter", "caddyfile", "--config", path],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
 
 
 def test_memory_of_both_units_fits_a_small_machine() -> None:
@@ -96,6 +110,22 @@ def test_service_in_the_background_starts_once_and_stops(folder: Path, published
 
 @pytest.mark.server
 @pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
+def test_service_whose_worker_was_killed_ends_and_starts_again(folder: Path, published: Path) -> None:
+    variables = {"ATLSHIELD_BUILDS": str(published), "ATLSHIELD_PORT": str(find_port())}
+    try:
+        for _ in range(2):
+            assert run(folder, **variables)[0] == 0
+            process = (folder / ".run.lock").read_text().strip()
+            (worker,) = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+            os.kill(int(worker), signal.SIGKILL)
+            wait_until(lambda: run(folder, "status")[0] == 1)
+        assert "Unexpected exit from worker" in (folder / "atlShield.log").read_text()
+    finally:
+        run(folder, "stop")
+
+
+@pytest.mark.server
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
 def test_of_two_that_start_at_once_one_is_kept(folder: Path, published: Path) -> None:
     variables = {"ATLSHIELD_BUILDS": str(published), "ATLSHIELD_PORT": str(find_port())}
     with ThreadPoolExecutor(2) as pool:
@@ -124,3 +154,25 @@ def test_service_that_cannot_start_says_why(folder: Path, published: Path) -> No
     assert (code, errors) == (1, f"error: something else answers at 127.0.0.1 port {port} already\n")
     code, _, errors = run(folder, "begin")
     assert (code, errors) == (1, "error: expected start, stop or status; found begin\n")
+
+
+def tell_failure(folder: Path, command: str) -> tuple[int, str]:
+    """Tell an operator's command of a failed unit with a made-up journal; return code and output."""
+    journal = folder / "journalctl"
+    journal.write_text('#!/bin/sh\necho "journal $*"; echo "error: no network"\n')
+    journal.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "deploy" / "tell_failure.sh", "atlshield-refresh.service"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "ATLSHIELD_ON_FAILURE": command, "PATH": f"{folder}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_operator_s_command_gets_the_unit_and_its_last_lines(tmp_path: Path) -> None:
+    journal = "journal --unit atlshield-refresh.service --lines 30 --output cat --no-pager"
+    told = f"atlshield-refresh.service failed\n{journal}\nerror: no network\n"
+    assert tell_failure(tmp_path, 'echo "$FAILED_UNIT failed"; cat') == (0, told)
+    assert tell_failure(tmp_path, "") == (0, "")
+    assert tell_failure(tmp_path, "cat >/dev/null; exit 3") == (3, "")

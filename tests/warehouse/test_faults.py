@@ -1,6 +1,7 @@
 """Disks that are full, locked, gone or lying: the published build survives, the error is one line."""
 
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from tests.kill import copy_tables, disturb_call, list_damage, list_left_over
 from tests.one_in import one_in
 from tests.quick_models import quick_models
 from tests.raw import simulate_fewer
+from tests.serve.server import ask, run_server
 from warehouse.__main__ import main as run_command
 from warehouse.errors import ShieldError
 from warehouse.files import REFRESH, hold_lock
@@ -108,6 +110,21 @@ def test_full_disk_is_one_line_and_leaves_the_published_build(
     assert read_pointer(builds) == before
     assert list_damage(builds) == []
     assert list_left_over(builds) == []
+
+
+@pytest.mark.server
+def test_service_starts_and_answers_on_a_full_disk(small_disk: Path) -> None:
+    caches = {name: str(small_disk / name) for name in ("HOME", "MPLCONFIGDIR", "TMPDIR")}
+    for folder in caches.values():
+        Path(folder).mkdir()
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free + 1))
+    with run_server(small_disk / "builds", **caches) as (address, _):
+        assert len(json.loads(ask(address, "/predict_hourly_crime?neighborhood=Downtown&month=1"))) == 24
+        assert ask(address, "/charts/hourly/Downtown/1.png").startswith(b"\x89PNG")
+        assert ask(address, "/v1/tables/mart_patrol_plan.csv")
+    assert shutil.disk_usage(small_disk).free == 0
+    assert list_damage(small_disk / "builds") == []
 
 
 def test_read_only_folder_is_one_line(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
