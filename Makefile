@@ -3,7 +3,7 @@
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
 	FORMAT BACKTEST_OUT ORIGINS TO FROM
-SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE
+SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE LINEAGE
 ON := 1 yes true on
 OFF := 0 no false off
 unexport $(VALUES) $(SWITCHES)
@@ -96,8 +96,11 @@ export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 
 .PHONY: audit list status verify settings diff
 
-list status verify: .venv/runtime
+list verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@
+
+status: .venv/runtime
+	@$(RUN) warehouse $(FROM_BUILDS) status $(call switch,lineage,LINEAGE)
 
 # As root: units, user and folders of this machine.
 install:

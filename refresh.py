@@ -57,6 +57,7 @@ from warehouse.machine import require_space
 from warehouse.pointer import PublishedBuild, find_pointer, read_pointer
 from warehouse.publish import publish_build, refuse_build
 from warehouse.records import name_build
+from warehouse.refresh_record import record_refresh
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
 from warehouse.sweep import prune_builds, sweep_leftovers
@@ -206,8 +207,12 @@ def refresh(request: Request) -> PublishedBuild:
     """
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
-    city = load_city(request.city)
-    with hold_lock(request.builds, REFRESH), tqdm(total=len(STAGES), disable=None) as bar:
+    with (
+        hold_lock(request.builds, REFRESH),
+        record_refresh(request.builds, build_id),
+        tqdm(total=len(STAGES), disable=None) as bar,
+    ):
+        city = load_city(request.city)
         require_track(request.builds)
         tidy(request)
         require_space(request.builds, *measure_inputs(request))

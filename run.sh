@@ -64,6 +64,7 @@ stop() {
     *) kill "$process" ;;
   esac
   flock --wait "$stop_seconds" "$lock" true || fail "it did not end within $stop_seconds s: kill -9 -- -$process"
+  : >"$lock"  # it is not expected to answer from here on
   echo "ATLShield has ended"
 }
 

@@ -95,4 +95,4 @@ make --silent .venv/runtime
 ATLSHIELD_SETTINGS=$settings .venv/bin/python -m warehouse settings >/dev/null
 if write_units; then systemctl daemon-reload; fi
 start_all
-echo "ATLShield serves and refreshes every night; settings: $settings, state: systemctl status 'atlshield*'"
+echo "ATLShield serves and refreshes every night; settings: $settings, state: sudo -u atlshield make status"

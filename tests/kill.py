@@ -34,6 +34,7 @@ from warehouse.history import check_hash, verify_build
 from warehouse.pointer import LINK, POINTER, read_pointer
 from warehouse.read import attach_build
 from warehouse.records import list_builds
+from warehouse.refresh_record import RECORD
 from warehouse.schema import TABLES
 from warehouse.sweep import sweep_leftovers
 from warehouse.track import TRACK, WHOLE, list_left
@@ -118,7 +119,7 @@ def list_track_faults(builds: Path, published: set[str]) -> list[str]:
 def list_left_over(builds: Path) -> list[str]:
     """Return the names in a folder that belong to no kept build."""
     kept = list_builds(builds)
-    known = {name_lock(REFRESH), POINTER, LINK, TRACK}
+    known = {name_lock(REFRESH), POINTER, LINK, TRACK, RECORD}
     known |= {path.name for path in kept} | {path.with_suffix(".json").name for path in kept}
     return sorted({path.name for path in builds.iterdir()} - known)
 

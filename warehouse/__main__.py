@@ -13,15 +13,16 @@ from warehouse.diagram import render_diagram
 from warehouse.dictionary import render_page
 from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
-from warehouse.history import check_hash, read_lineage, roll_back, verify_build
+from warehouse.history import read_lineage, roll_back, verify_build
 from warehouse.operation import Operation, list_settings, read_operation, render_template
-from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.pointer import describe_published, read_pointer
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
 from warehouse.schema import TABLES
 from warehouse.settings_file import suggest
 from warehouse.sql_settings import CLOSED, lock_connection
+from warehouse.status import list_findings
 from warehouse.tableau_export import export_tableau
 
 PAGES = {
@@ -53,7 +54,8 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     shown.add_argument("keys", type=parse_text, nargs="*", metavar="KEY", help="print only their values")
     shown.set_defaults(run=show_settings)
     commands.add_parser("list", help="the builds that are kept").set_defaults(run=show_builds)
-    status = commands.add_parser("status", help="lineage and health of the published build")
+    status = commands.add_parser("status", help="whether all is well; 1 where something needs a person")
+    status.add_argument("--lineage", action="store_true", help="print the build's lineage before that")
     status.set_defaults(run=show_status)
     verify = commands.add_parser("verify", help="check and read every kept build in full")
     verify.set_defaults(run=run_verify)
@@ -129,13 +131,15 @@ def show_builds(options: Namespace) -> None:
 
 
 def show_status(options: Namespace) -> None:
-    """Print the published build's lineage. Raises `ShieldError` where it is missing or damaged."""
-    published = read_pointer(options.builds)
-    print(describe(published))
-    path = options.builds / published.file
-    check_hash(path)
-    print_table([(f"  {name}", value) for name, value in read_lineage(path).items()])
-    print("its file is whole: the SHA-256 is that of the day it was published")
+    """Print the state in ten lines. Raises `ShieldError` with all that needs a person."""
+    if options.lineage:
+        print_table(list(read_lineage(options.builds / read_pointer(options.builds).file).items()))
+    faults = []
+    for finding in list_findings(read_operation().operation, options.builds):
+        print(f"{finding.label:<9}  {finding.text}", flush=True)  # before the error, wherever both go
+        faults += [finding.fault] if finding.fault else []
+    if faults:
+        raise ShieldError("; ".join(dict.fromkeys(faults)))
 
 
 def run_verify(options: Namespace) -> None:
@@ -160,7 +164,7 @@ def run_verify(options: Namespace) -> None:
 
 def run_rollback(options: Namespace) -> None:
     """Publish a kept build again."""
-    print("rolled back to " + describe(roll_back(options.builds, options.build)))
+    print("rolled back to " + describe_published(roll_back(options.builds, options.build)))
 
 
 def show_changes(options: Namespace) -> None:
@@ -205,7 +209,7 @@ def run_backup(options: Namespace) -> None:
 def run_restore(options: Namespace) -> None:
     """Restore a backup to where the settings want it."""
     operation = read_operation().operation.model_copy(update={"builds": options.builds})
-    print("restored " + describe(restore(operation, options.source)))
+    print("restored " + describe_published(restore(operation, options.source)))
 
 
 def run_sql(options: Namespace) -> None:
@@ -219,7 +223,7 @@ def run_prompt(options: Namespace) -> None:
     """Answer SQL typed at a prompt."""
     with connect_published(options.builds, CLOSED) as (published, connection):
         lock_connection(connection)
-        print(describe(published))
+        print(describe_published(published))
         print("SHOW TABLES; lists the tables, data_dictionary describes them. Ctrl-D leaves.")
         run_shell(connection)
 
@@ -231,15 +235,6 @@ def run_docs(options: Namespace) -> None:
             path.write_text(page)
         elif not path.exists() or path.read_text() != page:
             raise ShieldError(f"{path.name} is stale: run `python -m warehouse docs`")
-
-
-def describe(published: PublishedBuild) -> str:
-    """Return one line on a build."""
-    kind = f" ({settings.SIMULATED})" if published.is_synthetic else ""
-    return (
-        f"build {published.build_id}, source {published.source}{kind}, "
-        f"cutoff {published.cutoff}, created {published.created_at}"
-    )
 
 
 if __name__ == "__main__":

@@ -45,18 +45,27 @@ def run_command(work: Callable[[], object], tell_state: Callable[[], str] | None
     except MACHINE_ERRORS as error:
         return fail(f"{error}{state()}")
     except (KeyboardInterrupt, RuntimeError) as error:
-        # DuckDB wraps an interrupt that comes while a query runs.
-        if not isinstance(error.__cause__ or error, KeyboardInterrupt):
+        if not is_interrupt(error):
             raise
         return fail(f"interrupted{state()}", INTERRUPTED)
     return DONE
 
 
 def fail(message: str, code: int = FAILED) -> int:
-    """Print an error in one line, without the excerpt of SQL that DuckDB adds; return the code."""
-    lines = message.partition("\n\nLINE ")[0].splitlines()
-    print("error:", *filter(None, map(str.strip, lines)), file=sys.stderr)
+    """Print an error in one line; return the code."""
+    print("error:", join_lines(message), file=sys.stderr)
     return code
+
+
+def join_lines(message: str) -> str:
+    """Return a message in one line, without the excerpt of SQL that DuckDB adds."""
+    lines = message.partition("\n\nLINE ")[0].splitlines()
+    return " ".join(filter(None, map(str.strip, lines)))
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether an error is Ctrl-C, which DuckDB wraps when it comes while a query runs."""
+    return isinstance(error.__cause__ or error, KeyboardInterrupt)
 
 
 class CommandParser(argparse.ArgumentParser):

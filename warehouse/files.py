@@ -86,6 +86,21 @@ def hold_lock(folder: Path, work: str) -> Iterator[None]:
         yield
 
 
+def is_locked(lock: Path) -> bool:
+    """Return whether a process holds a lock on this file, having taken it for an instant to know.
+
+    Raises `OSError` for a file that is there and cannot be read.
+    """
+    if not lock.exists():
+        return False
+    with lock.open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def format_now() -> str:
     """Return the time in UTC to the second, as the pointer writes times."""
     return f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -56,12 +56,17 @@ def read_limits(name: str) -> Iterator[str]:
                 yield (group / name).read_text().strip()
 
 
+def needed_space(last_bytes: int, raw_bytes: int) -> int:
+    """Return the bytes that a refresh needs beside a last build and raw files of so many."""
+    return 2 * max(last_bytes, BUILD_MB * MB // 2) + 2 * raw_bytes
+
+
 def require_space(folder: Path, last_bytes: int, raw_bytes: int) -> None:
     """Raise `ShieldError` where a disk could not take another build: before the minutes of making it.
 
     `last_bytes` is the size of the last build, `raw_bytes` that of the files to be read.
     """
-    needed = 2 * max(last_bytes, BUILD_MB * MB // 2) + 2 * raw_bytes
+    needed = needed_space(last_bytes, raw_bytes)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ShieldError(

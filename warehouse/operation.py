@@ -109,6 +109,14 @@ class Operation(Settings):
         BeforeValidator(lambda value: value or None),
         Field(description="CSV of census facts by area, for the audit by group."),
     ] = None
+    stale_after_days: Annotated[
+        Count,
+        Field(
+            ge=0, le=36_500,
+            description="Days after which the newest data are too old, 0 for never; simulated data do"
+            " not age.",
+        ),
+    ] = 14  # fmt: skip
     on_failure: Annotated[
         str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")
     ] = ""

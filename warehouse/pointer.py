@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
+from warehouse import settings
 from warehouse.columns import CLEANINGS
 from warehouse.errors import NoBuildError
 from warehouse.files import PARTIAL, replace_text, sync
@@ -45,6 +46,15 @@ POINTER_FACTS = TypeAdapter(PublishedBuild)
 def render_pointer(published: PublishedBuild) -> str:
     """Return the text of a pointer or a record."""
     return json.dumps(asdict(published), indent=2) + "\n"
+
+
+def describe_published(published: PublishedBuild) -> str:
+    """Return one line on a build."""
+    kind = f" ({settings.SIMULATED})" if published.is_synthetic else ""
+    return (
+        f"build {published.build_id}, source {published.source}{kind}, "
+        f"cutoff {published.cutoff}, created {published.created_at}"
+    )
 
 
 def read_pointer(builds: Path) -> PublishedBuild:

@@ -46,8 +46,11 @@ def test_without_a_build_commands_say_so_and_fail(
 
 
 def test_history_can_be_listed_compared_and_gone_back_to(
-    daily_builds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+    daily_builds: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("ATLSHIELD_STALE_AFTER_DAYS", "0")
+
     def run(*command: str) -> str:
         assert main(["--builds", str(daily_builds), *command]) == 0
         return capsys.readouterr().out
@@ -57,7 +60,7 @@ def test_history_can_be_listed_compared_and_gone_back_to(
     new = refresh(Request("files", daily_builds, raw=(raw,), with_backtest=False)).build_id
     capsys.readouterr()
     assert [line.split()[0] for line in run("list").splitlines()] == ["build", old, "*"]
-    assert re.search(rf"compared_build_id +{old}\n", run("status"))
+    assert re.search(rf"compared_build_id +{old}\n", run("status", "--lineage"))
     assert re.search(r"incidents by month +2021-04 +64 +80\n", run("diff", old, new))
     assert run("diff", new, new).splitlines()[-1] == "0 changes"
     assert run("verify") == f"good  {old}\ngood  {new}\n"

@@ -147,6 +147,7 @@ def test_build_of_another_version_is_read_or_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     builds = damage(OF_ANOTHER_VERSION[kind])
+    monkeypatch.setenv("ATLSHIELD_STALE_AFTER_DAYS", "0")
     monkeypatch.setattr("builtins.input", end_input)
     capsys.readouterr()
     code, error = run_on(builds, name), capsys.readouterr().err

@@ -20,6 +20,7 @@ from warehouse.history import roll_back
 from warehouse.pointer import read_pointer
 from warehouse.publish import publish_build
 from warehouse.records import list_builds
+from warehouse.refresh_record import RECORD
 from warehouse.sweep import sweep_leftovers
 from warehouse.track import TRACK
 
@@ -41,7 +42,7 @@ def test_published_folder_holds_build_pointer_and_link(daily_builds: Path) -> No
     pointer = read_pointer(daily_builds)
     record = f"warehouse-{pointer.build_id}.json"
     assert list_names(daily_builds) == {
-        pointer.file, record, "current.json", "current.duckdb", TRACK
+        pointer.file, record, "current.json", "current.duckdb", TRACK, RECORD
     }  # fmt: skip
     assert (daily_builds / record).read_bytes() == (daily_builds / "current.json").read_bytes()
     assert (daily_builds / "current.duckdb").readlink() == Path(pointer.file)
@@ -67,7 +68,7 @@ def test_failing_anywhere_leaves_the_published_build_as_it_was(
     with pytest.raises(ShieldError, match="it broke here"):
         refresh(request_daily(tmp_path, daily_builds))
     assert (daily_builds / "current.json").read_bytes() == before
-    assert len(list_names(daily_builds)) == 5
+    assert len(list_names(daily_builds)) == 6
     assert len(list((daily_builds / TRACK).iterdir())) == 2
 
 
