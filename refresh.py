@@ -28,6 +28,7 @@ from etl.simulate import DEFAULT_INCIDENTS, SERIALS_PER_PART
 from etl.source import RawInput, fetch_city, simulate_city
 from models.backtest_ledger import fill_ledger
 from models.break_note import describe_breaks
+from models.feedback import fill_feedback
 from models.forecast import Decisions, make_forecast
 from models.forecast_tables import fill_forecasts
 from models.group_audit import fill_groups
@@ -294,6 +295,7 @@ def write_tables(
         say_compared(build, comparison)
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
+    fill_feedback(build)
     fill_groups(build)
     fill_card(build, districts, breaks, city.contact, city.licence)
     for table in TABLES:

@@ -33,6 +33,7 @@ LIMITS = """\
   where crime was. Patrols sent by such counts find more of the same, which feeds back into the next
   counts (Lum & Isaac 2016, "To predict and serve?", Significance 13:5; Ensign et al. 2018, "Runaway
   feedback loops in predictive policing", PMLR 81).
+{feedback}
 - A patrol type is a rule from the offense, not an observed deployment; that it works is not measured.
 - The level of a neighborhood changes, and shocks to the whole city are not foreseen.
 - A neighborhood with few incidents has mostly borrowed numbers: see `support_incidents`.

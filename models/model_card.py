@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 
 from models.card_texts import EVALUATION, FACTORS, LIMITS, ORIGIN, OVERSIGHT, USE
+from models.feedback import describe_feedback
 from models.metrics import (
     ALL,
     CAPTURE,
@@ -94,7 +95,7 @@ def fill_card(
         "Evaluation data": EVALUATION,
         "Scores": describe_scores(build.connection),
         "Scores by group": describe_groups(build.connection, districts),
-        "Limits": LIMITS,
+        "Limits": describe_limits(build.connection),
         "Use": USE,
         "Oversight": OVERSIGHT,
     }
@@ -153,6 +154,18 @@ def describe_method(connection: duckdb.DuckDBPyConnection, districts: Mapping[st
             levels=", ".join(str(level) for level in INTERVAL_LEVELS),
             suggested=MIN_SUGGESTED_SHARE,
         )
+    )
+
+
+def describe_limits(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return what the forecast cannot tell, and what would come of following it."""
+    return LIMITS.format(feedback=list_item(describe_feedback(connection)))
+
+
+def list_item(text: str) -> str:
+    """Return a sentence as an item of a list, in lines of `TEXT_WIDTH`."""
+    return textwrap.fill(
+        text, TEXT_WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
     )
 
 

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from etl.city import City, load_city
 from etl.clean import clean_files
-from models import backtest_ledger
+from models import backtest_ledger, feedback
 from refresh import Request, refresh
 from serve.app import Service, create_app
 from tests.quick_models import quick_models
@@ -33,11 +33,12 @@ CleanFiles = Callable[[Sequence[Path]], Build]
 def one_thread() -> Iterator[None]:
     """One thread a process: on small data a second one costs more than it gives.
 
-    And two past origins a build: more would cost minutes and show nothing else.
+    And two past origins and replications a build: more would cost minutes and show nothing else.
     """
     with pytest.MonkeyPatch.context() as patch, threadpool_limits(1):
         patch.setattr(machine, "available_cores", lambda: 1)
         patch.setattr(backtest_ledger, "LEDGER_ORIGINS", 2)
+        patch.setattr(feedback, "REPLICATIONS", 2)
         yield
 
 

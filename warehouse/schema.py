@@ -5,6 +5,7 @@ before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the t
 queries and the captions that people see.
 """
 
+from warehouse.tables_account import FEEDBACK_SIMULATION_TABLE
 from warehouse.tables_category import FORECAST_CATEGORY_TABLE, MART_FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import (
     CALENDAR_TABLE,
@@ -84,6 +85,7 @@ TABLES = (
     AREA_MEMBER_TABLE,
     NEIGHBORHOOD_GROUP_TABLE,
     GROUP_AUDIT_TABLE,
+    FEEDBACK_SIMULATION_TABLE,
     MODEL_CARD_TABLE,
     FEED_HEALTH_TABLE,
     REPORT_DELAY_TABLE,

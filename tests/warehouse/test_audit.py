@@ -232,6 +232,24 @@ DAMAGES = [
         "DELETE FROM track_forecast WHERE place = 'all'",
         "track_forecast is not the forecast of the build",
     ),
+    *(
+        (f"{damage} feedback_simulation {where}", finding)
+        for damage, where, finding in (
+            (
+                "DELETE FROM",
+                "WHERE follow_rate = 1 AND month = 6",
+                "lacks a rule, follow rate, month or",
+            ),
+            ("UPDATE", "SET patrol_share = patrol_share / 2 WHERE month = 6", "do not add up to 1"),
+            ("UPDATE", "SET start_share = start_share / 2 WHERE month = 6", "do not add up to 1"),
+            ("UPDATE", "SET crime_share = crime_share / 2 WHERE month = 6", "do not add up to 1"),
+            (
+                "UPDATE",
+                "SET patrol_share = 0.1 WHERE month = 0",
+                "feedback_simulation does not begin with the shares",
+            ),
+        )
+    ),
     ("DELETE FROM refresh_run", "refresh_run is not one row"),
     ("DROP TABLE holiday", "the build lacks holiday: another version"),
     ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),
