@@ -3,7 +3,7 @@
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
 	FORMAT BACKTEST_OUT ORIGINS TO FROM
-SWITCHES := FULL FORCE HISTORY NO_BACKTEST LARGE LINEAGE
+SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE
 ON := 1 yes true on
 OFF := 0 no false off
 unexport $(VALUES) $(SWITCHES)
@@ -39,7 +39,7 @@ RAW_FILES = $(foreach file,$(value RAW),$(foreach found,$(or $(wildcard $(file))
 REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),--raw $(RAW_FILES)) \
 	$(call option,sample-incidents,SAMPLE_INCIDENTS) $(call option,first,FIRST) $(call option,last,LAST) \
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
-	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call option,demographics,DEMOGRAPHICS) $(call switch,full,FULL) $(call switch,force,FORCE)
+	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call option,demographics,DEMOGRAPHICS) $(call switch,full,FULL) $(call switch,force,FORCE) $(call switch,hot-spots,HOT_SPOTS)
 
 .PHONY: install uninstall backup restore refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
 
@@ -88,13 +88,16 @@ card: .venv/runtime
 audit: .venv/runtime
 	$(RUN) models audit $(FROM_BUILDS)
 
+hot-spots: .venv/runtime
+	$(RUN) models hot-spots $(FROM_BUILDS)
+
 track: .venv/runtime
 	$(RUN) models track $(FROM_BUILDS)
 
 export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)
 
-.PHONY: audit list status verify settings diff
+.PHONY: audit hot-spots list status verify settings diff
 
 list verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@

@@ -32,6 +32,7 @@ from models.feedback import fill_feedback
 from models.forecast import Decisions, make_forecast
 from models.forecast_tables import fill_forecasts
 from models.group_audit import fill_groups
+from models.hot_spots import fill_hot_spots
 from models.load_panel import load_panel
 from models.metrics import list_metrics
 from models.model_card import fill_card
@@ -108,6 +109,7 @@ class Request:
     cleaning: str = CLEANINGS[0]
     boundaries: Path | None = None
     demographics: Path | None = None
+    hot_spots: bool = False
     full: bool = False
     with_backtest: bool = True
     force: bool = False
@@ -160,6 +162,10 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         "--demographics", type=parse_path, default=operation.demographics,
         help="CSV of census facts by area, for the audit by group",
     )  # fmt: skip
+    parser.add_argument(
+        "--hot-spots", action="store_true", default=operation.hot_spots,
+        help="cells of a grid below the neighborhood, by year",
+    )  # fmt: skip
     parser.add_argument("--full", action="store_true", help="read the whole portal anew")
     parser.add_argument("--no-backtest", action="store_true", help="leave out the backtest")
     parser.add_argument("--force", action="store_true", help="publish whatever the guards find")
@@ -178,6 +184,7 @@ def parse_arguments(arguments: list[str] | None) -> Request:
         cleaning=options.cleaning,
         boundaries=options.boundaries,
         demographics=options.demographics,
+        hot_spots=options.hot_spots,
         full=options.full,
         with_backtest=not options.no_backtest,
         force=options.force,
@@ -297,6 +304,8 @@ def write_tables(
     districts = list_districts(city)
     fill_feedback(build)
     fill_groups(build)
+    if request.hot_spots:
+        fill_hot_spots(build, panel, summary.cutoff)
     fill_card(build, districts, breaks, city.contact, city.licence)
     for table in TABLES:
         if table.is_mart:

@@ -1,4 +1,4 @@
-"""Commands on forecasts of the published build: `python -m models audit | backtest | card | track`.
+"""Commands on the published build: `python -m models audit | backtest | card | hot-spots | track`.
 
 Input: a command line and the published build. Output: printed tables, and files of a backtest.
 """
@@ -16,6 +16,7 @@ from models.backtest import require_origins, run_backtest
 from models.backtest_charts import draw_scores
 from models.baselines import has_lightgbm
 from models.group_chart import draw_groups
+from models.hot_spots_chart import draw_spots
 from models.load_panel import load_panel
 from models.metrics import (
     ALL,
@@ -65,6 +66,7 @@ SELECT cutoff, target_month AS month, observed_crimes AS observed, expected_mont
        100 * (reference / observed - 1) AS reference_error_percent, month_lower_80, month_upper_80
 FROM {TRACK_NEWEST} WHERE grain = 'city_month' ORDER BY cutoff, month
 """
+SHOWN_SPOTS = 10
 MAX_ORIGINS = 400
 """A century of quarters."""
 
@@ -72,14 +74,14 @@ MAX_ORIGINS = 400
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m models", description=__doc__)
-    parser.add_argument("command", choices=["audit", "backtest", "card", "track"])
+    parser.add_argument("command", choices=["audit", "backtest", "card", "hot-spots", "track"])
     add_builds(parser)
     parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins, a quarter apart")  # fmt: skip
     parser.add_argument(
         "--out",
         type=parse_path,
-        help="folder of a backtest's table and charts, or the PNG of the track or the audit",
+        help="folder of a backtest's table and charts, or the PNG of another command",
     )
     options = parser.parse_args(arguments)
     return run_command(lambda: answer(options))
@@ -92,6 +94,8 @@ def answer(options: Namespace) -> None:
             make_backtest(connection, published, options.origins, options.out or Path("backtest"))
         elif options.command == "track":
             show_track(connection, published, options.builds, options.out or Path("track.png"))
+        elif options.command == "hot-spots":
+            show_hot_spots(connection, options.out or Path("hot_spots.png"))
         elif options.command == "audit":
             show_audit(connection, options.out or Path("audit.png"))
         else:
@@ -192,6 +196,29 @@ def show_audit(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
         draw_groups(audit, source, out)
     except OSError as error:
         raise ShieldError(f"cannot write the chart to {out}: {error.strerror}") from error
+    print(f"\ndrawn: {out}")
+
+
+def show_hot_spots(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Print the hot spots with most expected crimes and their scores, and draw the map.
+
+    Raises `ShieldError` where the build has none, or the map cannot be written.
+    """
+    spots = connection.execute("FROM hot_spot ORDER BY spot_rank").df()
+    if spots.empty:
+        raise ShieldError("the published build has no hot spots: a refresh with HOT_SPOTS=1 makes them")
+    source = str(spots.pop("data_source").iloc[0])
+    if source == settings.SIMULATED:
+        print(settings.SIMULATED)
+    print(spots.head(SHOWN_SPOTS).to_string(index=False, float_format="{:,.3f}".format))
+    scores = connection.execute("SELECT * EXCLUDE (data_source) FROM hot_spot_score ORDER BY ALL").df()
+    print("\nscores at past origins")
+    print(scores.to_string(index=False, float_format="{:,.3f}".format))
+    places = connection.execute("FROM neighborhood WHERE longitude IS NOT NULL").df()
+    try:
+        draw_spots(spots, places, source, out)
+    except OSError as error:
+        raise ShieldError(f"cannot write the map to {out}: {error.strerror}") from error
     print(f"\ndrawn: {out}")
 
 

@@ -27,6 +27,14 @@ overlap, so that they are fewer than they seem. Forecasts that were published ar
 they were (`track_record`). The same feed is used throughout: a change of what is recorded shows as
 a change of crime. Not evaluated: whether the patrol type or any deployment has an effect."""
 
+HOT_SPOTS = """\
+This build was asked for hot spots: {cells:,} cells of some 300 m with at least {incidents} incidents in
+twelve months, by year, of offenses that the public reports, sexual and family ones left out. They are
+past counts that weigh less with age, shrunk toward their surroundings, and foresee no new place. Of the
+next year's crimes in {area:.0%} of the cells, means over past origins: {scores}. A cell says nothing
+about an address or a person; no hour and no patrol follows from it. To leave them out: a refresh without
+`hot_spots`."""
+
 LIMITS = """\
 - Reported crime is not crime: counts follow what is reported and recorded.
 - Offenses that follow police activity (`offense.is_discretionary`) say where police were as much as

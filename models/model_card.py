@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import duckdb
 import pandas as pd
 
-from models.card_texts import EVALUATION, FACTORS, LIMITS, ORIGIN, OVERSIGHT, USE
+from models.card_texts import EVALUATION, FACTORS, HOT_SPOTS, LIMITS, ORIGIN, OVERSIGHT, USE
 from models.feedback import describe_feedback
 from models.metrics import (
     ALL,
@@ -28,6 +28,7 @@ from warehouse.build import Build
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.settings import MIN_SUGGESTED_SHARE
 from warehouse.tables_forecast import MODEL_CARD_TABLE
+from warehouse.tables_hot_spots import AREA_SHARE, MIN_INCIDENTS
 
 METHOD = """\
 Counts per neighborhood, month, hour and offense are modelled on the complete grid, cells without crime
@@ -95,6 +96,7 @@ def fill_card(
         "Evaluation data": EVALUATION,
         "Scores": describe_scores(build.connection),
         "Scores by group": describe_groups(build.connection, districts),
+        **describe_hot_spots(build.connection),
         "Limits": describe_limits(build.connection),
         "Use": USE,
         "Oversight": OVERSIGHT,
@@ -221,6 +223,23 @@ def describe_groups(connection: duckdb.DuckDBPyConnection, districts: Mapping[st
             f"{highest:.2f}{named}; {INTERVAL_LEVELS[0]} % intervals held {least:.0%} to {most:.0%}."
         )
     return "\n".join(lines)
+
+
+def describe_hot_spots(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return the section on hot spots, none where the build has none."""
+    spots = connection.execute("SELECT count(*) - 1, max(spot_rank) FROM hot_spot").fetchall()
+    if spots[0][1] is None:
+        return {}
+    scores = connection.execute(
+        "SELECT model, avg(accuracy_index), avg(efficiency_index) FROM hot_spot_score"
+        " GROUP BY model ORDER BY model"
+    ).fetchall()
+    told = "; ".join(
+        f"`{model}` PAI {pai:.2f}, PEI {pei:.3f}" for model, pai, pei in scores if pai is not None
+    )
+    text = HOT_SPOTS.format(cells=spots[0][0], incidents=MIN_INCIDENTS, area=AREA_SHARE,
+                            scores=told or "the data holds too few months for scores")  # fmt: skip
+    return {"Hot spots": wrap(text)}
 
 
 def describe_range(scores: pd.DataFrame) -> str:

@@ -117,6 +117,9 @@ class Operation(Settings):
             " not age.",
         ),
     ] = 14  # fmt: skip
+    hot_spots: Annotated[
+        bool, Field(description="Whether a build holds hot spots below the neighborhood.")
+    ] = False
     on_failure: Annotated[
         str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")
     ] = ""

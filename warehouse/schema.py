@@ -37,6 +37,7 @@ from warehouse.tables_groups import (
     GROUP_AUDIT_TABLE,
     NEIGHBORHOOD_GROUP_TABLE,
 )
+from warehouse.tables_hot_spots import HOT_SPOT_SCORE_TABLE, HOT_SPOT_TABLE
 from warehouse.tables_lineage import (
     BUILD_CHANGE_TABLE,
     DATA_DICTIONARY_TABLE,
@@ -86,6 +87,8 @@ TABLES = (
     NEIGHBORHOOD_GROUP_TABLE,
     GROUP_AUDIT_TABLE,
     FEEDBACK_SIMULATION_TABLE,
+    HOT_SPOT_TABLE,
+    HOT_SPOT_SCORE_TABLE,
     MODEL_CARD_TABLE,
     FEED_HEALTH_TABLE,
     REPORT_DELAY_TABLE,
