@@ -5,17 +5,14 @@ build, or the folder as it was and one line that says why.
 """
 
 import datetime as dt
+import io
 import platform
-import resource
 import sys
-import time
 from argparse import Namespace
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -62,37 +59,15 @@ from warehouse.records import name_build
 from warehouse.refresh_record import record_refresh
 from warehouse.schema import TABLES
 from warehouse.stages import STAGES
+from warehouse.stopwatch import Stopwatch
 from warehouse.sweep import prune_builds, sweep_leftovers
-from warehouse.tables_forecast import SCORE_METRIC_TABLE
+from warehouse.tables_clean import RAW_FILE_TABLE
+from warehouse.tables_forecast import FORECAST_HOURLY_TABLE, SCORE_METRIC_TABLE
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE, REFRESH_RUN_TABLE
 from warehouse.track import list_needed_files, require_track
 
 OPTION_SOURCES = {"raw": "files", "full": "portal", "sample_incidents": "simulated"}
 """The one source that an option is about: with another it would change nothing, so it is refused."""
-
-MIB = 1024 if sys.platform == "linux" else 1024 * 1024
-"""Units of `ru_maxrss` per MiB: it is in KiB on Linux and in bytes on macOS."""
-
-
-@dataclass
-class Stopwatch:
-    """Seconds and peak memory of each stage, and a progress bar on a terminal."""
-
-    bar: "tqdm[Any]"
-    measures: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def time_stage(self, name: str) -> Iterator[None]:
-        """Measure one stage and say when it is done."""
-        self.bar.set_description(name)
-        start = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
-        self.measures[f"{name}_seconds"] = seconds
-        self.measures[f"{name}_peak_memory_mib"] = peak
-        self.bar.update()
-        tqdm.write(f"{name:<10} {seconds:6.2f} s  {peak:6.0f} MiB")
 
 
 @dataclass(frozen=True)
@@ -121,6 +96,8 @@ class Request:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one refresh; return the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a log has the lines of a refresh that is killed
+        sys.stdout.reconfigure(line_buffering=True)
     request = parse_arguments(arguments)
 
     def work() -> None:
@@ -215,14 +192,13 @@ def refresh(request: Request) -> PublishedBuild:
     """
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
-    with (
-        hold_lock(request.builds, REFRESH),
-        record_refresh(request.builds, build_id),
-        tqdm(total=len(STAGES), disable=None) as bar,
-    ):
+    with hold_lock(request.builds, REFRESH), ExitStack() as stack:
+        tidy(request)  # first: what a dead refresh left may fill the disk
+        stack.enter_context(record_refresh(request.builds, build_id))
+        bar = stack.enter_context(tqdm(total=len(STAGES), disable=None))
+        tqdm.write(f"refresh    {build_id}, {request.source_kind} of {request.city}")
         city = load_city(request.city)
         require_track(request.builds)
-        tidy(request)
         require_space(request.builds, *measure_inputs(request))
         partial = request.builds / f"{name_build(build_id)}{PARTIAL}"
         try:
@@ -231,7 +207,8 @@ def refresh(request: Request) -> PublishedBuild:
                 comparison = write_tables(build, request, city, created_at, watch)
             if comparison.fired and not request.force:
                 raise refuse(refuse_build(request.builds, build_id, partial), comparison)
-            with watch.time_stage("publish"):
+            with watch.time_stage("publish") as results:
+                results.append(f"{partial.stat().st_size / 2**20:,.1f} MiB in {name_build(build_id)}")
                 return publish_build(request.builds, build_id, partial)
         finally:
             tidy(request)
@@ -267,15 +244,20 @@ def write_tables(
     build: Build, request: Request, city: City, created_at: dt.datetime, watch: Stopwatch
 ) -> Comparison:
     """Run the stages in order, compare with the last build and audit what was written."""
-    with watch.time_stage("etl"):
+    with watch.time_stage("etl") as results:
         raw = find_raw_input(request, city)
         summary = clean_files(
             build, raw.files, city, request.first, request.last, raw.boundaries, request.cleaning,
             request.demographics,
         )  # fmt: skip
         say_cleaned(build, summary)
+        files = build.count_rows(RAW_FILE_TABLE)
+        results += [
+            f"{summary.rows_in:,} rows of {files} raw file{'s' if files > 1 else ''}",
+            f"{summary.rows_kept:,} kept",
+        ]
         refuse_failed_checks(request, summary)
-    with watch.time_stage("training"):
+    with watch.time_stage("training") as results:
         panel = load_panel(build.connection)
         forecast, decisions = make_forecast(panel, summary.cutoff, city.time_zone)
         fill_forecasts(build, forecast, decisions, panel)
@@ -284,22 +266,27 @@ def write_tables(
         summary = replace(summary, warnings=(*summary.warnings, *breaks))
         for sentence in breaks:
             tqdm.write(f"  warning: {sentence}")
-    with watch.time_stage("backtest"):
+        results += [
+            f"{len(panel.neighborhoods)} places",
+            f"{len(panel.month_numbers)} months",
+            f"{build.count_rows(FORECAST_HOURLY_TABLE):,} hours forecast",
+        ]
+    with watch.time_stage("backtest") as results:
         build.insert_frame(SCORE_METRIC_TABLE, list_metrics())
         if request.with_backtest:
-            tqdm.write(
+            results.append(
                 fill_ledger(
                     build, panel, request.builds, city.name, request.source_kind, request.cleaning
                 )
             )
-    with watch.time_stage("compare"):
+    with watch.time_stage("compare") as results:
         comparison = compare_with_last(
             build, request.builds, city.name, request.source_kind, request.cleaning
         )
         feed = {"city": city.name, "source_kind": request.source_kind, "cleaning": request.cleaning}
         broken = score_track(build, panel, request.builds, feed)
         comparison = replace(comparison, warnings=(*comparison.warnings, *broken))
-        say_compared(build, comparison)
+        results.append(say_compared(build, comparison))
     fill_lineage(build, request, city, created_at, summary, decisions, comparison, watch)
     districts = list_districts(city)
     fill_feedback(build)
@@ -311,8 +298,9 @@ def write_tables(
         if table.is_mart:
             build.insert_mart(table)
     fill_dictionary(build, districts)
-    with watch.time_stage("audit"):
+    with watch.time_stage("audit") as results:
         audit_build(build)
+        results += [f"{len(TABLES)} tables", f"{sum(map(build.count_rows, TABLES)):,} rows"]
     return comparison
 
 
@@ -353,17 +341,15 @@ def refuse_failed_checks(request: Request, summary: CleanSummary) -> None:
         )
 
 
-def say_compared(build: Build, comparison: Comparison) -> None:
-    """Print what the last build of the same feed was, what changed since, and which guards fired."""
-    if comparison.last_build_id is None:
-        tqdm.write("compared   with no earlier build of this feed")
-    else:
-        changes = build.count_rows(BUILD_CHANGE_TABLE)
-        tqdm.write(f"compared   with build {comparison.last_build_id}: {changes:,} changes")
+def say_compared(build: Build, comparison: Comparison) -> str:
+    """Print which guards fired; return what the last build of the feed was, and how much changed."""
     for sentence in comparison.fired:
         tqdm.write(f"  guard: {sentence}")
     for warning in comparison.warnings:
         tqdm.write(f"  warning: {warning}")
+    if comparison.last_build_id is None:
+        return "with no earlier build of this feed"
+    return f"{build.count_rows(BUILD_CHANGE_TABLE):,} changes since build {comparison.last_build_id}"
 
 
 def fill_lineage(

@@ -38,7 +38,7 @@ def fill_ledger(
         columns=["origin", "input_hash"],
     )
     if wanted.empty:
-        return "backtest left out: the data holds too few months"
+        return "left out: the data holds too few months"
     past = find_past_scores(
         build, builds, city, source_kind, cleaning, wanted.astype({"origin": "datetime64[s]"})
     )
@@ -55,4 +55,4 @@ def fill_ledger(
         rows = [part.astype({"origin": "datetime64[s]"}) for part in parts if len(part)]
         build.insert_frame(table, pd.concat(rows))
     reason = f" ({past.reason})" if past.reason else ""
-    return f"backtest   {len(wanted)} origins, {len(found)} of them as the last build has them{reason}"
+    return f"{len(wanted)} origins, {len(found)} of them as the last build has them{reason}"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gzip
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,9 +19,11 @@ from warehouse import machine
 from warehouse.errors import ShieldError
 from warehouse.pointer import read_pointer
 from warehouse.read import connect_builds
-from warehouse.refresh_record import RECORD
+from warehouse.refresh_record import RECORD, read_refresh
 from warehouse.schema import TABLES
 from warehouse.settings import ROOT
+from warehouse.stages import STAGES
+from warehouse.status import look_at_refresh
 
 LINEAGE = {"refresh_run"}
 FIRST = dt.date(2023, 7, 1)
@@ -199,10 +202,41 @@ def test_command_prints_plain_lines_without_a_terminal(tmp_path: Path) -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     lines = done.stdout.splitlines()
-    assert lines[0].startswith("Atlanta Police Department open data: 240 of 240 rows kept, cutoff")
-    assert "backtest left out: the data holds too few months" in lines
+    assert re.fullmatch(r"refresh    \d{8}T\d+Z, files of atlanta", lines[0])
+    assert lines[1].startswith("Atlanta Police Department open data: 240 of 240 rows kept, cutoff")
+    stages = [line for line in lines if line.split()[0] in {stage.name for stage in STAGES}]
+    measure, build_id = r" +\d+\.\d\d s +\d+ MiB  ", r"\d{8}T\d+Z"
+    for line, results in zip(stages, (
+        f"etl{measure}240 rows of 1 raw file, 240 kept",
+        f"training{measure}3 places, 3 months, 864 hours forecast",
+        f"backtest{measure}left out: the data holds too few months",
+        f"compare{measure}with no earlier build of this feed",
+        rf"audit{measure}{len(TABLES)} tables, [\d,]+ rows",
+        rf"publish{measure}[\d.]+ MiB in warehouse-{build_id}\.duckdb",
+    ), strict=True):  # fmt: skip
+        assert re.fullmatch(results, line), line
     assert lines[-1].startswith("published")
     assert done.stderr == ""
+
+
+def test_lines_come_while_the_refresh_runs(tmp_path: Path) -> None:
+    """So that a log has those of a refresh that is killed."""
+    raw = write_daily(tmp_path / "daily.csv", days=60)
+    builds = tmp_path / "builds"
+    with subprocess.Popen(
+        [sys.executable, "-m", "refresh", "--source", "files", "--raw", str(raw),
+         "--builds", str(builds)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("refresh    ")
+        process.kill()  # it has stages to go
+        rest = process.stdout.read()
+    assert "published" not in rest
+    record = read_refresh(builds)
+    assert record is not None
+    assert (record.last.outcome, record.last.ended_at) == (None, None)
+    assert look_at_refresh(builds).fault is not None
 
 
 @pytest.mark.slow

@@ -167,7 +167,7 @@ def test_unchanged_origins_are_taken_over_as_they_are(
     build: Build, panel: Panel, builds: Path, computed: list[dt.date]
 ) -> None:
     said = fill(build, panel, builds)
-    assert said == "backtest   2 origins, 2 of them as the last build has them"
+    assert said == "2 origins, 2 of them as the last build has them"
     assert computed == []
     published = read_pointer(builds)
     with attach_build(build.connection, builds / published.file, "good"):
@@ -267,5 +267,5 @@ def test_who_computed_a_score_stays_known(
 
 
 def test_too_few_months_leave_the_ledger_empty(build: Build, builds: Path) -> None:
-    assert fill(build, make_panel(months=20), builds).startswith("backtest left out")
+    assert fill(build, make_panel(months=20), builds).startswith("left out")
     assert build.fetch_value("SELECT count(*) FROM backtest_origin") == 0

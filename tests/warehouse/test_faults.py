@@ -127,6 +127,19 @@ def test_service_starts_and_answers_on_a_full_disk(small_disk: Path) -> None:
     assert list_damage(small_disk / "builds") == []
 
 
+def test_leftovers_go_before_anything_is_written(
+    quick_builds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (quick_builds / "warehouse-x.duckdb.partial").write_text("it fills the disk")
+    monkeypatch.setattr("warehouse.refresh_record.replace_text", fail)
+    assert main(["--builds", str(quick_builds)]) == 1
+    assert "No space left on device; the published build is" in capsys.readouterr().err
+    assert list_left_over(quick_builds) == []
+
+
 def test_read_only_folder_is_one_line(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     builds = small_disk / "builds"
     mount_memory(small_disk, "-o", "remount,ro")
