@@ -293,10 +293,10 @@ def write_tables(
     fill_groups(build)
     if request.hot_spots:
         fill_hot_spots(build, panel, summary.cutoff)
-    fill_card(build, districts, breaks, city.contact, city.licence)
     for table in TABLES:
         if table.is_mart:
             build.insert_mart(table)
+    fill_card(build, districts, breaks, city.contact, city.licence)
     fill_dictionary(build, districts)
     with watch.time_stage("audit") as results:
         audit_build(build)

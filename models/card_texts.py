@@ -42,6 +42,9 @@ LIMITS = """\
   counts (Lum & Isaac 2016, "To predict and serve?", Significance 13:5; Ensign et al. 2018, "Runaway
   feedback loops in predictive policing", PMLR 81).
 {feedback}
+- Where crimes are reported less, fewer are forecast, and nothing here mends that (Akpinar, De-Arteaga &
+  Chouldechova 2021, "The effect of differential victim crime reporting on predictive policing
+  systems", FAccT).{reversal}
 - A patrol type is a rule from the offense, not an observed deployment; that it works is not measured.
 - The level of a neighborhood changes, and shocks to the whole city are not foreseen.
 - A neighborhood with few incidents has mostly borrowed numbers: see `support_incidents`.

@@ -70,6 +70,10 @@ SELECT group_kind, count(*), min(predicted_to_actual), max(predicted_to_actual),
 FROM group_audit WHERE predicted_to_actual IS NOT NULL GROUP BY group_kind ORDER BY group_kind
 """
 
+REVERSAL_SELECT = """
+SELECT median(reversal_ratio_next), median(reversal_ratio_tenth) FROM mart_neighborhood_rank
+"""
+
 TEXT_WIDTH = 105
 
 
@@ -161,13 +165,26 @@ def describe_method(connection: duckdb.DuckDBPyConnection, districts: Mapping[st
 
 def describe_limits(connection: duckdb.DuckDBPyConnection) -> str:
     """Return what the forecast cannot tell, and what would come of following it."""
-    return LIMITS.format(feedback=list_item(describe_feedback(connection)))
+    texts = LIMITS.format(
+        feedback=f"- {describe_feedback(connection)}", reversal=describe_reversal(connection)
+    )
+    items = (" ".join(item.split()) for item in texts.removeprefix("- ").split("\n- "))
+    return "\n".join(
+        textwrap.fill(item, TEXT_WIDTH, initial_indent="- ", subsequent_indent="  ",
+                      break_on_hyphens=False)
+        for item in items
+    )  # fmt: skip
 
 
-def list_item(text: str) -> str:
-    """Return a sentence as an item of a list, in lines of `TEXT_WIDTH`."""
-    return textwrap.fill(
-        text, TEXT_WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False
+def describe_reversal(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return how unequal reporting would have to be for an order to be another; empty of one place."""
+    ((following, tenth),) = connection.execute(REVERSAL_SELECT).fetchall()
+    if tenth is None:
+        return ""
+    return (
+        f" In half of all cases, a neighborhood would change places with the next lower in rank if its"
+        f" crimes were reported {following:.2f} times as often as there, with the one a tenth of all"
+        f" ranks lower if {tenth:.2f} times (`mart_neighborhood_rank`)."
     )
 
 

@@ -5,7 +5,7 @@ before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the t
 queries and the captions that people see.
 """
 
-from warehouse.tables_account import FEEDBACK_SIMULATION_TABLE
+from warehouse.tables_account import FEEDBACK_SIMULATION_TABLE, MART_NEIGHBORHOOD_RANK_TABLE
 from warehouse.tables_category import FORECAST_CATEGORY_TABLE, MART_FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import (
     CALENDAR_TABLE,
@@ -97,6 +97,7 @@ TABLES = (
     MART_FORECAST_CATEGORY_TABLE,
     MART_YEARLY_TREND_TABLE,
     MART_NEIGHBORHOOD_DENSITY_TABLE,
+    MART_NEIGHBORHOOD_RANK_TABLE,
     MART_ZONE_DISTRIBUTION_TABLE,
     MART_TIME_OF_DAY_TABLE,
     MART_INCIDENT_EXPLORER_TABLE,

@@ -3,7 +3,7 @@
 Input: nothing. Output: declarations, listed in `warehouse.schema`.
 """
 
-from warehouse.columns import DATA_SOURCE
+from warehouse.columns import CENTER, DATA_SOURCE, IS_NAMED, NEIGHBORHOOD, NPU, ZONE
 from warehouse.table import Column, Reconciliation, Table, differ
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
@@ -85,5 +85,71 @@ FEEDBACK_SIMULATION_TABLE = Table(
         Reconciliation("feedback_simulation does not begin with the shares at the start", f"""
             SELECT count(*) FROM feedback_simulation
             WHERE month = 0 AND {differ("patrol_share", "start_share")}"""),
+    ),
+)
+
+RATIO_READING = (
+    " Read as: if crimes here were reported more than that many times as often as there, there would be"
+    " more crimes there than here."
+)
+
+MART_NEIGHBORHOOD_RANK_TABLE = Table(
+    "mart_neighborhood_rank",
+    "Neighborhoods by expected reported crimes, and how unequally crimes would have to be reported for"
+    " the order to be another (Akpinar, De-Arteaga & Chouldechova 2021): nothing here knows how often"
+    " they are.",
+    "neighborhood",
+    ("neighborhood",),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        IS_NAMED,
+        *CENTER,
+        Column("reported_rank", "INTEGER",
+               "Rank by expected reported crimes, the most is 1; equals stand by name.",
+               "Rank by reported crimes", minimum=1),
+        Column(
+            "expected_reported_year_crimes", "DOUBLE",
+            "Crimes of the twelve forecast months that the public reports.",
+            "Expected reported year crimes", unit="crimes", minimum=0, aggregation="sum",
+        ),
+        *(
+            Column(
+                f"reversal_ratio_{name}", "DOUBLE",
+                f"Expected reported crimes divided by those of {other}.{RATIO_READING} NULL where"
+                f"{missing} nothing is expected there.",
+                f"Reporting that reverses, {label}", nullable=True, minimum=least,
+            )
+            for name, other, missing, label, least in (
+                ("next", "the next lower rank", " there is none or", "next rank", 1),
+                ("tenth", "the neighborhood a tenth of all ranks lower (rounded up)",
+                 " there is none or", "a tenth lower", 1),
+                ("median", "the neighborhood of the middle rank; below 1 where this one is lower",
+                 "", "median", 0),
+            )
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+    is_complete=True,
+    reconciliations=(
+        Reconciliation("mart_neighborhood_rank does not add up to average_daily", f"""
+            SELECT count(*) FROM mart_neighborhood_rank JOIN (
+                SELECT neighborhood, sum(expected_reported_month_crimes) AS reported
+                FROM average_daily GROUP BY ALL
+            ) USING (neighborhood)
+            WHERE {differ("expected_reported_year_crimes", "reported")}"""),
+        Reconciliation("mart_neighborhood_rank is not in the order of its crimes", """
+            SELECT count(*) FROM (
+                SELECT reported_rank, row_number() OVER (
+                    ORDER BY expected_reported_year_crimes DESC, neighborhood
+                ) AS counted FROM mart_neighborhood_rank
+            ) WHERE reported_rank <> counted"""),
+        Reconciliation("mart_neighborhood_rank has a ratio that reverses nothing", f"""
+            SELECT count(*) FROM mart_neighborhood_rank AS higher
+            JOIN mart_neighborhood_rank AS lower ON lower.reported_rank = higher.reported_rank + 1
+            WHERE {differ("higher.reversal_ratio_next * lower.expected_reported_year_crimes",
+                          "higher.expected_reported_year_crimes")}"""),
     ),
 )

@@ -176,6 +176,7 @@ def test_all_rules_and_follow_rates_at_once_are_each_alone(
 
 def test_half_of_a_count_is_left_after_the_half_life() -> None:
     assert keep_share(6) ** 6 == pytest.approx(0.5)
+    assert require_loop(RATES, FOUND).memory_months == 6
     assert keep_share(np.inf) == 1
 
 
@@ -197,13 +198,16 @@ def test_table_has_tenths_by_volume_and_ranges_over_replications(
 ) -> None:
     monkeypatch.setattr(feedback, "REPLICATIONS", 30)
     reported = np.arange(25.0, 0, -1) * 20
-    loop = require_loop(reported, reported / 3)
+    loop = require_loop(reported, reported / 3 + 10)
     table = tabulate(loop)
     assert table.equals(tabulate(loop))
     start = table[(table["month"] == 0) & (table["rule"] == REPORTED) & (table["follow_rate"] == 1)]
     busiest, second = reported[:3].sum() / reported.sum(), reported[3:5].sum() / reported.sum()
-    for name in ("patrol_share", "start_share", "crime_share"):
+    for name in ("patrol_share", "start_share"):
         assert start[name].to_list()[:2] == pytest.approx([busiest, second])
+    crimes = loop.crime_shares
+    assert start["crime_share"].to_list()[:2] == pytest.approx([crimes[:3].sum(), crimes[3:5].sum()])
+    assert start["total_variation"].sum() == pytest.approx(measure_distance(loop, loop.start))
     end = table[(table["month"] == max(FEEDBACK_MONTHS)) & (table["volume_tenth"] == 1)]
     assert (end["patrol_share_lower_80"] < end["patrol_share"]).all()
     assert (end["patrol_share"] < end["patrol_share_upper_80"]).all()

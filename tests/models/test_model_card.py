@@ -38,6 +38,11 @@ def test_card_names_data_scores_limits_and_use(published: Path) -> None:
     )
     assert "Reported crime is not crime" in texts["Limits"]
     assert "not an observed deployment" in texts["Limits"]
+    assert re.search(
+        r"reported 1\.\d\d times as often as there, .* if [1-9]\.\d\d times",
+        " ".join(texts["Limits"].split()),
+    )
+    assert all(line.startswith(("- ", "  ")) for line in texts["Limits"].splitlines())
     contact = " ".join(texts["Contact and licence"].split())
     assert "**Contact:** none is set; expected contact in the file of the city before use." in contact
     assert "'Anyone can use this data at no cost'" in contact

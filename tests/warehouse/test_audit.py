@@ -250,6 +250,26 @@ DAMAGES = [
             ),
         )
     ),
+    (
+        "DELETE FROM mart_neighborhood_rank WHERE reported_rank = 2",
+        "mart_neighborhood_rank is not complete",
+    ),
+    *(
+        (f"UPDATE mart_neighborhood_rank SET {column} = {value}", finding)
+        for column, value, finding in (
+            (
+                "expected_reported_year_crimes",
+                "1",
+                "mart_neighborhood_rank does not add up to average_daily",
+            ),
+            (
+                "reported_rank",
+                "reported_rank % 2 + 1",
+                "mart_neighborhood_rank is not in the order of its",
+            ),
+            ("reversal_ratio_next", "2", "mart_neighborhood_rank has a ratio that reverses nothing"),
+        )
+    ),
     ("DELETE FROM refresh_run", "refresh_run is not one row"),
     ("DROP TABLE holiday", "the build lacks holiday: another version"),
     ("ALTER TABLE incident ADD COLUMN address VARCHAR", "incident: columns are"),

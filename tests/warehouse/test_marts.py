@@ -13,9 +13,11 @@ from warehouse.columns import DATA_SOURCE
 from warehouse.errors import SchemaError
 from warehouse.schema import TABLES
 from warehouse.table import Table
+from warehouse.tables_account import MART_NEIGHBORHOOD_RANK_TABLE
 from warehouse.tables_category import FORECAST_CATEGORY_TABLE, MART_FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import CALENDAR_TABLE, INCIDENT_TABLE, NEIGHBORHOOD_TABLE
 from warehouse.tables_forecast import (
+    AVERAGE_DAILY_TABLE,
     BACKTEST_SCORE_TABLE,
     FORECAST_HOURLY_TABLE,
     SCORE_METRIC_TABLE,
@@ -62,6 +64,13 @@ hour expected_crimes expected_reported_crimes patrol_share_foot patrol_share_bic
 17   0.5             0.25                     0.6               0.2                  0.1
 18   1.5             1                        0.2               0.2                  0.5
 3    0               0                        0.3               0.3                  0.3
+"""
+DAILY = """
+neighborhood  month  expected_reported_month_crimes
+Downtown      7      20
+Downtown      8      10
+Midtown       7      12
+Midtown       8      8
 """
 CATEGORY = """
 hour  offense_category  category_share
@@ -116,6 +125,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Build]:
             opened, FORECAST_CATEGORY_TABLE, CATEGORY, neighborhood="Downtown", month=7,
             forecast_month=dt.date(2026, 7, 1),
         )  # fmt: skip
+        fill(opened, AVERAGE_DAILY_TABLE, DAILY)
         opened.connection.execute("""
             UPDATE forecast_hourly
             SET suggested_patrol = if(hour = 18, 'Vehicle Patrol', 'Foot Patrol')""")
@@ -169,6 +179,14 @@ def test_select_gives_the_declared_names_types_key_and_values(build: Build, mart
                 ("Downtown", "M", "5", 33.756, -84.388, 2021, "Larceny", 2, 0.667, 3),
                 ("Midtown", "E", None, 33.783, -84.383, 2021, "Assault", 1, 0.333, 3),
                 ("Midtown", "E", None, 33.783, -84.383, 2021, "Larceny", 0, 0.0, 3),
+            ],
+        ),
+        (
+            """SELECT neighborhood, zone, latitude, reported_rank, expected_reported_year_crimes,
+            reversal_ratio_next, reversal_ratio_median FROM mart_neighborhood_rank""",
+            [
+                ("Downtown", "5", 33.756, 1, 30.0, 1.5, 1.0),
+                ("Midtown", None, 33.783, 2, 20.0, None, 2 / 3),
             ],
         ),
         (
@@ -279,6 +297,7 @@ def test_given_rows_give_the_expected_rows(
     [
         (MART_YEARLY_TREND_TABLE, 4 * 2),
         (MART_NEIGHBORHOOD_DENSITY_TABLE, 2 * 2 * 2),
+        (MART_NEIGHBORHOOD_RANK_TABLE, 2),
         (MART_ZONE_DISTRIBUTION_TABLE, 2 * 2 * 2),
         (MART_INCIDENT_EXPLORER_TABLE, 4),
         (MART_TIME_OF_DAY_TABLE, 7 * 24),
@@ -301,6 +320,36 @@ def test_city_without_zones_has_no_row_for_a_zone_that_is_null(tmp_path: Path) -
         fill(build, INCIDENT_TABLE, INCIDENT)
         build.connection.execute("UPDATE incident SET zone = NULL")
         assert build.insert_mart(MART_ZONE_DISTRIBUTION_TABLE) == 0
+
+
+def test_rank_names_the_reporting_that_would_reverse_it(tmp_path: Path) -> None:
+    """Of eleven places a tenth is two ranks, the sixth is the median, the last expects nothing."""
+    crimes = (50, 100, 40, 30, 25, 20, 20, 16, 10, 5, 0)
+    lines = [f"{name} {number}" for name, number in zip("BACDEGFHIJK", crimes, strict=True)]
+    with open_build("test", tmp_path / "b.duckdb") as build:
+        build.data_source = "test data"
+        fill(build, NEIGHBORHOOD_TABLE, "\n".join(["neighborhood incident_count", *lines]))
+        fill(
+            build, AVERAGE_DAILY_TABLE,
+            "\n".join(["neighborhood expected_reported_month_crimes", *lines]),
+        )  # fmt: skip
+        build.insert_mart(MART_NEIGHBORHOOD_RANK_TABLE)
+        rows = build.connection.execute("""
+            SELECT neighborhood, reported_rank, reversal_ratio_next, reversal_ratio_tenth,
+                   reversal_ratio_median FROM mart_neighborhood_rank""").fetchall()
+    assert rows == [
+        ("A", 1, 2.0, 2.5, 5.0),
+        ("B", 2, 1.25, 50 / 30, 2.5),
+        ("C", 3, 40 / 30, 1.6, 2.0),
+        ("D", 4, 1.2, 1.5, 1.5),
+        ("E", 5, 1.25, 1.25, 1.25),
+        ("F", 6, 1.0, 1.25, 1.0),
+        ("G", 7, 1.25, 2.0, 1.0),
+        ("H", 8, 1.6, 3.2, 0.8),
+        ("I", 9, 2.0, None, 0.5),
+        ("J", 10, None, None, 0.25),
+        ("K", 11, None, None, 0.0),
+    ]
 
 
 def test_metric_that_nobody_explained_stops_the_build(tmp_path: Path) -> None:
