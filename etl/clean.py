@@ -1,8 +1,8 @@
 """The cleaning pipeline: raw files to clean tables, in one pass over each.
 
 Input: raw files and a build. Output: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health`, `report_delay`
-and, where census facts are given, `demographic_area` and `area_member`, filled.
+`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health`, `report_delay`,
+with polygons `boundary`, and with census facts `demographic_area` and `area_member`, filled.
 """
 
 import datetime as dt
@@ -14,6 +14,7 @@ import duckdb
 import pandas as pd
 
 from etl.boundaries import load_boundaries, name_neighborhoods
+from etl.boundary_shapes import fill_boundaries
 from etl.city import City
 from etl.clock_checks import check_clock
 from etl.coverage import describe_gaps, find_covered_days
@@ -124,6 +125,8 @@ def clean_files(
     fill_holidays(build, city.holidays, cutoff)
     kept = fill_incidents(build, files)
     fill_neighborhoods(build, cutoff)
+    if polygons is not None:
+        fill_boundaries(build, polygons)
     return CleanSummary(
         is_synthetic=is_synthetic,
         cutoff=cutoff,

@@ -8,6 +8,7 @@ queries and the captions that people see.
 from warehouse.tables_account import FEEDBACK_SIMULATION_TABLE, MART_NEIGHBORHOOD_RANK_TABLE
 from warehouse.tables_category import FORECAST_CATEGORY_TABLE, MART_FORECAST_CATEGORY_TABLE
 from warehouse.tables_clean import (
+    BOUNDARY_TABLE,
     CALENDAR_TABLE,
     FEED_HEALTH_TABLE,
     HOLIDAY_TABLE,
@@ -68,6 +69,7 @@ TABLES = (
     CALENDAR_TABLE,
     HOLIDAY_TABLE,
     NEIGHBORHOOD_TABLE,
+    BOUNDARY_TABLE,
     INCIDENT_TABLE,
     FORECAST_HOURLY_TABLE,
     FORECAST_HOURLY_WEEKDAY_TABLE,

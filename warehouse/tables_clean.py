@@ -263,6 +263,25 @@ INCIDENT_TABLE = Table(
     ),
 )
 
+BOUNDARY_DECIMALS = 4
+"""Of degrees: some 10 m."""
+
+BOUNDARY_TABLE = Table(
+    "boundary",
+    "The boundary of each neighborhood as a map draws it: simplified to some 30 m.",
+    "neighborhood with a polygon; empty where no polygons were given",
+    ("neighborhood",),
+    (
+        NEIGHBORHOOD,
+        Column(
+            "boundary", "VARCHAR",
+            "Polygon or multipolygon as well-known text: longitude and latitude in degrees of WGS84,"
+            f" {BOUNDARY_DECIMALS} decimals.", "Boundary",
+        ),
+        DATA_SOURCE,
+    ),
+)
+
 FEED_HEALTH_TABLE = Table(
     "feed_health",
     "What the raw files and their months look like: gaps, breaks in level, missing values.",
