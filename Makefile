@@ -2,7 +2,7 @@
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
-	FORMAT BACKTEST_OUT ORIGINS TO FROM
+	FORMAT BACKTEST_OUT ORIGINS TO FROM VERSION
 SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE
 ON := 1 yes true on
 OFF := 0 no false off
@@ -41,7 +41,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call option,demographics,DEMOGRAPHICS) $(call switch,full,FULL) $(call switch,force,FORCE) $(call switch,hot-spots,HOT_SPOTS)
 
-.PHONY: install uninstall backup restore refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
+.PHONY: install uninstall upgrade backup restore refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -112,6 +112,10 @@ install:
 uninstall:
 	./deploy/bootstrap.sh uninstall
 
+# One that was broken off has left the script that goes back.
+upgrade:
+	@$(firstword $(wildcard .upgrade/upgrade.sh) deploy/upgrade.sh) $(call switch,force,FORCE) $(if $(value VERSION),$(call value_of,VERSION))
+
 settings: .venv/runtime
 	@$(RUN) warehouse settings
 
@@ -133,14 +137,15 @@ shell: .venv/runtime
 docs: .venv/runtime
 	$(RUN) warehouse docs
 
-# The stamps say what is installed; they are written last, so that a broken-off install is redone.
+# The stamps say what is installed; they are written last, so that a broken-off install is redone. That of
+# the runtime holds it, for deploy/upgrade.sh to compare.
 .venv/bin/python:
 	@$(call value_of,PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"ATLShield needs Python 3.11 or later, found {v.major}.{v.minor}")'
 	$(call value_of,PYTHON) -m venv .venv
 
 .venv/runtime: requirements.lock | .venv/bin/python
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements.lock
-	@touch $@
+	@cp $< $@
 
 .venv/tableau: requirements-tableau.lock .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-tableau.lock
