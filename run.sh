@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 log=atlShield.log
 lock=.run.lock
+log_seconds=10  # between looks at the size of the log
 stop_seconds=45  # the service lets requests under way end within 30
 
 fail() {
@@ -27,16 +28,34 @@ say_running() {
   echo "ATLShield runs as process $(cat "$lock"); its log: tail -f $PWD/$log"
 }
 
+# Begins the log anew once it has $1 bytes; what was in it goes to $log.1. It stays the same file, so that
+# the service and `tail -f` go on; lines of the instant between are lost.
+turn_log() {
+  [ "$(wc -c <"$log")" -ge "$1" ] || return 0
+  cp "$log" "$log.1" || echo "error: the log of before is lost" >&2  # the disk may be full: make room
+  : >"$log"
+}
+
+# Keeps the log of the group of processes $1 below $2 bytes, for as long as one of them runs.
+watch_log() {
+  trap '' HUP
+  while kill -0 -- "-$1"; do
+    turn_log "$2"
+    sleep "$log_seconds"
+  done
+}
+
 start() {
   runs && fail "it runs already, as process $(cat "$lock"): ./run.sh stop ends it"
   make --silent .venv/runtime
-  local host port
-  { read -r host && read -r port; } < <(.venv/bin/python -m warehouse settings host port) ||
+  local host port megabytes
+  { read -r host && read -r port && read -r megabytes; } < <(.venv/bin/python -m warehouse settings host port log_megabytes) ||
     fail "the settings cannot be read: .venv/bin/python -m warehouse settings tells why"
   answers "$host" "$port" && fail "something else answers at $host port $port already"
   .venv/bin/python -m warehouse list >/dev/null 2>&1 || make refresh
   touch "$log"
-  local before
+  local before bytes=$((megabytes * 1000000))
+  turn_log "$bytes"
   before=$(wc -c <"$log")
   # The service inherits the lock; whoever gets it writes its process id; the log is for it alone.
   (
@@ -44,10 +63,12 @@ start() {
     echo "$BASHPID" >"$lock"
     exec setsid .venv/bin/python -m serve >>"$log" 2>&1 </dev/null
   ) 9>>"$lock" &
+  local service=$!
   for _ in $(seq 100); do
     sleep 0.2
-    kill -0 $! 2>/dev/null || { tail -c "+$((before + 1))" "$log" >&2; fail "it ended at once; its log: $PWD/$log"; }
+    kill -0 "$service" 2>/dev/null || { tail -c "+$((before + 1))" "$log" >&2; fail "it ended at once; its log: $PWD/$log"; }
     if answers "$host" "$port"; then
+      watch_log "$service" "$bytes" >/dev/null 2>&1 </dev/null &
       say_running
       return
     fi

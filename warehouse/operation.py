@@ -138,6 +138,13 @@ class Operation(Settings):
     log_requests: Annotated[
         bool, Field(description="Whether every request is logged, not only those that failed.")
     ] = False
+    log_megabytes: Annotated[
+        Count,
+        Field(
+            ge=1, le=100_000,
+            description="Size at which run.sh begins its log anew; the one before stays beside it.",
+        ),
+    ] = 10  # fmt: skip
 
     @model_validator(mode="after")
     def _check(self) -> Self:

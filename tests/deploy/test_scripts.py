@@ -126,6 +126,31 @@ def test_service_whose_worker_was_killed_ends_and_starts_again(folder: Path, pub
 
 @pytest.mark.server
 @pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
+def test_log_begins_anew_at_the_start_and_while_the_service_runs(folder: Path, published: Path) -> None:
+    variables = {"ATLSHIELD_BUILDS": str(published), "ATLSHIELD_PORT": str(find_port()),
+                 "ATLSHIELD_LOG_MEGABYTES": "1"}  # fmt: skip
+    log, before = folder / "atlShield.log", folder / "atlShield.log.1"
+    log.write_text("a" * 1_000_000)
+    inode = log.stat().st_ino
+    try:
+        assert run(folder, **variables)[0] == 0
+        assert (log.stat().st_size < 1_000_000, before.read_text()) == (True, "a" * 1_000_000)
+        with log.open("a") as stream:  # as the service does
+            stream.write("b" * 1_000_000)
+            stream.flush()
+            wait_until(lambda: log.stat().st_size < 1_000_000, 60)
+            stream.write("c")
+        assert before.read_text().endswith("b" * 1_000_000)
+        assert log.read_text().endswith("c")
+        assert log.stat().st_ino == inode, "`tail -f` goes on"
+        assert (folder / ".run.lock").read_text() != ""
+    finally:
+        assert run(folder, "stop") == (0, "ATLShield has ended\n", "")
+    assert (folder / ".run.lock").read_text() == "", "nobody expects it to answer"
+
+
+@pytest.mark.server
+@pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
 def test_of_two_that_start_at_once_one_is_kept(folder: Path, published: Path) -> None:
     variables = {"ATLSHIELD_BUILDS": str(published), "ATLSHIELD_PORT": str(find_port())}
     with ThreadPoolExecutor(2) as pool:
