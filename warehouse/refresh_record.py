@@ -142,5 +142,5 @@ def describe_error(error: BaseException) -> str:
         return "interrupted"
     if not isinstance(error, (ShieldError, *MACHINE_ERRORS)):
         return f"{type(error).__name__}, a mistake of this program: the log has its traceback"
-    line = QUOTED.sub("'…'", join_lines(str(error)))
+    line = re.sub(r"'…'(, '…')+", "'…', …", QUOTED.sub("'…'", join_lines(str(error))))
     return line if len(line) <= MAX_ERROR_LENGTH else f"{line[:MAX_ERROR_LENGTH]}…"

@@ -201,6 +201,8 @@ def look_at_failure(builds: Path) -> Finding:
     """Say which refresh was the newest that was not good, however long ago."""
     record = read_refresh(builds)
     failure = record.newest_failure if record else None
+    if record and failure == record.last:
+        return Finding("error", "that of the last refresh")
     return Finding("error", describe_run(failure) if failure else "none is recorded")
 
 

@@ -75,7 +75,7 @@ def test_failure_is_recorded_in_one_line(
         (f"a city's row: \"{ADDRESS}\" and the file's", "a city's row: '…' and the file's"),
         (f"row 3: place {ADDRESS + chr(39)!r}; row 4", "row 3: place '…'; row 4"),
         (f"row 3: {ADDRESS + chr(39) + chr(34)!r}; row 4", "row 3: '…'; row 4"),
-        (f"found [{ADDRESS!r}, {ADDRESS!r}]", "found ['…', '…']"),
+        (f"found [{ADDRESS!r}, {ADDRESS!r}]", "found ['…', …]"),
     ],
 )
 def test_what_an_error_quotes_is_left_out(tmp_path: Path, message: str, told: str) -> None:

@@ -139,7 +139,8 @@ def test_last_refresh_is_told(tmp_path: Path, run: RefreshRun, text: str, is_fau
     assert found.fault == (f"the last refresh{'' if run.ended_at is None else ':'} {found.text}"
                            if is_fault else None)  # fmt: skip
     has_error = is_fault and run.ended_at is not None
-    assert look_at_failure(tmp_path).text == (text if has_error else "none is recorded")
+    told = "that of the last refresh" if has_error else "none is recorded"
+    assert look_at_failure(tmp_path).text == told
 
 
 def test_refresh_at_work_is_no_fault(tmp_path: Path) -> None:
