@@ -88,6 +88,9 @@ card: .venv/runtime
 audit: .venv/runtime
 	$(RUN) models audit $(FROM_BUILDS)
 
+feedback: .venv/runtime
+	$(RUN) models feedback $(FROM_BUILDS)
+
 hot-spots: .venv/runtime
 	$(RUN) models hot-spots $(FROM_BUILDS)
 
@@ -97,7 +100,7 @@ track: .venv/runtime
 export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)
 
-.PHONY: audit hot-spots list status verify settings diff
+.PHONY: audit feedback hot-spots list status verify settings diff
 
 list verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@

@@ -1,4 +1,4 @@
-"""Commands on the published build: `python -m models audit | backtest | card | hot-spots | track`.
+"""Commands of `python -m models`: audit, backtest, card, feedback, hot-spots and track.
 
 Input: a command line and the published build. Output: printed tables, and files of a backtest.
 """
@@ -15,6 +15,7 @@ from tqdm import tqdm
 from models.backtest import require_origins, run_backtest
 from models.backtest_charts import draw_scores
 from models.baselines import has_lightgbm
+from models.feedback_chart import draw_feedback
 from models.group_chart import draw_groups
 from models.hot_spots_chart import draw_spots
 from models.load_panel import load_panel
@@ -36,6 +37,7 @@ from warehouse.errors import ShieldError
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.pointer import PublishedBuild
 from warehouse.read import connect_published
+from warehouse.tables_account import FEEDBACK_MONTHS, FEEDBACK_SIMULATION_TABLE
 from warehouse.track import MISSING, WHOLE, describe_left, list_left
 
 SHOWN = [
@@ -74,7 +76,9 @@ MAX_ORIGINS = 400
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit code, having said what went wrong on standard error."""
     parser = CommandParser(prog="python -m models", description=__doc__)
-    parser.add_argument("command", choices=["audit", "backtest", "card", "hot-spots", "track"])
+    parser.add_argument(
+        "command", choices=["audit", "backtest", "card", "feedback", "hot-spots", "track"]
+    )
     add_builds(parser)
     parser.add_argument("--origins", type=count_between(1, MAX_ORIGINS), default=6,
                         help="past origins, a quarter apart")  # fmt: skip
@@ -96,6 +100,8 @@ def answer(options: Namespace) -> None:
             show_track(connection, published, options.builds, options.out or Path("track.png"))
         elif options.command == "hot-spots":
             show_hot_spots(connection, options.out or Path("hot_spots.png"))
+        elif options.command == "feedback":
+            show_feedback(connection, options.out or Path("feedback.png"))
         elif options.command == "audit":
             show_audit(connection, options.out or Path("audit.png"))
         else:
@@ -194,6 +200,33 @@ def show_audit(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
         raise ShieldError("the published build has no backtest to audit errors by: no chart is drawn")
     try:
         draw_groups(audit, source, out)
+    except OSError as error:
+        raise ShieldError(f"cannot write the chart to {out}: {error.strerror}") from error
+    print(f"\ndrawn: {out}")
+
+
+def show_feedback(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
+    """Print where patrols would end that follow the forecast, and draw it.
+
+    Raises `ShieldError` where there is nothing to simulate, or the chart cannot be written.
+    """
+    simulated = connection.execute("FROM feedback_simulation").df()
+    if simulated.empty:
+        raise ShieldError(f"nothing was simulated: {FEEDBACK_SIMULATION_TABLE.empty_where}")
+    source = str(simulated["data_source"].iloc[0])
+    if source == settings.SIMULATED:
+        print(settings.SIMULATED)
+    end = simulated[simulated["month"] == max(FEEDBACK_MONTHS)]
+    print(f"after {max(FEEDBACK_MONTHS)} months: share of patrols by tenth, the busiest is 1")
+    shares = end.pivot_table(
+        index=["rule", "follow_rate"], columns="volume_tenth", values="patrol_share"
+    )
+    print(shares.to_string(float_format="{:.3f}".format))
+    print("\nshare of patrols that are not where crimes are (total variation)")
+    away = end.pivot_table(index="rule", columns="follow_rate", values="total_variation", aggfunc="sum")
+    print(away.to_string(float_format="{:.3f}".format))
+    try:
+        draw_feedback(simulated, source, out)
     except OSError as error:
         raise ShieldError(f"cannot write the chart to {out}: {error.strerror}") from error
     print(f"\ndrawn: {out}")

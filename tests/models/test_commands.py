@@ -47,6 +47,31 @@ def test_audit_prints_and_draws(
     assert "cannot write the chart" in capsys.readouterr().err
 
 
+def test_feedback_prints_and_draws(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "feedback.png"
+    assert main(["feedback", "--builds", str(published), "--out", str(chart)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [
+        "simulated data", "after 120 months: share of patrols by tenth, the busiest is 1"
+    ]  # fmt: skip
+    assert sum(line.startswith(("all ", "corrected ", "reported ")) for line in told) == 2 * 3
+    assert told[-1] == f"drawn: {chart}"
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    assert main(["feedback", "--builds", str(published), "--out", str(tmp_path)]) == 1
+    assert "cannot write the chart" in capsys.readouterr().err
+
+
+def test_feedback_of_nothing_says_why(
+    daily: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "feedback.png"
+    assert main(["feedback", "--builds", str(daily), "--out", str(chart)]) == 1
+    assert "nothing was simulated: no crime is expected that the public" in capsys.readouterr().err
+    assert not chart.exists()
+
+
 def test_card_is_printed(published: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["card", "--builds", str(published)]) == 0
     heading, *rest = capsys.readouterr().out.splitlines()

@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from scipy.optimize import brentq
 
 from models import feedback
@@ -20,6 +21,8 @@ from models.feedback import (
     simulate,
     tabulate,
 )
+from models.feedback_chart import make_figure
+from tests.charts import find_overlaps
 from warehouse.build import open_build
 from warehouse.columns import DATA_SOURCE
 from warehouse.tables_account import (
@@ -84,6 +87,7 @@ def test_loop_starts_at_the_rates_of_the_build() -> None:
     assert loop.start == pytest.approx(RATES / RATES.sum())
     assert loop.discoverable @ loop.start == pytest.approx(FOUND.sum())
     assert loop.discoverable / loop.discoverable.sum() == pytest.approx(FOUND / FOUND.sum())
+    assert require_loop(RATES, FOUND, 2).start == pytest.approx(RATES**0.5 / (RATES**0.5).sum())
     even = RATES + loop.discoverable / 5
     assert loop.crime_shares == pytest.approx(even / even.sum())
 
@@ -270,6 +274,22 @@ def test_city_without_discovered_offenses_says_so(tmp_path: Path) -> None:
     assert said.startswith(
         "No such loop could be simulated: no crime is expected that the public reports"
     )
+
+
+def test_nothing_of_the_chart_lies_on_its_data_and_it_draws_the_table() -> None:
+    table = tabulate(require_loop(RATES, FOUND))
+    figure = make_figure(table, "simulated data")
+    assert find_overlaps(figure) == []
+    years, tenths = figure.axes
+    drawn = {str(line.get_label()): np.asarray(line.get_ydata()) for line in years.lines}
+    busiest = table[(table["volume_tenth"] == 1) & (table["follow_rate"] == 1)]
+    for rule, label in zip(
+        FEEDBACK_RULES, ("all offenses", "reported ones", "all, corrected"), strict=True
+    ):
+        assert (drawn[label] == busiest[busiest["rule"] == rule]["patrol_share"]).all()
+    end = table[(table["month"] == 120) & (table["follow_rate"] == 1) & (table["rule"] == ALL_OFFENSES)]
+    heights = [bar.get_height() for bar in tenths.patches if isinstance(bar, Rectangle)]
+    assert heights == end["patrol_share"].to_list()
 
 
 @pytest.mark.real_data
