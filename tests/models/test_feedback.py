@@ -23,6 +23,7 @@ from models.feedback import (
 )
 from models.feedback_chart import make_figure
 from tests.charts import find_overlaps
+from warehouse import settings
 from warehouse.build import open_build
 from warehouse.columns import DATA_SOURCE
 from warehouse.tables_account import (
@@ -31,6 +32,7 @@ from warehouse.tables_account import (
     FEEDBACK_MONTHS,
     FEEDBACK_RULES,
     FEEDBACK_SIMULATION_TABLE,
+    FOLLOW_RATES,
     REPORTED,
 )
 
@@ -195,6 +197,7 @@ def test_half_of_a_count_is_left_after_the_half_life() -> None:
 )
 def test_without_a_loop_there_is_none(reported: list[float], discovered: list[float]) -> None:
     assert close_loop(np.array(reported), np.array(discovered)) is None
+    assert close_loop(np.array([0.3, 0.2]), np.array([0.01, 0.0])) is not None
 
 
 def test_table_has_tenths_by_volume_and_ranges_over_replications(
@@ -213,8 +216,12 @@ def test_table_has_tenths_by_volume_and_ranges_over_replications(
     assert start["crime_share"].to_list()[:2] == pytest.approx([crimes[:3].sum(), crimes[3:5].sum()])
     assert start["total_variation"].sum() == pytest.approx(measure_distance(loop, loop.start))
     end = table[(table["month"] == max(FEEDBACK_MONTHS)) & (table["volume_tenth"] == 1)]
-    assert (end["patrol_share_lower_80"] < end["patrol_share"]).all()
-    assert (end["patrol_share"] < end["patrol_share_upper_80"]).all()
+    *_, last = simulate(loop, FOLLOW_RATES, 120, 30, np.random.default_rng(settings.SEED).poisson)
+    busiest_last = last[..., :3].sum(axis=3).reshape(-1, 30)
+    for name, share in (("lower", 0.1), ("upper", 0.9)):
+        assert end[f"patrol_share_{name}_80"].to_list() == pytest.approx(
+            np.quantile(busiest_last, share, axis=1)
+        )
     by_all = end[end["rule"] == ALL_OFFENSES].sort_values("follow_rate")
     assert by_all["patrol_share"].is_monotonic_increasing
     fixed = solve_fixed_point(loop)
