@@ -93,6 +93,7 @@ class Clone:
         assert not (self.folder / ".upgrade").exists()
         packages = (self.folder / ".venv" / "runtime").read_text()
         assert packages == (self.folder / "requirements.lock").read_text()
+        call(self.folder, "make", "--question", ".venv/runtime")  # nothing is left to install
         call(self.folder, ".venv/bin/python", "-m", "warehouse", "list")
         return self.version, self.build, packages
 

@@ -305,8 +305,12 @@ def test_upgrade_by_the_real_refresh(clone: Clone) -> None:
     shutil.copy(ROOT / "refresh.py", clone.upstream / "refresh.py")
     new = clone.commit(NEXT)
     (clone.folder / "data" / "cities" / "own.toml").unlink()
+    with (clone.folder / "atlshield.toml").open("a") as settings:
+        settings.write("kept_builds = 1\n")
     before = clone.build
     code, out, errors = clone.upgrade()
     assert code == 0, out + errors
-    assert f"compared   with build {before}: " in out + errors
+    asked = ("-m", "warehouse", "sql", "--csv", "SELECT compared_build_id FROM refresh_run")
+    assert before in call(clone.folder, ".venv/bin/python", *asked)
+    assert (clone.folder / "data" / "builds" / f"warehouse-{before}.duckdb").exists()
     assert clone.state[0] == new

@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,6 +32,8 @@ from tests.serve.builds import (
     publish_changed,
 )
 from warehouse.errors import ShieldError
+from warehouse.files import hash_file
+from warehouse.history import roll_back
 from warehouse.pointer import POINTER, PublishedBuild, read_pointer
 from warehouse.publish import publish_build
 from warehouse.read import CORE_TABLES
@@ -131,6 +135,26 @@ def test_damaged_new_build_leaves_the_old_one_served(daily_builds: Path) -> None
     )
     ready = client.get("/readyz").get_json()
     assert (ready["status"], ready["build_id"]) == ("stale", pointer.build_id)
+
+
+@pytest.mark.parametrize(
+    ("statement", "fact"),
+    [("ALTER TABLE average_daily RENAME TO daily_average", {}), ("SELECT 1", {"format": 2})],
+)
+def test_build_of_a_later_version_leaves_the_old_one_served_until_a_rollback(
+    daily_builds: Path, statement: str, fact: dict[str, int]
+) -> None:
+    client = follow_with_client(daily_builds)
+    old = read_pointer(daily_builds)
+    new = daily_builds / "warehouse-99990101T000000000000Z.duckdb"
+    shutil.copyfile(daily_builds / old.file, new)
+    duckdb.connect(new).execute(statement).close()
+    said = {**asdict(old), "build_id": new.stem[10:], "file": new.name, "sha256": hash_file(new), **fact}
+    replace_pointer(daily_builds, json.dumps(said))
+    ready = client.get("/readyz").get_json()
+    assert (ready["status"], ready["build_id"]) == ("stale", old.build_id)
+    assert roll_back(daily_builds, old.build_id) == old
+    assert client.get("/readyz").get_json()["status"] == "ok"
 
 
 def test_bit_flipped_in_the_new_build_leaves_the_old_one_served(
