@@ -2,7 +2,7 @@
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
-	FORMAT BACKTEST_OUT ORIGINS TO FROM VERSION
+	FORMAT BACKTEST_OUT ORIGINS TO FROM VERSION REQUEST
 SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE
 ON := 1 yes true on
 OFF := 0 no false off
@@ -41,7 +41,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call option,demographics,DEMOGRAPHICS) $(call switch,full,FULL) $(call switch,force,FORCE) $(call switch,hot-spots,HOT_SPOTS)
 
-.PHONY: install uninstall upgrade backup restore refresh fetch profile serve test test-all check bench backtest card track export rollback shell docs lock clean
+.PHONY: install uninstall upgrade backup restore refresh fetch profile serve test test-all check bench backtest card track plan export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -96,6 +96,10 @@ hot-spots: .venv/runtime
 
 track: .venv/runtime
 	$(RUN) models track $(FROM_BUILDS)
+
+# Without OUT the settings say where plans lie.
+plan: .venv/runtime
+	$(RUN) planner plan $(call value_of,REQUEST) $(FROM_BUILDS) $(if $(filter OUT,$(GIVEN)),$(call option,out,OUT))
 
 export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)

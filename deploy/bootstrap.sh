@@ -30,7 +30,7 @@ install_packages() {
 make_user_and_folders() {
   id atlshield >/dev/null 2>&1 ||
     useradd --system --user-group --home-dir "$data" --shell /usr/sbin/nologin atlshield
-  [ -d "$data" ] || install -d -o atlshield -g atlshield -m 0750 "$data" "$data/builds" "$data/raw"
+  [ -d "$data" ] || install -d -o atlshield -g atlshield -m 0750 "$data" "$data/builds" "$data/raw" "$data/plans"
   [ -d /etc/atlshield ] || install -d -o root -g atlshield -m 0750 /etc/atlshield
 }
 
@@ -41,6 +41,7 @@ write_settings() {
   fi
   [ -e "$settings" ] && return
   sed -e "s|^# builds = .*|builds = \"$data/builds\"|" -e "s|^# raw_folder = .*|raw_folder = \"$data/raw\"|" \
+    -e "s|^# plans = .*|plans = \"$data/plans\"|" \
     deploy/atlshield.toml >"$settings.new"
   chown root:atlshield "$settings.new" && chmod 0640 "$settings.new" && mv "$settings.new" "$settings"
 }
@@ -91,7 +92,7 @@ install_packages
 make_user_and_folders
 write_settings
 make --silent .venv/runtime
-.venv/bin/python -m compileall -q etl models serve warehouse refresh.py  # the user may write nothing here
+.venv/bin/python -m compileall -q etl models planner serve warehouse refresh.py  # the user may write nothing here
 ATLSHIELD_SETTINGS=$settings .venv/bin/python -m warehouse settings >/dev/null
 if write_units; then systemctl daemon-reload; fi
 start_all

@@ -97,6 +97,10 @@ def test_words_reach_their_command() -> None:
     assert show("deploy-tabpy", "TABPY=http://t:9004", "API=http://a") == [
         "serve.deploy_tabpy", "--tabpy=http://t:9004", "--api=http://a"
     ]  # fmt: skip
+    assert show("plan", "REQUEST=a b.toml", "BUILDS=b", "OUT=o") == [
+        "planner", "plan", "a b.toml", "--builds=b", "--out=o"
+    ]  # fmt: skip
+    assert show("plan", "REQUEST=r") == ["planner", "plan", "r"]
     assert show("rollback", "BUILD=x") == ["warehouse", "rollback", "x"]
     assert show("track", "BUILDS=b") == ["models", "track", "--builds=b"]
     assert show("backtest", "ORIGINS=7", "BACKTEST_OUT=o") == [

@@ -93,7 +93,7 @@ def test_every_make_target_is_one_line_of_python_m() -> None:
         assert recipe[1].startswith("$(RUN) ")
 
 
-@pytest.mark.parametrize("room", ["etl", "models", "warehouse", "serve"])
+@pytest.mark.parametrize("room", ["etl", "models", "warehouse", "serve", "planner"])
 def test_contributing_lists_every_file(room: str) -> None:
     page = (settings.ROOT / "CONTRIBUTING.md").read_text()
     listed = re.findall(

@@ -8,12 +8,13 @@ import pytest
 
 from warehouse.settings import ROOT
 
-ROOMS = {"etl", "models", "warehouse", "serve", "studies"}
+ROOMS = {"etl", "models", "warehouse", "serve", "planner", "studies"}
 MAY_IMPORT = {
     "etl": {"etl", "warehouse"},
     "models": {"models", "warehouse"},
     "warehouse": {"warehouse"},
     "serve": {"serve", "warehouse"},
+    "planner": {"planner", "warehouse"},
     "studies": {"studies", "models", "warehouse"},
 }
 

@@ -19,14 +19,14 @@ from warehouse.pointer import describe_published, read_pointer
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
-from warehouse.schema import TABLES
+from warehouse.schema import PLAN_TABLES, TABLES
 from warehouse.settings_file import suggest
 from warehouse.sql_settings import CLOSED, lock_connection
 from warehouse.status import list_findings
 from warehouse.tableau_export import export_tableau
 
 PAGES = {
-    settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES),
+    settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES, PLAN_TABLES),
     settings.ROOT / "docs" / "table_diagram.md": render_diagram(TABLES),
     settings.ROOT / "deploy" / "atlshield.toml": render_template(),
 }
@@ -84,7 +84,9 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     )
     publish.add_argument("--project", type=parse_text, required=True, help="name of a project")
     publish.set_defaults(run=run_publish)
-    backup = commands.add_parser("backup", help="copy builds, raw files and settings into a new folder")
+    backup = commands.add_parser(
+        "backup", help="copy builds, raw files, plans and settings into a new folder"
+    )
     backup.add_argument("to", type=parse_path, metavar="FOLDER", help="must not be there yet")
     backup.set_defaults(run=run_backup)
     back = commands.add_parser("restore", help="put a backup where the settings want it")

@@ -1,8 +1,8 @@
 """Everything that a machine would lose, in one folder, and back from it on another.
 
 Input: an operator's settings and a folder. Output: `builds/` (with the forecasts of every published
-build), `raw/`, `files/` (what the setting `raw` names), `atlshield.toml` where there is one, and
-`backup.json` with the SHA-256 of each file, complete or not at all.
+build), `raw/`, `plans/`, `files/` (what the setting `raw` names), `atlshield.toml` where there is one,
+and `backup.json` with the SHA-256 of each file, complete or not at all.
 """
 
 import json
@@ -22,11 +22,11 @@ from warehouse.records import list_builds
 
 FACTS = "backup.json"
 SETTINGS = "atlshield.toml"
-RAW, FILES, BUILDS = "raw", "files", "builds"
+RAW, FILES, BUILDS, PLANS = "raw", "files", "builds", "plans"
 
 
 def back_up(operation: Operation, to: Path, environment: Mapping[str, str] = os.environ) -> int:
-    """Copy builds, raw files and settings into a new folder; return how many files.
+    """Copy builds, raw files, plans and settings into a new folder; return how many files.
 
     Raises `ShieldError` where the folder is there or lies in one that is copied, a refresh or a fetch
     is at work, nothing is published, or a build is damaged; `OSError` where the place cannot be written
@@ -34,7 +34,7 @@ def back_up(operation: Operation, to: Path, environment: Mapping[str, str] = os.
     """
     if to.exists():
         raise ShieldError(f"{to} is there already: a backup is a folder of its own")
-    for folder in (operation.builds, operation.raw_folder):
+    for folder in (operation.builds, operation.raw_folder, operation.plans):
         if to.resolve().is_relative_to(folder.resolve()):
             raise ShieldError(f"{to} lies in {folder}: a backup of itself would grow for ever")
     read_pointer(operation.builds)
@@ -55,7 +55,7 @@ def back_up(operation: Operation, to: Path, environment: Mapping[str, str] = os.
 
 
 def restore(operation: Operation, source: Path) -> PublishedBuild:
-    """Copy a backup's builds and raw files to where the settings want them; return what is published.
+    """Copy a backup's folders to where the settings want them; return what is published.
 
     They belong to the owner of the folder that they come into. What is there already as it is in the
     backup stays, so that a restore that was broken off is run again. Raises `ShieldError` before
@@ -64,7 +64,7 @@ def restore(operation: Operation, source: Path) -> PublishedBuild:
     may hold, and have, another machine's paths.
     """
     hashes = check_backup(source)
-    places = {RAW: operation.raw_folder, BUILDS: operation.builds}
+    places = dict(list_folders(operation))
     wanted = {
         places[room] / rest: name
         for name in sorted(hashes, key=lambda name: name.endswith(f"/{POINTER}"))  # published at last
@@ -108,13 +108,20 @@ def hold_locks(operation: Operation) -> Iterator[None]:
 
 def list_sources(operation: Operation, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     """Yield each file of a machine with its name in a backup."""
-    for name, folder in ((RAW, operation.raw_folder), (BUILDS, operation.builds)):
+    for name, folder in list_folders(operation):
         for path in list_files(folder):
             yield f"{name}/{path.relative_to(folder)}", path
     for number, path in enumerate(operation.raw, start=1):
         yield f"{FILES}/{number}_{path.name}", path
     if (settings := find_file(environment)) is not None:
         yield SETTINGS, settings
+
+
+def list_folders(operation: Operation) -> Iterator[tuple[str, Path]]:
+    """Yield each folder that is copied and put back with its name in a backup."""
+    yield RAW, operation.raw_folder
+    yield BUILDS, operation.builds
+    yield PLANS, operation.plans
 
 
 def list_files(folder: Path) -> Iterator[Path]:

@@ -4,7 +4,7 @@ Input: a path for the file. Output: a `Build` whose tables are filled only throu
 `insert_mart`, which check every row against its declaration.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,8 +109,8 @@ def read_select(mart: Table) -> str:
 
 
 @contextmanager
-def open_build(build_id: str, path: Path) -> Iterator[Build]:
-    """Create the build file with every declared table and view, empty; close it on the way out.
+def open_build(build_id: str, path: Path, tables: Sequence[Table] = TABLES) -> Iterator[Build]:
+    """Create the build file with the declared tables and views, empty; close it on the way out.
 
     The file is attached under a storage version that old drivers read. Temporary tables of the
     stages live outside it and are gone when it closes.
@@ -131,7 +131,7 @@ def open_build(build_id: str, path: Path) -> Iterator[Build]:
         connection.execute("USE build")
         connection.execute(render_macro())
         connection.begin()  # one wait for the disk, not one for each table
-        for table in TABLES:
+        for table in tables:
             connection.execute(render_ddl(table, read_select(table) if table.is_view else ""))
         connection.commit()
         yield Build(build_id, path, connection)

@@ -29,7 +29,12 @@ def fill_dictionary(build: Build, districts: Mapping[str, str]) -> None:
     for text in ("label", "description", "table_description", "table_grain"):
         entries[text] = [name_districts(entry, districts) for entry in entries[text]]
     build.insert_frame(DATA_DICTIONARY_TABLE, entries)
-    comments = (comment for table in TABLES for comment in render_comments(table))
+    write_comments(build, TABLES)
+
+
+def write_comments(build: Build, tables: Iterable[Table]) -> None:
+    """Write what tables and columns mean into the catalog of their file."""
+    comments = (comment for table in tables for comment in render_comments(table))
     build.connection.begin()  # one wait for the disk, not one for each of some 400 statements
     build.connection.execute(";".join(comments))
     build.connection.commit()
@@ -77,8 +82,11 @@ def describe_range(column: Column) -> str | None:
     return f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}"
 
 
-def render_page(tables: Iterable[Table]) -> str:
-    """Return `docs/data_dictionary.md`: one section per table, one line per column."""
+def render_page(tables: Iterable[Table], plan_tables: Iterable[Table] = ()) -> str:
+    """Return `docs/data_dictionary.md`: one section per table, one line per column.
+
+    Those of a plan come last: they stand in a file of their own.
+    """
     lines = [
         "# Data dictionary",
         "",
@@ -86,8 +94,9 @@ def render_page(tables: Iterable[Table]) -> str:
         "Every timestamp is local wall clock time unless its unit says otherwise.",
         "NPU, zone and beat stand for districts that a city may have: the table `data_dictionary` of a",
         "build calls them by the city's names and leaves out those it lacks.",
+        *(["Tables whose names begin with `plan_` stand in the file of a plan."] if plan_tables else []),
     ]
-    for table in tables:
+    for table in (*tables, *plan_tables):
         lines += ["", f"## {table.name}", "", table.description, ""]
         lines += [f"One row per {table.full_grain}." + (" A view." if table.is_view else "")]
         lines += ["", "| column | type | what it holds | unit | values |", "|---|---|---|---|---|"]

@@ -27,7 +27,11 @@ from warehouse.schema import TABLES
 from warehouse.table import Table
 
 MANIFEST = "manifest.json"
-FILE_KINDS = {"tables": "tables as CSV and Parquet", "packages": "packages for Tableau"}
+FILE_KINDS = {
+    "tables": "tables as CSV and Parquet",
+    "packages": "packages for Tableau",
+    "plan": "a patrol plan",
+}
 """The parts of a manifest that list files; an export has one of them."""
 
 OLD = "old"
@@ -159,7 +163,7 @@ def name_target(table: Table, path: Path) -> Iterator[None]:
 def write_csv(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
     """Write one table as CSV."""
     columns = ", ".join(table.column_names)
-    lines = connection.cursor().execute(f"SELECT {LINE} FROM (SELECT {columns} FROM {table.name})")
+    lines = connection.execute(f"SELECT {LINE} FROM (SELECT {columns} FROM {table.name})")
     with path.open("wb") as stream:
         stream.writelines(iterate_csv(table.column_names, lines))
 

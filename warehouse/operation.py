@@ -24,7 +24,7 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 
 FILE = settings.ROOT / "atlshield.toml"
 
-PATHS = ("builds", "raw_folder", "raw", "boundaries", "demographics")
+PATHS = ("builds", "raw_folder", "plans", "raw", "boundaries", "demographics")
 
 MIN_KEY_LENGTH = 16
 """Characters of an API key: fewer could be guessed."""
@@ -73,6 +73,9 @@ class Operation(Settings):
     raw_folder: Annotated[
         Place, Field(description="Folder of the portal's snapshots and of the simulated sample.")
     ] = settings.RAW_DIR
+    plans: Annotated[Place, Field(description="Folder of patrol plans, each in one of its own.")] = (
+        settings.PLANS_DIR
+    )
     kept_builds: Annotated[
         Count, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")
     ] = settings.KEPT_BUILDS

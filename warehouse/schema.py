@@ -1,8 +1,8 @@
 """Every published table: what is not listed here cannot be written.
 
-Input: the declarations of the four producers. Output: `TABLES`, from which come the DDL, the audit
-before publishing, the `data_dictionary` table, `docs/data_dictionary.md`, the tables that `serve`
-queries and the captions that people see.
+Input: the declarations of the producers. Output: `TABLES` of a build and `PLAN_TABLES` of a plan, from
+which come the DDL, the audit before publishing, the `data_dictionary` table, `docs/data_dictionary.md`,
+the tables that `serve` queries and the captions that people see.
 """
 
 from warehouse.tables_account import FEEDBACK_SIMULATION_TABLE, MART_NEIGHBORHOOD_RANK_TABLE
@@ -53,6 +53,13 @@ from warehouse.tables_mart import (
     MART_TIME_OF_DAY_TABLE,
     MART_YEARLY_TREND_TABLE,
     MART_ZONE_DISTRIBUTION_TABLE,
+)
+from warehouse.tables_plan import (
+    PLAN_HOURS_TABLE,
+    PLAN_LIMIT_TABLE,
+    PLAN_NEIGHBORHOOD_TABLE,
+    PLAN_REQUEST_TABLE,
+    PLAN_TRADE_OFF_TABLE,
 )
 from warehouse.tables_track import (
     MART_TRACK_RECORD_TABLE,
@@ -109,3 +116,12 @@ TABLES = (
     REFRESH_RUN_TABLE,
     DATA_DICTIONARY_TABLE,
 )
+
+PLAN_TABLES = (
+    PLAN_REQUEST_TABLE,
+    PLAN_NEIGHBORHOOD_TABLE,
+    PLAN_HOURS_TABLE,
+    PLAN_LIMIT_TABLE,
+    PLAN_TRADE_OFF_TABLE,
+)
+"""Those of a patrol plan, which is a file of its own."""

@@ -11,6 +11,7 @@ VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent
 BUILDS_DIR = ROOT / "data" / "builds"
 RAW_DIR = ROOT / "data" / "raw"
+PLANS_DIR = ROOT / "data" / "plans"
 REFERENCE_DIR = ROOT / "data" / "reference"
 LAYOUTS_DIR = ROOT / "data" / "layouts"
 CITIES_DIR = ROOT / "data" / "cities"

@@ -87,9 +87,9 @@ def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> Iterato
 def list_keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
     """Return the keys that the table at `place`, whose last part is a key in it, may have."""
     for part in place[:-1]:
-        kinds = [model.model_fields[str(part)].annotation]
-        nested = [kind for kind in [*kinds, *getattr(kinds[0], "__args__", ())] if is_model(kind)]
-        model = nested[0]
+        field = model.model_fields.get(str(part))  # none is a key of a mapping, whose values are a model
+        kinds = (field.annotation, *getattr(field.annotation, "__args__", ())) if field else ()
+        model = next(filter(is_model, kinds), model)
     return list(model.model_fields)
 
 

@@ -44,7 +44,10 @@ def operation(few_places: Path, tmp_path: Path) -> Operation:
     raw = tmp_path / "here" / "raw" / "atlanta"
     raw.mkdir(parents=True)
     (raw / "incidents.parquet").write_bytes(b"rows")
-    return Operation(builds=builds, raw_folder=raw.parent)
+    plans = tmp_path / "here" / "plans"
+    (plans / "july").mkdir(parents=True)
+    (plans / "july" / "plan.duckdb").write_bytes(b"hours")
+    return Operation(builds=builds, raw_folder=raw.parent, plans=plans)
 
 
 @pytest.fixture
@@ -58,13 +61,16 @@ def test_wiped_machine_answers_as_before(operation: Operation, made: Path, tmp_p
     before, tree = ask(operation.builds), list_tree(operation.builds)
     assert any(name.startswith("track/") for name in tree)
     shutil.rmtree(tmp_path / "here")
-    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    there = Operation(
+        builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r", plans=tmp_path / "new" / "p"
+    )
     published = restore(there, made)
     assert published == read_pointer(there.builds)
     assert ask(there.builds) == before
     del tree["warehouse-1.duckdb.partial"]
     assert list_tree(there.builds) == tree
     assert list_tree(there.raw_folder) == {"atlanta/incidents.parquet": b"rows"}
+    assert list_tree(there.plans) == {"july/plan.duckdb": b"hours"}
     assert (there.builds / "current.duckdb").is_symlink()
 
 
@@ -89,7 +95,9 @@ def test_damaged_backup_restores_nothing(
     made: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(made)
-    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    there = Operation(
+        builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r", plans=tmp_path / "new" / "p"
+    )
     with pytest.raises(ShieldError, match=message):
         restore(there, made)
     assert not (tmp_path / "new").exists()
@@ -118,7 +126,9 @@ def test_nothing_that_is_there_is_replaced(operation: Operation, made: Path, tmp
 def test_restore_that_was_broken_off_goes_on(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    there = Operation(
+        builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r", plans=tmp_path / "new" / "p"
+    )
     there.builds.mkdir(parents=True)
     (there.builds / ".keep").write_text("hidden")
     left = iter(range(3))
@@ -139,7 +149,9 @@ def test_restore_that_was_broken_off_goes_on(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_files_belong_to_the_owner_of_their_folder(made: Path, tmp_path: Path) -> None:
-    there = Operation(builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r")
+    there = Operation(
+        builds=tmp_path / "new" / "b", raw_folder=tmp_path / "new" / "r", plans=tmp_path / "new" / "p"
+    )
     there.builds.mkdir(parents=True)
     os.chown(there.builds, 65534, 65534)
     restore(there, made)

@@ -88,7 +88,7 @@ def test_the_template_names_every_setting_and_changes_none(tmp_path: Path) -> No
     used = [line[2:] for line in lines if " = " in line]
     assert "port = 5000" in used
     assert read(tmp_path, "\n".join(used)).operation == Operation(
-        builds=tmp_path / "data/builds", raw_folder=tmp_path / "data/raw"
+        builds=tmp_path / "data/builds", raw_folder=tmp_path / "data/raw", plans=tmp_path / "data/plans"
     )
 
 

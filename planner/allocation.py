@@ -1,0 +1,122 @@
+"""Units of hours for cells: the allocation that weighs expected crimes most, within limits.
+
+Input: a `Problem`. Output: whole units for each cell. A cell's unit number k = 0, 1, … adds demand * (k
++ 1/2)^-exponent to the objective, its slope. Slopes fall within a cell, so that an allocation takes a
+cell's units in their order: exponent 1 gives Webster's method of divisors (Balinski & Young, Fair
+Representation, 1982), 0 all to the largest demand.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+BISECTIONS = 14
+"""Halvings of the range of a block's price: what is then undecided is a unit or two of each cell."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be shared out; equal slopes go to the cell that comes first.
+
+    `demand`, `block` and `cap` (in units) are by cell, `budget` is by block. `floors` has a row for each
+    floor and a column for each cell, 1 where the cell counts for it; `floor` is by floor, in units.
+    Floors of one `family` have no cell in common.
+    """
+
+    demand: Floats
+    exponent: float
+    block: Integers
+    budget: Integers
+    cap: Integers
+    floors: sparse.csr_array
+    floor: Integers
+    family: Integers
+
+    def find_slopes(self, units: Integers, owner: Integers | slice = slice(None)) -> Floats:
+        """Return the slopes of the units of these numbers, of all cells or of each one's `owner`."""
+        slopes: Floats = self.demand[owner] * (units + 0.5) ** -self.exponent
+        return slopes
+
+    def rate(self, units: Integers) -> float:
+        """Return the objective of an allocation: the sum of the slopes of its units."""
+        steps = (np.arange(units.max(initial=0)) + 0.5) ** -self.exponent
+        return float(self.demand @ np.concatenate([[0.0], np.cumsum(steps)])[units])
+
+
+def share_out(problem: Problem, start: Integers | None = None) -> Integers:
+    """Return the best allocation without floors, in which every cell has its `start` or more.
+
+    In each block these are the largest slopes, as many as its budget. A price for each block is
+    bracketed at first: cells take what is above the upper price and may have what is above the lower
+    one; then the units between the two are sorted. `start` must lie within the budgets.
+    """
+    start = np.zeros_like(problem.block) if start is None else start
+    top = np.zeros(len(problem.budget))
+    np.maximum.at(top, problem.block, problem.find_slopes(np.zeros_like(start)))
+    high = np.where(top > 0, 2 * top, 1.0)
+    low = high * _find_depth(problem)
+    for _ in range(BISECTIONS):
+        middle = np.sqrt(high) * np.sqrt(low)
+        units = np.maximum(count_above(problem, middle[problem.block]), start)
+        fits = np.bincount(problem.block, units, len(problem.budget)) <= problem.budget
+        high, low = np.where(fits, middle, high), np.where(fits, low, middle)
+    # A unit more or less on either side makes rounding at a bracket harmless.
+    least = np.maximum(count_above(problem, high[problem.block]) - 1, start)
+    most = np.minimum(count_above(problem, low[problem.block]) + 1, problem.cap) * (problem.demand > 0)
+    return _take_largest(problem, least, np.maximum(most, start))
+
+
+def _find_depth(problem: Problem) -> float:
+    """Return a share of the largest slope that all slopes of demand lie above."""
+    positive = problem.demand[problem.demand > 0]
+    if not positive.size:
+        return 0.5
+    last = (2 * problem.cap.max(initial=0) + 3.0) ** -problem.exponent
+    return float(positive.min() / positive.max() * last / 4)
+
+
+def count_above(problem: Problem, price: Floats) -> Integers:
+    """Return how many units of each cell have slopes above its price; up to its cap."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratio = np.where(price > 0, problem.demand / price, np.inf)
+        root = (
+            np.where(ratio > 1, np.inf, 0.0) if not problem.exponent else ratio ** (1 / problem.exponent)
+        )
+    return np.minimum(np.floor(root + 0.5), problem.cap).astype(np.int64)
+
+
+def _take_largest(problem: Problem, least: Integers, most: Integers) -> Integers:
+    """Return `least` and, of the units up to `most`, the largest slopes that budgets have room for."""
+    owner = np.repeat(np.arange(len(least)), most - least)
+    first = np.cumsum(most - least) - (most - least)
+    units = np.arange(len(owner)) - first[owner] + least[owner]
+    block = problem.block[owner]
+    order = np.lexsort((owner, -problem.find_slopes(units, owner), block))
+    before = np.searchsorted(block[order], np.arange(len(problem.budget)))
+    rank = np.arange(len(owner)) - before[block[order]]
+    room = problem.budget - np.bincount(problem.block, least, len(problem.budget)).astype(np.int64)
+    taken = owner[order][rank < room[block[order]]]
+    return least + np.bincount(taken, minlength=len(least))
+
+
+def hold_floors(problem: Problem) -> Integers:
+    """Return an allocation that meets the floors nearly, and is nearly the best.
+
+    Each floor gets its largest slopes first, as far as the budgets go; the rest is shared out as without
+    floors. Without floors it is the best.
+    """
+    start = np.zeros_like(problem.block)
+    for family in np.unique(problem.family):
+        members, floor = (part[problem.family == family] for part in (problem.floors, problem.floor))
+        block = (members.T @ np.arange(len(floor))).astype(np.int64)
+        is_member = members.sum(axis=0) > 0
+        held = np.bincount(block, start * is_member, len(floor)).astype(np.int64)
+        cap = np.where(is_member, problem.cap, 0)
+        part = replace(problem, block=block, budget=np.maximum(floor, held), cap=cap)
+        start = np.maximum(start, share_out(part, start * is_member))
+    return share_out(problem, share_out(replace(problem, cap=start)))

@@ -1,0 +1,96 @@
+"""A plan in some ten lines: what was asked, what binds, who gets nothing, what fairness costs.
+
+Input: a `Plan`. Output: lines.
+"""
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from planner.plan import Plan
+from warehouse.tables_plan import (
+    BUDGET,
+    PLAN_HOURS_TABLE,
+    PLAN_LIMIT_TABLE,
+    PLAN_NEIGHBORHOOD_TABLE,
+    PLAN_REQUEST_TABLE,
+    PLAN_TRADE_OFF_TABLE,
+)
+
+MAX_NAMES = 3
+"""Places and limits of which a line tells."""
+
+
+def describe_plan(plan: Plan) -> Iterator[str]:
+    """Yield the lines."""
+    facts = plan[PLAN_REQUEST_TABLE].iloc[0]
+    crimes = f"expected {'reported ' * (facts.demand == 'reported')}crimes"
+    yield (
+        f"plan {plan.plan_id}: build {facts.build_id}, {facts.forecast_month:%B %Y}, {plan.data_source}"
+    )
+    yield (
+        f"asked: {facts.budget_hours:,.0f} hours a week in {len(plan.request.shifts)} shifts, fairness"
+        f" {facts.fairness:g}, {crimes}; planned: {facts.planned_hours:,.0f}"
+    )
+    better = f"another could be better by {facts.gap:.2g} of it" if facts.gap else "none is better"
+    yield f"found by {facts.solver}, objective {facts.objective:,.1f}: {better}"
+    yield from describe_places(plan[PLAN_NEIGHBORHOOD_TABLE])
+    yield describe_types(plan[PLAN_HOURS_TABLE], crimes)
+    yield from describe_limits(plan[PLAN_LIMIT_TABLE])
+    yield from describe_trade_off(plan[PLAN_TRADE_OFF_TABLE], crimes)
+    yield "hours where crime is expected: nothing here says that patrols reduce it"
+
+
+def describe_places(places: pd.DataFrame) -> Iterator[str]:
+    """Yield who gets most, who gets nothing."""
+    most = places.nlargest(MAX_NAMES, "hours")
+    told = ", ".join(
+        f"{row.neighborhood} {row.hours:,.0f} ({row.hours_lower_80:,.0f} to {row.hours_upper_80:,.0f})"
+        for row in most.itertuples()
+    )
+    yield f"most hours a week (80 % range): {told}"
+    without = places.loc[places["hours"] == 0, "neighborhood"]
+    names = f": {', '.join(without[:MAX_NAMES])}{', …' * (len(without) > MAX_NAMES)}"
+    yield f"without hours: {len(without)} of {len(places)} neighborhoods{names if len(without) else ''}"
+
+
+def describe_types(hours: pd.DataFrame, crimes: str) -> str:
+    """Return the hours by patrol type."""
+    week = hours.groupby("patrol_type")["hours"].sum().sort_values(ascending=False)
+    told = ", ".join(f"{kind} {amount:,.0f}" for kind, amount in week.items())
+    return f"by type: {told}"
+
+
+def describe_limits(limits: pd.DataFrame) -> Iterator[str]:
+    """Yield how many limits bind and the dearest of the budgets and of the rest."""
+    kinds = limits["limit_kind"].value_counts().sort_index()
+    yield "limits that bind: " + (
+        ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "none"
+    )
+    is_budget = limits["limit_kind"] == BUDGET
+    for part in (limits[is_budget], limits[~is_budget]):
+        if len(part):
+            yield f"  dearest: {part['description'].iloc[0]}"
+
+
+def describe_trade_off(rows: pd.DataFrame, crimes: str) -> Iterator[str]:
+    """Yield what floors cost, and what other values of fairness would give."""
+    asked = rows[rows["is_request"]].iloc[0]
+    if asked.floor_multiple:
+        yield (
+            f"floors cost {asked.objective_loss_share:.1%} of the objective and move"
+            f" {asked.moved_share:.0%} of the hours"
+        )
+    others = rows[rows["is_feasible"] & (rows["floor_multiple"] == asked.floor_multiple)]
+    values, without, shares = (
+        ", ".join(f"{number:.4g}" for number in numbers)
+        for numbers in (
+            others["fairness"],
+            others["neighborhoods_without_hours"],
+            (100 * others["patrolled_share"]).round(),
+        )
+    )
+    yield (
+        f"at fairness {values}: {without} neighborhoods without hours; {shares} % of {crimes} in cells"
+        " (neighborhood, weekday, shift, type) with a patrol"
+    )

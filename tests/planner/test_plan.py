@@ -1,0 +1,335 @@
+"""Plans of a published build: what was asked, what is written, and what it follows from."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from planner.__main__ import main
+from planner.cells import read_cells
+from planner.levels import estimate_overdispersion
+from planner.plan import Plan, make_plan
+from planner.plan_files import write_plan
+from planner.request import read_request
+from planner.summary import describe_plan
+from planner.trade_off import find_gini
+from tests.planner.requests import BASE, FLOORS, write_request
+from warehouse import settings
+from warehouse.errors import ShieldError
+from warehouse.files import hash_file
+from warehouse.pointer import PublishedBuild, read_pointer
+from warehouse.read import connect_published
+from warehouse.schema import PLAN_TABLES
+from warehouse.tables_plan import (
+    GREEDY,
+    LINEAR,
+    PLAN_HOURS_TABLE,
+    PLAN_LIMIT_TABLE,
+    PLAN_NEIGHBORHOOD_TABLE,
+    PLAN_REQUEST_TABLE,
+    PLAN_TRADE_OFF_TABLE,
+)
+
+Ask = Callable[[str], Plan]
+
+
+@pytest.fixture
+def ask(few_places: Path, tmp_path: Path) -> Ask:
+    """A function from the text of a request to its plan of a small build."""
+
+    def make(text: str) -> Plan:
+        request = read_request(write_request(tmp_path, text))
+        with connect_published(few_places) as (published, connection):
+            return make_plan(connection, published, request)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def made(few_places: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a plan with floors."""
+    folder = tmp_path_factory.mktemp("plan")
+    write_plan(few_places, read_request(write_request(folder, BASE + FLOORS)), folder / "out")
+    return folder / "out"
+
+
+def query(builds: Path, sql: str) -> pd.DataFrame:
+    """Return what SQL on the published build answers."""
+    with connect_published(builds) as (_, connection):
+        return connection.execute(sql).df()
+
+
+def test_hours_fit_their_budgets_and_add_up(ask: Ask, few_places: Path) -> None:
+    plan = ask(BASE)
+    hours = plan[PLAN_HOURS_TABLE]
+    places = query(few_places, "FROM neighborhood")
+    assert len(hours) == len(places) * 7 * 2 * 4
+    spent = hours.pivot_table(
+        index="iso_weekday", columns=["shift", "patrol_type"], values="hours", aggfunc="sum"
+    )
+    assert spent["day", "Vehicle Patrol"].tolist() == [40, 40, 40, 40, 40, 60, 60]
+    assert spent["night", "Foot Patrol"].tolist() == [6] * 7
+    assert not spent["day", "Bicycle Patrol"].any()
+    assert plan[PLAN_REQUEST_TABLE]["solver"].tolist() == [GREEDY]
+    assert plan[PLAN_REQUEST_TABLE]["planned_hours"].tolist() == [hours["hours"].sum()]
+    week = query(
+        few_places,
+        """
+        SELECT sum(expected_crimes) AS crimes, sum(expected_reported_crimes) AS reported
+        FROM forecast_hourly_weekday WHERE month = 7""",
+    )
+    assert hours["expected_crimes"].sum() == pytest.approx(week["crimes"][0])
+    assert hours["expected_reported_crimes"].sum() == pytest.approx(week["reported"][0])
+
+
+def test_hours_behind_midnight_belong_to_the_day_before(few_places: Path, tmp_path: Path) -> None:
+    request = read_request(write_request(tmp_path, BASE))
+    with connect_published(few_places) as (published, connection):
+        cells = read_cells(connection, published.build_id, request)
+    place = cells["neighborhood"].min()
+    night = cells[(cells["neighborhood"] == place) & (cells["shift"] == "night")]
+    found = night.groupby("iso_weekday")["expected_crimes"].sum()
+    rows = query(
+        few_places, f"FROM forecast_hourly_weekday WHERE month = 7 AND neighborhood = '{place}'"
+    )
+    crimes = rows.set_index(["iso_weekday", "hour"])["expected_crimes"]
+    for day in range(1, 8):
+        hours = [(day, hour) for hour in range(19, 24)] + [(day % 7 + 1, hour) for hour in range(7)]
+        assert found[day] == pytest.approx(sum(crimes[hour] for hour in hours))
+
+
+def test_demand_is_what_the_request_counts(ask: Ask) -> None:
+    reported, everything = ask(BASE), ask('demand = "all"\n' + BASE)
+    for plan, column in ((reported, "expected_reported_crimes"), (everything, "expected_crimes")):
+        places = plan[PLAN_NEIGHBORHOOD_TABLE]
+        assert np.allclose(places["hours_per_expected_crime"], places["hours"] / places[column])
+    assert not reported[PLAN_HOURS_TABLE]["hours"].equals(everything[PLAN_HOURS_TABLE]["hours"])
+
+
+def test_places_left_out_get_nothing_and_are_told_apart(ask: Ask, few_places: Path) -> None:
+    names = query(few_places, "SELECT neighborhood FROM neighborhood ORDER BY incident_count DESC")
+    busiest = names["neighborhood"][0]
+    plan = ask(f'left_out = ["{busiest.upper()}"]\n' + BASE)
+    assert set(plan[PLAN_NEIGHBORHOOD_TABLE]["neighborhood"]) == set(names["neighborhood"]) - {busiest}
+    with pytest.raises(ShieldError, match=f"left_out: .* no '{busiest}x'; did you mean '{busiest}'"):
+        ask(f'left_out = ["{busiest}x"]\n' + BASE)
+    with pytest.raises(ShieldError, match="left_out: no place is left"):
+        ask(f"left_out = {json.dumps(names['neighborhood'].tolist())}\n" + BASE)
+
+
+def test_floors_and_caps_hold_and_those_that_bind_are_told(ask: Ask, few_places: Path) -> None:
+    plan = ask(BASE + FLOORS + "[caps]\nvehicle = 12\n")
+    hours = plan[PLAN_HOURS_TABLE]
+    assert plan[PLAN_REQUEST_TABLE]["solver"].tolist() == [LINEAR]
+    zones = hours.groupby(["zone", "shift", "iso_weekday"])["hours"].sum()
+    assert (zones[:, "day"] >= 6).all()
+    assert (zones[:, "night"] >= 4).all()
+    assert (hours.groupby("neighborhood")["hours"].sum() >= 3).all()
+    assert (hours.loc[hours["patrol_type"] == "Vehicle Patrol", "hours"] <= 12).all()
+    limits = plan[PLAN_LIMIT_TABLE]
+    assert set(limits["limit_kind"]) >= {"budget", "cap"}
+    assert limits["shadow_price"].is_monotonic_decreasing
+    caps = limits[limits["limit_kind"] == "cap"]
+    at_cap = hours[(hours["patrol_type"] == "Vehicle Patrol") & (hours["hours"] == 12)]
+    assert 0 < len(caps) <= len(at_cap)
+    assert caps["description"].str.contains("all 12 hours in ").all()
+
+
+def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask) -> None:
+    free = ask(BASE)
+    place = free[PLAN_NEIGHBORHOOD_TABLE].sort_values("hours")["neighborhood"].iloc[0]
+    zone = free[PLAN_NEIGHBORHOOD_TABLE].groupby("zone")["hours"].sum().idxmin()
+    own = f'[floors]\nneighborhood_week = 1\n[floors.neighborhoods]\n"{place}" = 50\n'
+    places = ask(BASE + own)[PLAN_NEIGHBORHOOD_TABLE].set_index("neighborhood")
+    assert places["hours"][place] == 50
+    hours = ask(BASE + f'[floors.zones."{zone}"]\nnight = 20\n')[PLAN_HOURS_TABLE]
+    night = hours[(hours["zone"] == zone) & (hours["shift"] == "night")]
+    assert (night.groupby("iso_weekday")["hours"].sum() == 20).all()
+    with pytest.raises(ShieldError, match="floors.zones: the build knows no 'North'"):
+        ask(BASE + "[floors.zones.North]\nnight = 20\n")
+    with pytest.raises(ShieldError, match="floors.neighborhoods: the build knows no 'Gotham'"):
+        ask(BASE + "[floors.neighborhoods]\nGotham = 20\n")
+
+
+def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask) -> None:
+    zone = ask(BASE)[PLAN_NEIGHBORHOOD_TABLE]["zone"].dropna().min()
+    with pytest.raises(ShieldError) as caught:
+        ask(BASE + f'[floors.zones."{zone}"]\nnight = 40\n')
+    assert str(caught.value).startswith(
+        "floors: the budgets and caps of hours cannot meet them: "
+        f"zone {zone}, Monday, night lacks 4 of 40 hours"
+    )
+    assert "; and 2 more" in str(caught.value)
+    place = ask(BASE)[PLAN_NEIGHBORHOOD_TABLE]["neighborhood"].min()
+    capped = f'[caps]\nfoot = 1\nvehicle = 1\n[floors.neighborhoods]\n"{place}" = 30\n'
+    with pytest.raises(ShieldError, match=f"the week of {place} lacks 2 of 30 hours$"):
+        ask(BASE + capped)
+
+
+def test_same_request_gives_the_same_tables_whatever_the_order_of_rows(
+    few_places: Path, tmp_path: Path, made: Path
+) -> None:
+    builds = Path(shutil.copytree(few_places, tmp_path / "builds", symlinks=True))
+    with duckdb.connect(str(builds / read_pointer(builds).file)) as connection:
+        for table in ("forecast_hourly", "forecast_hourly_weekday", "neighborhood", "average_daily"):
+            connection.execute(f"CREATE TABLE shuffled AS FROM {table} ORDER BY hash({table}::VARCHAR)")
+            connection.execute(f"DELETE FROM {table}")
+            connection.execute(f"INSERT INTO {table} FROM shuffled")
+            connection.execute("DROP TABLE shuffled")
+    request = read_request(write_request(tmp_path, BASE + FLOORS))
+    write_plan(builds, request, tmp_path / "out")
+    for declared in PLAN_TABLES:
+        one, other = (folder / f"{declared.name}.csv" for folder in (made, tmp_path / "out"))
+        assert one.read_bytes() == other.read_bytes(), declared.name
+
+
+def test_another_build_or_another_request_is_another_plan(
+    few_places: Path, tmp_path: Path, ask: Ask
+) -> None:
+    request = read_request(write_request(tmp_path, BASE))
+    with connect_published(few_places) as (published, connection):
+        other = PublishedBuild(**{**vars(published), "build_id": "other"})
+        ids = {make_plan(connection, build, request).plan_id for build in (published, other)}
+    assert len(ids | {ask(BASE + "# more words\n").plan_id}) == 3
+    assert ask(BASE).plan_id in ids
+
+
+def test_seed_decides_ranges(ask: Ask) -> None:
+    one, two = (ask(f"seed = {seed}\n" + BASE)[PLAN_NEIGHBORHOOD_TABLE] for seed in (1, 2))
+    assert not one["hours_upper_80"].equals(two["hours_upper_80"])
+    inside = (one["hours_lower_80"] <= one["hours"]) & (one["hours"] <= one["hours_upper_80"])
+    assert inside.mean() > 0.8
+    assert (one["hours_upper_80"] > one["hours_lower_80"]).any()
+
+
+def test_unit_scales_a_plan(ask: Ask) -> None:
+    hours = ask("unit_hours = 2\n" + BASE)[PLAN_HOURS_TABLE]["hours"]
+    assert set(hours % 2) == {0.0}
+    assert hours.sum() == ask(BASE)[PLAN_HOURS_TABLE]["hours"].sum()
+
+
+def test_trade_off_says_what_fairness_and_floors_cost(ask: Ask) -> None:
+    rows = ask(BASE + FLOORS)[PLAN_TRADE_OFF_TABLE].set_index(["fairness", "floor_multiple"])
+    assert rows.index[rows["is_request"]].tolist() == [(1.0, 1.0)]
+    assert {multiple for fairness, multiple in rows.index if fairness == 1} == {0.0, 0.5, 1.0, 2.0}
+    free = rows.xs(0.0, level="floor_multiple")
+    assert free["patrolled_share"].is_monotonic_increasing
+    assert free["neighborhoods_without_hours"].is_monotonic_decreasing
+    assert (free["objective_loss_share"] == 0).all()
+    own = rows.loc[1.0].dropna()
+    assert own["objective"].is_monotonic_decreasing
+    assert own["objective_loss_share"].is_monotonic_increasing
+    tight = ask(BASE + "[floors.zone_shift]\nday = 9\n")[PLAN_TRADE_OFF_TABLE]
+    too_much = tight[tight["floor_multiple"] == 2.0]
+    assert not too_much["is_feasible"].any()
+    assert too_much["objective"].isna().all()
+
+
+def test_gini_by_hand() -> None:
+    assert find_gini(np.array([2.0, 4.0]), np.array([1.0, 2.0])) == pytest.approx(0)
+    # Half of the crimes have no hours: the curve runs along the axis to the middle, then up.
+    assert find_gini(np.array([0.0, 4.0]), np.array([1.0, 1.0])) == pytest.approx(0.5)
+    assert find_gini(np.array([1.0, 5.0]), np.array([1.0, 0.0])) == pytest.approx(0)
+    assert find_gini(np.zeros(2), np.ones(2)) == 0
+
+
+def test_overdispersion_is_read_back_from_intervals() -> None:
+    from models.interval import find_interval
+
+    random = np.random.default_rng(3)
+    true = random.choice([0.02, 0.1], 200)
+    expected = np.repeat(random.uniform(20, 200, 200), 12)
+    shared = 0.01
+    interval = find_interval(expected, np.repeat(true, 12) + shared, np.full(2400, 0.1))
+    city = find_interval(np.full(12, 20_000.0), np.full(12, shared), np.full(12, 0.1))
+    places = pd.DataFrame({
+        "neighborhood": np.repeat([f"p{number:03}" for number in range(200)], 12),
+        "month": np.tile(range(1, 13), 200), "expected_month_crimes": expected,
+        "month_lower_80": interval.lower, "month_upper_80": interval.upper,
+    })  # fmt: skip
+    city_months = pd.DataFrame({"month": range(1, 13), "expected_month_crimes": np.full(12, 20_000.0),
+                                "month_lower_80": city.lower, "month_upper_80": city.upper})  # fmt: skip
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TABLE average_daily AS FROM places")
+        connection.execute("CREATE TABLE forecast_city AS FROM city_months")
+        connection.execute("CREATE TABLE neighborhood AS SELECT DISTINCT neighborhood FROM places")
+        connection.execute("INSERT INTO neighborhood VALUES ('quiet')")
+        connection.execute("INSERT INTO average_daily VALUES ('quiet', 1, 0.01, 0, 0)")
+        found = estimate_overdispersion(connection)
+    assert np.median(found[:200][true == 0.02]) == pytest.approx(0.02, rel=0.25)
+    assert np.median(found[:200][true == 0.1]) == pytest.approx(0.1, rel=0.25)
+    assert found["quiet"] == pytest.approx(found[:200].mean(), rel=0.5)
+    del places, city_months
+
+
+def test_files_are_read_back_and_say_whose_data_they_are(made: Path) -> None:
+    manifest = json.loads((made / "manifest.json").read_text())["plan"]
+    listed = {name: digest for entry in manifest.values() for name, digest in entry["sha256"].items()}
+    assert {path.name for path in made.iterdir()} == {*listed, "manifest.json"}
+    assert all(hash_file(made / name) == digest for name, digest in listed.items())
+    assert {"plan.duckdb", "plan_trade_off.png", "plan_zone_shift.png"} <= listed.keys()
+    with duckdb.connect(str(made / "plan.duckdb"), read_only=True) as connection:
+        for table in PLAN_TABLES:
+            rows = connection.execute(f"SELECT * FROM {table.name}").df()
+            assert list(rows.columns) == list(table.column_names)
+            assert len(rows) == len(pd.read_csv(made / f"{table.name}.csv"))
+            assert len(set(rows["data_source"])) == 1
+            parquet = connection.execute(f"FROM '{made / table.name}.parquet'").df()
+            pd.testing.assert_frame_equal(rows, parquet)
+        (tags,) = connection.execute(
+            "SELECT tags FROM duckdb_databases() WHERE NOT internal"
+        ).fetchall()[0]
+        assert tags["storage_version"].startswith(settings.STORAGE_VERSION)
+        (comment,) = connection.execute(
+            "SELECT comment FROM duckdb_tables() WHERE table_name = 'plan_request'"
+        ).fetchall()[0]
+    assert "Nothing in it says that patrols reduce crime" in comment
+
+
+def test_foreign_files_and_other_exports_stay(few_places: Path, tmp_path: Path) -> None:
+    request = read_request(write_request(tmp_path, BASE))
+    out = tmp_path / "out"
+    write_plan(few_places, request, out)
+    write_plan(few_places, request, out)
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(ShieldError, match=r"holds other files than an export \(notes.txt\)"):
+        write_plan(few_places, request, out)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_command_tells_and_puts_plans_where_the_settings_say(
+    published: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ATLSHIELD_PLANS", str(tmp_path / "plans"))
+    path = write_request(tmp_path, BASE + FLOORS, "july")
+    assert main(["plan", str(path), "--builds", str(published)]) == 0
+    said = capsys.readouterr().out
+    assert 8 <= len(said.splitlines()) <= 14
+    for words in (
+        settings.SIMULATED,
+        "asked: ",
+        "without hours: ",
+        "limits that bind: ",
+        "floors cost ",
+        "nothing here says that patrols reduce it",
+        f"written to {tmp_path / 'plans' / 'july'}",
+    ):
+        assert words in said
+    with connect_published(published) as (build, _):
+        assert f"build {build.build_id}" in said
+    assert (tmp_path / "plans" / "july" / "plan.duckdb").exists()
+    assert main(["plan", str(tmp_path / "none.toml"), "--builds", str(published)]) == 1
+    assert "none.toml" in capsys.readouterr().err
+
+
+def test_example_works_on_the_simulated_build(published: Path) -> None:
+    request = read_request(settings.ROOT / "plans" / "example.toml")
+    with connect_published(published) as (build, connection):
+        plan = make_plan(connection, build, request)
+    assert plan.data_source == settings.SIMULATED
+    assert any("simulated data" in line for line in describe_plan(plan))
