@@ -6,6 +6,7 @@ Input: polygons and a build whose `neighborhood` is filled. Output: `boundary`.
 import numpy as np
 import pandas as pd
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from etl.boundaries import Boundaries
 from warehouse.build import Build
@@ -21,13 +22,14 @@ def fill_boundaries(build: Build, boundaries: Boundaries) -> None:
     Polygons are simplified together (Visvalingam & Whyatt 1993, by shapely's coverage), so that
     neighbors neither overlap nor part. One that would vanish stays as it is.
     """
-    parts = pd.DataFrame({"neighborhood": boundaries.names, "shape": boundaries.tree.geometries})
-    shapes = parts.groupby("neighborhood")["shape"].agg(lambda some: shapely.union_all(some.to_numpy()))
-    whole = shapes.to_numpy()
+    parts: dict[str, list[BaseGeometry]] = {name: [] for name in boundaries.names}
+    for name, shape in zip(boundaries.names, boundaries.tree.geometries, strict=True):
+        parts[name].append(shape)
+    whole = np.array([shapely.union_all(shapes) for shapes in parts.values()], dtype=object)
     simple = shapely.coverage_simplify(whole, TOLERANCE_DEGREES)
     drawn = np.where(shapely.is_empty(simple), whole, simple)
     texts = shapely.to_wkt(drawn, rounding_precision=BOUNDARY_DECIMALS)
-    rows = pd.DataFrame({"neighborhood": shapes.index, "boundary": texts})
+    rows = pd.DataFrame({"neighborhood": list(parts), "boundary": texts})
     build.connection.register("boundary_rows", rows)
     build.insert(BOUNDARY_TABLE, "FROM boundary_rows SEMI JOIN neighborhood USING (neighborhood)")
     build.connection.unregister("boundary_rows")
