@@ -22,7 +22,7 @@ from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from werkzeug.http import parse_etags
 
-from serve import builds, charts, errors, evaluate, health, lookups, openapi, queries, sql, tables
+from serve import builds, charts, errors, evaluate, health, lookups, openapi, queries, site, sql, tables
 from serve.chart_cache import find_drawn
 from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
 from serve.errors import REQUEST_ID, TABLEAU, Problem, answer_problem
@@ -235,9 +235,16 @@ class Service(OpenAPI):
 
 
 def find_key(environ: dict[str, Any]) -> str:
-    """Return the key that a request has, empty without one. Tableau's is the password of any user."""
+    """Return the key that a request has, empty without one.
+
+    Tableau's and a browser's is the password of any user. A browser sends that with requests which other
+    sites make, too: it counts where nothing but an answer comes of them.
+    """
     scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() == "basic" and TABLEAU.fullmatch(environ["PATH_INFO"]):
+    may_be_basic = environ["REQUEST_METHOD"] in {"GET", "HEAD"} or TABLEAU.fullmatch(
+        environ["PATH_INFO"]
+    )
+    if scheme.lower() == "basic" and may_be_basic:
         try:
             return base64.b64decode(key, validate=True).decode().partition(":")[2]
         except ValueError:
@@ -247,10 +254,10 @@ def find_key(environ: dict[str, Any]) -> str:
 
 def refuse_stranger() -> Response:
     """Return the answer to a request without a key."""
-    is_tableau = TABLEAU.fullmatch(request.path)
-    expected = "a key as the password of any username" if is_tableau else "Authorization: Bearer <key>"
+    is_basic = TABLEAU.fullmatch(request.path) or "text/html" in request.headers.get("Accept", "")
+    expected = "a key as the password of any username" if is_basic else "Authorization: Bearer <key>"
     response = answer_problem(HTTPStatus.UNAUTHORIZED, f"expected {expected}")
-    response.headers["WWW-Authenticate"] = 'Basic realm="ATLShield"' if is_tableau else "Bearer"
+    response.headers["WWW-Authenticate"] = 'Basic realm="ATLShield"' if is_basic else "Bearer"
     return response
 
 
@@ -264,7 +271,7 @@ def hash_code() -> str:
     found = hashlib.sha256(settings.VERSION.encode())
     for room in ("serve", "warehouse"):
         for path in sorted(Path(settings.ROOT, room).rglob("*.*")):
-            if path.suffix in {".py", ".sql", ".toml"}:
+            if path.suffix in {".py", ".sql", ".toml", ".html", ".css", ".js"}:
                 found.update(path.read_bytes())
     return found.hexdigest()[:12]
 
@@ -289,6 +296,7 @@ def create_app(operation: Operation | Path | str = settings.BUILDS_DIR) -> Servi
         operation = Operation(builds=Path(operation))
     app = Service(operation)
     app.register_blueprint(errors.blueprint)
+    app.register_blueprint(site.blueprint)
     for documented in (lookups, evaluate, queries, charts, tables, builds, sql, health, openapi):
         app.register_api(documented.blueprint)
     return app

@@ -1,0 +1,118 @@
+"""Pages for people: what all of them share.
+
+Input: a build, a template in `serve/templates`, values. Output: HTML that asks no other host, works
+without JavaScript and says of which build it is; `/assets/…`, its style sheet and its script.
+"""
+
+import datetime as dt
+import hashlib
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+from flask import Blueprint, Response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from serve.answers import UnknownNeighborhoodError
+from serve.current_build import NotServedError, ServedBuild, take_build
+from serve.parameters import InvalidRequestError
+from warehouse import settings
+from warehouse.errors import NoBuildError, ShieldError
+from warehouse.read import CORE_TABLES
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+ASSETS = {"style.css": "text/css", "page.js": "text/javascript"}
+ASSET_FOLDER = Path(__file__).resolve().parent / "assets"
+
+NAVIGATION = (("/", "City"),)
+"""Pages that every page leads to, and what they are called."""
+
+blueprint = Blueprint("pages", __name__, template_folder="templates")
+
+Found = TypeVar("Found")
+
+
+def once_per_build(read: Callable[[ServedBuild], Found]) -> Callable[[ServedBuild], Found]:
+    """Return a function that reads something of a build once, and keeps it for as long as the build."""
+    kept: WeakKeyDictionary[ServedBuild, Found] = WeakKeyDictionary()
+    lock = threading.Lock()
+
+    def find(build: ServedBuild) -> Found:
+        with lock:
+            if build not in kept:
+                kept[build] = read(build)
+            return kept[build]
+
+    return find
+
+
+@once_per_build
+def read_run(build: ServedBuild) -> sa.Row[Any]:
+    """Return the lineage of a build."""
+    with build.connect() as connection:
+        return connection.execute(sa.select(CORE_TABLES["refresh_run"])).one()
+
+
+def render_page(template: str, build: ServedBuild, **values: Any) -> Response:  # noqa: ANN401
+    """Return a page of a build; a browser that has it, of today, is told so.
+
+    The foot says how old the data are: the page has another tag every day.
+    """
+    today = dt.datetime.now(dt.UTC).date()
+    age = (today - dt.date.fromisoformat(build.published.cutoff)).days
+    page = render_template(
+        template, published=build.published, run=read_run(build), age_days=age, version=settings.VERSION,
+        simulated=settings.SIMULATED, navigation=NAVIGATION, **values,
+    )  # fmt: skip
+    response = Response(page, mimetype="text/html", headers={"Content-Security-Policy": POLICY})
+    response.set_etag(hashlib.sha256(page.encode()).hexdigest()[:16])
+    response.make_conditional(request)
+    return response
+
+
+def render_error(status: HTTPStatus, reason: str, **values: Any) -> ResponseReturnValue:  # noqa: ANN401
+    """Return a page that says what is wrong."""
+    page = render_template(
+        "error.html", status=status, reason=reason, navigation=NAVIGATION, version=settings.VERSION,
+        **values,
+    )  # fmt: skip
+    return page, status, {"Content-Security-Policy": POLICY, "Cache-Control": "no-store"}
+
+
+@blueprint.errorhandler(NoBuildError)
+@blueprint.errorhandler(NotServedError)
+def tell_no_build(error: ShieldError) -> ResponseReturnValue:
+    """Say that there is no build yet, or none that can be served."""
+    return render_error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+
+
+@blueprint.errorhandler(InvalidRequestError)
+def tell_mistake(error: InvalidRequestError) -> ResponseReturnValue:
+    """Say which part of an address is wrong."""
+    return render_error(HTTPStatus.BAD_REQUEST, str(error))
+
+
+@blueprint.errorhandler(UnknownNeighborhoodError)
+def tell_unknown(error: UnknownNeighborhoodError) -> ResponseReturnValue:
+    """Say that there is no such neighborhood, and which are spelled like it."""
+    take_build()
+    reason = f"There is no neighborhood {error.name!r}."
+    return render_error(HTTPStatus.NOT_FOUND, reason, close_names=error.close_names)
+
+
+@blueprint.get("/assets/<name>")
+def send_asset(name: str) -> ResponseReturnValue:
+    """Answer a file that pages need."""
+    if name not in ASSETS:
+        return render_error(HTTPStatus.NOT_FOUND, "There is no such file.")
+    response = Response((ASSET_FOLDER / name).read_bytes(), mimetype=ASSETS[name])
+    response.add_etag()
+    response.headers["Cache-Control"] = "no-cache"
+    return response.make_conditional(request)

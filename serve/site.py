@@ -1,0 +1,10 @@
+"""The pages that there are: whoever registers the blueprint has all of them.
+
+Input: the files of pages, which add their routes when they are imported. Output: `blueprint`.
+"""
+
+from serve import city_page, pages
+
+PAGES = (city_page,)
+
+blueprint = pages.blueprint
