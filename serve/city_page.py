@@ -97,7 +97,7 @@ def read_values(build: ServedBuild, query: CityQuery, month: int) -> list[PlaceV
     ]
 
 
-@blueprint.get("/")
+@blueprint.get("/", strict_slashes=False)  # no redirect to the host that a request names
 @checked
 def show_city(query: CityQuery) -> Response:
     """Answer the map and the table of a view."""
