@@ -36,7 +36,6 @@ from warehouse.read import attach_build
 from warehouse.records import list_builds
 from warehouse.refresh_record import RECORD
 from warehouse.schema import TABLES
-from warehouse.sweep import sweep_leftovers
 from warehouse.track import TRACK, WHOLE, list_left
 
 CALLS = ("fsync", "rename", "replace", "unlink", "symlink", "chmod")
@@ -177,7 +176,7 @@ class Killer:
     def sweep(self) -> int:
         """Do what a refresh does first."""
         with hold_lock(self.builds, REFRESH):
-            sweep_leftovers(self.builds)
+            refresh.tidy(refresh.Request("simulated", self.builds))
         return 0
 
     def kill_at_random(self, work: Callable[[], int], kills: int) -> None:
@@ -221,7 +220,7 @@ class Killer:
         now, still = read_pointer(self.builds), {path.name for path in list_builds(self.builds)}
         self.tally.moved += now != before
         gone = kept - still
-        is_old = len(still) == settings.KEPT_BUILDS and max(gone, default="") < min(still)
+        is_old = len(still) >= settings.KEPT_BUILDS and max(gone, default="") < min(still)
         if now.build_id < before.build_id or (gone and not is_old):
             self.tally.lost += sorted(gone) or [before.file]
         self.publish(tidy)
