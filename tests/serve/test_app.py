@@ -97,9 +97,11 @@ def test_address_with_the_build_never_changes(client: FlaskClient, published: Pa
 
 
 def test_no_address_is_redirected(client: FlaskClient) -> None:
-    for path in ("//v1//tables", "/v1/tables/", "/docs/"):
+    for path in ("/v1//tables", "/v1/tables/", "/docs/"):
         assert client.get(path, headers={"Host": "elsewhere.example"}).status_code == 404
-    assert client.get("//", headers={"Host": "elsewhere.example"}).status_code == 200
+    for path in ("//", "///", "//v1/tables"):  # as the server hands them over
+        answer = client.get("/", environ_overrides={"PATH_INFO": path, "HTTP_HOST": "elsewhere.example"})
+        assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("path", [DAILY, CHART, "/openapi.json", "/docs", "/metrics", "/nowhere"])
