@@ -65,8 +65,9 @@ write_units() {
 start_all() {
   systemctl enable --quiet atlshield.service atlshield-refresh.timer
   systemctl start atlshield-refresh.timer
-  [ -e "$data/builds/current.json" ] || systemctl start atlshield-refresh.service
-  systemctl start atlshield.service
+  systemctl start atlshield.service  # it waits for a build
+  [ -e "$data/builds/current.json" ] || systemctl start atlshield-refresh.service ||
+    fail "the first refresh failed (journalctl -u atlshield-refresh); the service waits for the next one"
 }
 
 uninstall() {
