@@ -6,7 +6,14 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from models.model_card import describe_forest, describe_groups, describe_method, render_card, tell_weight
+from models.model_card import (
+    describe_forest,
+    describe_groups,
+    describe_method,
+    describe_reversal,
+    render_card,
+    tell_weight,
+)
 
 
 def test_card_names_data_scores_limits_and_use(published: Path) -> None:
@@ -75,6 +82,18 @@ def test_groups_that_were_missed_for_sure_are_named() -> None:
         " 80 % intervals held 70% to 90%.",
     ]
     assert nothing == "This build has no backtest to audit errors by."
+
+
+def test_one_place_has_no_order_to_reverse() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("""
+            CREATE TABLE mart_neighborhood_rank AS
+            SELECT NULL::DOUBLE AS reversal_ratio_next, NULL::DOUBLE AS reversal_ratio_tenth""")
+        assert describe_reversal(connection) == ""
+        connection.execute("INSERT INTO mart_neighborhood_rank VALUES (1.1, 2), (1.3, NULL)")
+        said = describe_reversal(connection)
+    assert "if its crimes were reported 1.20 times as often as there, with the one a tenth" in said
+    assert "if 2.00 times (`mart_neighborhood_rank`)." in said
 
 
 @pytest.mark.parametrize(
