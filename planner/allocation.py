@@ -6,7 +6,7 @@ cell's units in their order: exponent 1 gives Webster's method of divisors (Bali
 Representation, 1982), 0 all to the largest demand.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ class Problem:
 
     `demand`, `block` and `cap` (in units) are by cell, `budget` is by block. `floors` has a row for each
     floor and a column for each cell, 1 where the cell counts for it; `floor` is by floor, in units.
-    Floors of one `family` have no cell in common.
     """
 
     demand: Floats
@@ -35,7 +34,6 @@ class Problem:
     cap: Integers
     floors: sparse.csr_array
     floor: Integers
-    family: Integers
 
     def find_slopes(self, units: Integers, owner: Integers | slice = slice(None)) -> Floats:
         """Return the slopes of the units of these numbers, of all cells or of each one's `owner`."""
@@ -48,27 +46,26 @@ class Problem:
         return float(self.demand @ np.concatenate([[0.0], np.cumsum(steps)])[units])
 
 
-def share_out(problem: Problem, start: Integers | None = None) -> Integers:
-    """Return the best allocation without floors, in which every cell has its `start` or more.
+def share_out(problem: Problem) -> Integers:
+    """Return the best allocation without floors.
 
     In each block these are the largest slopes, as many as its budget. A price for each block is
     bracketed at first: cells take what is above the upper price and may have what is above the lower
-    one; then the units between the two are sorted. `start` must lie within the budgets.
+    one; then the units between the two are sorted.
     """
-    start = np.zeros_like(problem.block) if start is None else start
     top = np.zeros(len(problem.budget))
-    np.maximum.at(top, problem.block, problem.find_slopes(np.zeros_like(start)))
+    np.maximum.at(top, problem.block, problem.find_slopes(np.zeros_like(problem.block)))
     high = np.where(top > 0, 2 * top, 1.0)
     low = high * _find_depth(problem)
     for _ in range(BISECTIONS):
         middle = np.sqrt(high) * np.sqrt(low)
-        units = np.maximum(count_above(problem, middle[problem.block]), start)
+        units = count_above(problem, middle[problem.block])
         fits = np.bincount(problem.block, units, len(problem.budget)) <= problem.budget
         high, low = np.where(fits, middle, high), np.where(fits, low, middle)
     # A unit more or less on either side makes rounding at a bracket harmless.
-    least = np.maximum(count_above(problem, high[problem.block]) - 1, start)
-    most = np.minimum(count_above(problem, low[problem.block]) + 1, problem.cap) * (problem.demand > 0)
-    return _take_largest(problem, least, np.maximum(most, start))
+    least = np.maximum(count_above(problem, high[problem.block]) - 1, 0)
+    most = np.minimum(count_above(problem, low[problem.block]) + 1, problem.cap)
+    return _take_largest(problem, least, most * (problem.demand > 0))
 
 
 def _find_depth(problem: Problem) -> float:
@@ -102,21 +99,3 @@ def _take_largest(problem: Problem, least: Integers, most: Integers) -> Integers
     room = problem.budget - np.bincount(problem.block, least, len(problem.budget)).astype(np.int64)
     taken = owner[order][rank < room[block[order]]]
     return least + np.bincount(taken, minlength=len(least))
-
-
-def hold_floors(problem: Problem) -> Integers:
-    """Return an allocation that meets the floors nearly, and is nearly the best.
-
-    Each floor gets its largest slopes first, as far as the budgets go; the rest is shared out as without
-    floors. Without floors it is the best.
-    """
-    start = np.zeros_like(problem.block)
-    for family in np.unique(problem.family):
-        members, floor = (part[problem.family == family] for part in (problem.floors, problem.floor))
-        block = (members.T @ np.arange(len(floor))).astype(np.int64)
-        is_member = members.sum(axis=0) > 0
-        held = np.bincount(block, start * is_member, len(floor)).astype(np.int64)
-        cap = np.where(is_member, problem.cap, 0)
-        part = replace(problem, block=block, budget=np.maximum(floor, held), cap=cap)
-        start = np.maximum(start, share_out(part, start * is_member))
-    return share_out(problem, share_out(replace(problem, cap=start)))

@@ -4,20 +4,20 @@ Input: the build's month intervals, and the limits of a plan. Output: overdisper
 ranges of weekly hours over plans for levels drawn anew.
 """
 
-from dataclasses import replace
-
 import duckdb
 import numpy as np
 import pandas as pd
 
-from planner.allocation import Problem, hold_floors
+from planner.allocation import Problem
+from planner.linear_program import Solution, solve_near
 from warehouse.interval_levels import INTERVAL_LEVELS
 
 LEVEL = INTERVAL_LEVELS[0]
 NORMAL_WIDTH = 2 * 1.2815515655446004
 """Standard deviations that a central interval of 80 % of a normal distribution is wide."""
-PRIOR_CRIMES = 4.0
-"""A neighborhood of so many expected crimes a month weighs as much as the others' mean does."""
+PRIOR_CRIMES = 16.0
+"""A neighborhood of so many expected crimes a month weighs as much as the mean of all: of fewer, counts
+that are whole numbers say little."""
 MIN_OVERDISPERSION = 1e-6
 DRAWS = 50
 
@@ -52,20 +52,23 @@ def estimate_overdispersion(connection: duckdb.DuckDBPyConnection) -> "pd.Series
 
 
 def draw_ranges(
-    cells: pd.DataFrame, problem: Problem, overdispersion: "pd.Series[float]", seed: int
+    cells: pd.DataFrame,
+    problem: Problem,
+    solution: Solution,
+    overdispersion: "pd.Series[float]",
+    seed: int,
 ) -> pd.DataFrame:
     """Return a range of weekly units, `lower` to `upper`, by neighborhood, and `overdispersion`.
 
     Each draw multiplies a neighborhood's demand by a Gamma variable of mean 1 and its overdispersion as
-    variance, and shares out again. Floors are held as `hold_floors` does: a linear program for each draw
-    would take minutes.
+    variance, and shares out again, where there are floors as `solve_near` does.
     """
     shape = 1 / overdispersion.to_numpy()
     drawn = np.random.default_rng(seed).gamma(shape, 1 / shape, (DRAWS, len(shape)))
     place = overdispersion.index.get_indexer(pd.Index(cells["neighborhood"]))
     weeks = np.empty((DRAWS, len(shape)))
     for week, level in zip(weeks, drawn, strict=True):
-        units = hold_floors(replace(problem, demand=problem.demand * level[place]))
+        units = solve_near(problem, solution, problem.demand * level[place])
         week[:] = np.bincount(place, units, len(shape))
     tail = (100 - LEVEL) / 200
     lower, upper = np.quantile(weeks, [tail, 1 - tail], axis=0)

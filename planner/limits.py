@@ -16,6 +16,7 @@ from planner.cells import find_name
 from planner.linear_program import FloorsError, Solution, find_lacking, solve
 from planner.request import PATROL_WORDS, WEEKDAYS, Request
 from warehouse.columns import PATROL_TYPES
+from warehouse.errors import ShieldError
 from warehouse.tables_plan import BUDGET, CAP, NEIGHBORHOOD_FLOOR, ZONE_FLOOR
 
 BLOCK = ["iso_weekday", "shift", "patrol_type"]
@@ -41,10 +42,7 @@ class Limits:
         """Return the same with floors of so many times the hours, in whole units."""
         floor = np.rint(self.problem.floor * multiple).astype(np.int64)
         kept = floor > 0
-        problem = replace(
-            self.problem, floors=self.problem.floors[kept], floor=floor[kept],
-            family=self.problem.family[kept],
-        )  # fmt: skip
+        problem = replace(self.problem, floors=self.problem.floors[kept], floor=floor[kept])
         return replace(self, problem=problem, floors=self.floors[kept])
 
 
@@ -65,7 +63,6 @@ def make_limits(cells: pd.DataFrame, request: Request) -> Limits:
         cells["demand"].to_numpy(np.float64), request.fairness, block, budget,
         np.minimum(np.rint(cap), budget[block]).astype(np.int64),
         find_members(cells, floors), count_units(floors["hours"], request),
-        (floors["limit_kind"] == ZONE_FLOOR).to_numpy().astype(np.int64),
     )  # fmt: skip
     return Limits(problem, budgets, floors)
 
@@ -77,8 +74,13 @@ def count_units(hours: "pd.Series[float]", request: Request) -> Integers:
 
 
 def list_floors(cells: pd.DataFrame, request: Request) -> pd.DataFrame:
-    """Return the floors above 0: of each zone, weekday and shift, and of each neighborhood's week."""
+    """Return the floors above 0: of each zone, weekday and shift, and of each neighborhood's week.
+
+    Raises `ShieldError` for a place that is not known, and for floors of zones where there are none.
+    """
     asked = request.floors
+    if asked.zone_shift and cells["zone"].isna().all():
+        raise ShieldError("floors.zone_shift: the build knows no zones")
     shifts = cells[ZONE_SHIFT].dropna().drop_duplicates().sort_values(ZONE_SHIFT)
     named = {find_name("floors.zones", zone, cells["zone"]): of for zone, of in asked.zones.items()}
     shifts["hours"] = [

@@ -7,19 +7,21 @@ integer program is solved. HiGHS solves both (Huangfu & Hall 2018, Math. Prog. C
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, sparse
 
-from planner.allocation import Floats, Integers, Problem, count_above, hold_floors, share_out
+from planner.allocation import Floats, Integers, Problem, count_above, share_out
 from warehouse.errors import ShieldError
 from warehouse.tables_plan import GREEDY, INTEGER, LINEAR
 
 SPARE_UNITS = 2
 """Units of a cell beyond those it is thought to get that have a variable each."""
+REACH = 2.0
+"""Factor between slope and price beyond which another demand is not thought to move a unit."""
 TOLERANCE = 1e-6
 """What is nearer to a whole number than this is one."""
 MAX_GAP = 1e-6
@@ -71,25 +73,42 @@ def _solve_program(problem: Problem) -> Solution:
     before.
     """
     cell_limits, _ = _make_limits(problem)
-    units = np.maximum(share_out(problem), hold_floors(problem))
-    known = np.minimum(units + SPARE_UNITS, problem.cap)
+    known, none = np.minimum(share_out(problem) + SPARE_UNITS, problem.cap), np.zeros_like(problem.cap)
     known = known * (problem.exponent > 0)  # all slopes of a cell are one, a rest's too
     while True:
-        program = _make_program(problem, known)
+        program = _make_program(problem, none, known, problem.cap)
         answer = program.solve()
         rest = program.count(np.where(program.is_rest, answer.x, 0.0))
         if not problem.exponent or rest.max() <= 1 + TOLERANCE:
             break
         price = -program.scale * (answer.ineqlin.marginals @ cell_limits)
-        wanted = np.maximum(count_above(problem, price) + 1, known + SPARE_UNITS * (rest > 1))
+        wanted = np.maximum(count_above(problem, price / REACH) + 1, known + SPARE_UNITS * (rest > 1))
         known = np.minimum(np.minimum(wanted, 2 * known + SPARE_UNITS), problem.cap)
     prices = -program.scale * np.asarray(answer.ineqlin.marginals)
     units, solver, gap = np.rint(program.count(answer.x)).astype(np.int64), LINEAR, 0.0
     if np.abs(program.count(answer.x) - units).max() > TOLERANCE:
         units, solver = _solve_whole(program, answer), INTEGER
-        gap = max(1 + problem.rate(units) / (answer.fun * program.scale), 0.0)
+        bound = -answer.fun * program.scale
+        gap = max(bound - problem.rate(units), 0.0) / (bound or 1.0)
     budgets = len(problem.budget)
     return Solution(units, problem.rate(units), prices[:budgets], prices[budgets:], solver, gap)
+
+
+def solve_near(problem: Problem, solution: Solution, demand: Floats) -> Floats:
+    """Return the best units, perhaps in parts, for another demand, near the solution for the problem's.
+
+    A unit whose slope was `REACH` times its price stays, one whose price was `REACH` times its slope
+    stays out, and no cell more than doubles but for a few units: that leaves a program that is small,
+    and for the problem's own demand has the solution.
+    """
+    if not problem.floor.size:
+        return share_out(replace(problem, demand=demand)).astype(np.float64)
+    price = solution.budget_price[problem.block] - problem.floors.T @ solution.floor_price
+    first = np.minimum(count_above(problem, price * REACH), solution.units)
+    last = np.maximum(count_above(problem, price / REACH), solution.units)
+    last = np.minimum(last, np.minimum(2 * solution.units + SPARE_UNITS, problem.cap))
+    program = _make_program(replace(problem, demand=demand), first, last, last)
+    return first + program.count(program.solve().x)
 
 
 def _solve_whole(program: "Program", linear: Any) -> Integers:  # noqa: ANN401  # scipy's answer
@@ -120,7 +139,10 @@ def _solve_whole(program: "Program", linear: Any) -> Integers:  # noqa: ANN401  
 
 @dataclass(frozen=True)
 class Program:
-    """A linear program: variables are units of cells (`owner`), the last of a cell may be its rest."""
+    """A linear program: variables are units of cells (`owner`), the last of a cell may be its rest.
+
+    `first` units of each cell are taken for sure and have none.
+    """
 
     owner: Integers
     cost: Floats
@@ -128,12 +150,12 @@ class Program:
     is_rest: NDArray[np.bool_]
     limits: sparse.csc_array
     bounds: Floats
-    cells: int
+    first: Integers
     scale: float
 
     def count(self, values: Floats) -> Floats:
         """Return the sum of the variables by cell."""
-        return np.bincount(self.owner, values, self.cells).astype(np.float64)
+        return np.bincount(self.owner, values, len(self.first)).astype(np.float64)
 
     def solve(self) -> Any:  # noqa: ANN401  # scipy declares no type
         """Return scipy's answer. Raises `FloorsError` where there is none."""
@@ -145,19 +167,19 @@ class Program:
         return answer
 
 
-def _make_program(problem: Problem, known: Integers) -> Program:
-    """Return the program with variables for the `known` first units of each cell, and for its rest."""
-    rest = problem.cap - known
-    count = known + (rest > 0)
+def _make_program(problem: Problem, first: Integers, known: Integers, last: Integers) -> Program:
+    """Return the program with a variable for each unit from `first` to `known`, one for the others."""
+    rest = last - known
+    count = known - first + (rest > 0)
     owner = np.repeat(np.arange(len(known)), count)
-    units = np.arange(len(owner)) - (np.cumsum(count) - count)[owner]
+    units = np.arange(len(owner)) - (np.cumsum(count) - count)[owner] + first[owner]
     is_rest = units == known[owner]
     slopes = problem.find_slopes(units, owner)
     scale = float(np.median(slopes[slopes > 0])) if slopes.any() else 1.0
     limits, bounds = _make_limits(problem)
     return Program(
         owner, -slopes / scale, np.where(is_rest, rest[owner], 1.0), is_rest,
-        limits.tocsc()[:, owner], bounds, len(known), scale,
+        limits.tocsc()[:, owner], bounds - limits @ first, first, scale,
     )  # fmt: skip
 
 

@@ -57,7 +57,9 @@ def make_plan(
     limits = make_limits(cells, request)
     solution = solve_within(limits, request.unit_hours)
     cells["hours"] = solution.units * request.unit_hours
-    ranges = draw_ranges(cells, limits.problem, estimate_overdispersion(connection), request.seed)
+    ranges = draw_ranges(
+        cells, limits.problem, solution, estimate_overdispersion(connection), request.seed
+    )
     of_request = pd.DataFrame(
         [
             {

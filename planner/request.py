@@ -23,8 +23,8 @@ PATROL_WORDS = ("foot", "bicycle", "motorcycle", "vehicle")
 
 MAX_EXPONENT = 6
 """More than this is equality to within rounding, and slopes that no solver can tell from 0."""
-MAX_HOURS = 100_000
-"""Of any number of hours: a city of 10,000 officers."""
+MAX_HOURS = 10_000
+"""Of any number of hours: over a thousand officers in one shift."""
 
 
 def spread_over_week(value: object) -> object:
@@ -72,7 +72,7 @@ class Request(Settings):
     month: Annotated[int, Field(ge=1, le=12)]
     demand: Annotated[str, one_of(DEMANDS)] = REPORTED
     fairness: Annotated[float, Field(ge=0, le=MAX_EXPONENT, allow_inf_nan=False)] = 1.0
-    unit_hours: Annotated[float, Field(gt=0, le=24, allow_inf_nan=False)] = 1.0
+    unit_hours: Annotated[float, Field(ge=0.25, le=24, allow_inf_nan=False)] = 1.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     left_out: tuple[str, ...] = ()
     shifts: Annotated[dict[str, Span], Field(min_length=1)]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from planner.cells import DEMAND_COLUMNS
 from planner.plan import Plan
 from warehouse.tables_plan import (
     BUDGET,
@@ -35,7 +36,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     better = f"another could be better by {facts.gap:.2g} of it" if facts.gap else "none is better"
     yield f"found by {facts.solver}, objective {facts.objective:,.1f}: {better}"
     yield from describe_places(plan[PLAN_NEIGHBORHOOD_TABLE])
-    yield describe_types(plan[PLAN_HOURS_TABLE], crimes)
+    yield describe_types(plan[PLAN_HOURS_TABLE], DEMAND_COLUMNS[facts.demand], crimes)
     yield from describe_limits(plan[PLAN_LIMIT_TABLE])
     yield from describe_trade_off(plan[PLAN_TRADE_OFF_TABLE], crimes)
     yield "hours where crime is expected: nothing here says that patrols reduce it"
@@ -54,11 +55,15 @@ def describe_places(places: pd.DataFrame) -> Iterator[str]:
     yield f"without hours: {len(without)} of {len(places)} neighborhoods{names if len(without) else ''}"
 
 
-def describe_types(hours: pd.DataFrame, crimes: str) -> str:
-    """Return the hours by patrol type."""
-    week = hours.groupby("patrol_type")["hours"].sum().sort_values(ascending=False)
-    told = ", ".join(f"{kind} {amount:,.0f}" for kind, amount in week.items())
-    return f"by type: {told}"
+def describe_types(hours: pd.DataFrame, demand: str, crimes: str) -> str:
+    """Return hours by patrol type, with the share of expected crimes that call for each."""
+    week = hours.groupby("patrol_type")[["hours", demand]].sum().sort_values("hours", ascending=False)
+    shares = week[demand] / week[demand].sum()
+    told = ", ".join(
+        f"{kind} {amount:,.0f} ({share:.0%})"
+        for kind, amount, share in zip(week.index, week["hours"], shares, strict=True)
+    )
+    return f"hours by type (share of {crimes} that call for it): {told}"
 
 
 def describe_limits(limits: pd.DataFrame) -> Iterator[str]:

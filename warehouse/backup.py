@@ -127,7 +127,7 @@ def list_folders(operation: Operation) -> Iterator[tuple[str, Path]]:
 def list_files(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, links followed; no lock, nothing unfinished, not `LINK`."""
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             if not (name.startswith(".") or PARTIAL in name or name == LINK):
                 yield Path(place, name)

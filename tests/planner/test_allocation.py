@@ -8,8 +8,8 @@ import pytest
 from scipy import sparse
 
 from planner import linear_program
-from planner.allocation import Floats, Integers, Problem, hold_floors, share_out
-from planner.linear_program import FloorsError, find_lacking, solve
+from planner.allocation import Floats, Integers, Problem, share_out
+from planner.linear_program import FloorsError, find_lacking, solve, solve_near
 from warehouse.tables_plan import GREEDY, INTEGER, LINEAR
 
 
@@ -22,7 +22,6 @@ def make_problem(
     cap: Sequence[int] | None = None,
     floors: Sequence[Sequence[int]] = (),
     floor: Sequence[int] = (),
-    family: Sequence[int] | None = None,
 ) -> Problem:
     """Return a problem; without more words all cells are in one block, and nothing caps them."""
     blocks = np.array(block if block is not None else [0] * len(demand))
@@ -36,7 +35,6 @@ def make_problem(
         most if cap is None else np.minimum(cap, most),
         sparse.csr_array(members),
         np.array(floor, dtype=np.int64),
-        np.array(family if family is not None else range(len(floor)), dtype=np.int64),
     )
 
 
@@ -174,19 +172,26 @@ def test_prices_are_what_one_unit_more_or_less_is_worth() -> None:
     assert free.budget_price[0] == pytest.approx(freer.objective - free.objective)
 
 
-def test_floors_are_nearly_held_where_levels_are_drawn() -> None:
+def test_solution_for_another_demand_keeps_the_limits_and_is_nearly_the_best() -> None:
     random = np.random.default_rng(2)
     floors = np.kron(np.eye(5), np.ones(4)).astype(int).tolist()
     problem = make_problem(
-        random.random(20).tolist(), [12] * 4, block=[0, 1, 2, 3] * 5, floors=floors, floor=[4] * 5,
-        family=[0] * 5,
-    )  # fmt: skip
-    held, best = hold_floors(problem), solve(problem)
-    assert is_allowed(problem, held)
-    assert problem.rate(held) == pytest.approx(best.objective, rel=0.01)
-    none = np.zeros(0, np.int64)
-    free = replace(problem, floors=problem.floors[:0], floor=none, family=none)
-    assert hold_floors(free).tolist() == share_out(free).tolist()
+        random.random(20), [12] * 4, block=[0, 1, 2, 3] * 5, floors=floors, floor=[9] * 5
+    )
+    solution = solve(problem)
+    same = solve_near(problem, solution, problem.demand)
+    assert problem.rate(np.rint(same).astype(int)) == pytest.approx(solution.objective)
+    for _ in range(20):
+        demand = problem.demand * np.repeat(random.gamma(20, 1 / 20, 5), 4)
+        near = solve_near(problem, solution, demand)
+        best = solve(replace(problem, demand=demand))
+        assert (problem.floors @ near >= 9 - 1e-6).all()
+        assert (np.bincount(problem.block, near) <= 12 + 1e-6).all()
+        rate = replace(problem, demand=demand).rate(np.rint(near).astype(int))
+        assert rate == pytest.approx(best.objective, rel=0.002)
+        assert abs(problem.floors @ (near - best.units)).max() <= 1
+    free = replace(problem, floors=problem.floors[:0], floor=np.zeros(0, np.int64))
+    assert solve_near(free, solve(free), free.demand).tolist() == share_out(free).tolist()
 
 
 def test_more_units_than_the_first_program_has_variables_for() -> None:

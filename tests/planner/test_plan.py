@@ -64,6 +64,16 @@ def query(builds: Path, sql: str) -> pd.DataFrame:
         return connection.execute(sql).df()
 
 
+def change_copy(builds: Path, folder: Path, sql: str) -> Path:
+    """Return a copy of a folder of builds whose published build was changed by SQL."""
+    copy = Path(shutil.copytree(builds, folder / "builds", symlinks=True))
+    path = copy / read_pointer(copy).file
+    path.chmod(0o600)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(sql)
+    return copy
+
+
 def test_hours_fit_their_budgets_and_add_up(ask: Ask, few_places: Path) -> None:
     plan = ask(BASE)
     hours = plan[PLAN_HOURS_TABLE]
@@ -174,13 +184,15 @@ def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask) 
 def test_same_request_gives_the_same_tables_whatever_the_order_of_rows(
     few_places: Path, tmp_path: Path, made: Path
 ) -> None:
-    builds = Path(shutil.copytree(few_places, tmp_path / "builds", symlinks=True))
-    with duckdb.connect(str(builds / read_pointer(builds).file)) as connection:
-        for table in ("forecast_hourly", "forecast_hourly_weekday", "neighborhood", "average_daily"):
-            connection.execute(f"CREATE TABLE shuffled AS FROM {table} ORDER BY hash({table}::VARCHAR)")
-            connection.execute(f"DELETE FROM {table}")
-            connection.execute(f"INSERT INTO {table} FROM shuffled")
-            connection.execute("DROP TABLE shuffled")
+    builds = change_copy(
+        few_places,
+        tmp_path,
+        "".join(
+            f"CREATE TABLE shuffled AS FROM {name} ORDER BY hash({name}::VARCHAR); DELETE FROM {name};"
+            f" INSERT INTO {name} FROM shuffled; DROP TABLE shuffled;"
+            for name in ("forecast_hourly", "forecast_hourly_weekday", "neighborhood", "average_daily")
+        ),
+    )
     request = read_request(write_request(tmp_path, BASE + FLOORS))
     write_plan(builds, request, tmp_path / "out")
     for declared in PLAN_TABLES:
@@ -228,6 +240,15 @@ def test_trade_off_says_what_fairness_and_floors_cost(ask: Ask) -> None:
     too_much = tight[tight["floor_multiple"] == 2.0]
     assert not too_much["is_feasible"].any()
     assert too_much["objective"].isna().all()
+
+
+def test_city_without_zones_has_plans_and_no_floors_for_them(few_places: Path, tmp_path: Path) -> None:
+    builds = change_copy(few_places, tmp_path, "UPDATE neighborhood SET zone = NULL")
+    places = "[floors]\nneighborhood_week = 3\n"
+    plan = write_plan(builds, read_request(write_request(tmp_path, BASE + places)), tmp_path / "out")
+    assert plan[PLAN_NEIGHBORHOOD_TABLE]["hours"].min() >= 3
+    with pytest.raises(ShieldError, match="floors.zone_shift: the build knows no zones"):
+        write_plan(builds, read_request(write_request(tmp_path, BASE + FLOORS)), tmp_path / "out")
 
 
 def test_gini_by_hand() -> None:

@@ -47,6 +47,8 @@ def operation(few_places: Path, tmp_path: Path) -> Operation:
     plans = tmp_path / "here" / "plans"
     (plans / "july").mkdir(parents=True)
     (plans / "july" / "plan.duckdb").write_bytes(b"hours")
+    (plans / ".june.export-1" / "new").mkdir(parents=True)
+    (plans / ".june.export-1" / "new" / "plan.duckdb").write_bytes(b"half")
     return Operation(builds=builds, raw_folder=raw.parent, plans=plans)
 
 

@@ -10,9 +10,11 @@ import pytest
 
 import refresh as refresh_module
 from models.__main__ import main as run_models
+from planner.__main__ import main as run_planner
 from refresh import Request, refresh
 from studies.__main__ import main as run_studies
 from tests.one_in import one_in
+from tests.planner.requests import BASE, write_request
 from tests.raw import write_daily
 from warehouse.__main__ import main as run_warehouse
 from warehouse.files import hash_file
@@ -36,6 +38,7 @@ COMMANDS: dict[str, tuple[Callable[[list[str]], int], list[str]]] = {
     "shell": (run_warehouse, ["shell"]),
     "card": (run_models, ["card"]),
     "backtest": (run_models, ["backtest", "--out", "{folder}/backtest"]),
+    "plan": (run_planner, ["plan", "{folder}/asked.toml", "--out", "{folder}/plan"]),
     "sensitivity": (run_studies, ["sensitivity"]),
     "aoristic": (run_studies, ["aoristic"]),
 }
@@ -74,8 +77,8 @@ OF_ANOTHER_VERSION = {
 UNHARMED = {
     "no refresh_run": {"list", "verify", "diff"},
     "empty refresh_run": {"list", "diff"},
-    "no holiday": {"list", "status", "verify", "diff", "extracts", "shell", "card", "aoristic"},
-    "no cutoff": {"list", "status", "verify", "diff", "extracts", "shell", "aoristic"},
+    "no holiday": {"list", "status", "verify", "diff", "extracts", "shell", "card", "plan", "aoristic"},
+    "no cutoff": {"list", "status", "verify", "diff", "extracts", "shell", "plan", "aoristic"},
 }
 """Commands that need nothing of what such a build lacks."""
 
@@ -109,6 +112,7 @@ def damage(small: Path, tmp_path: Path) -> Damage:
 def run_on(builds: Path, name: str) -> int:
     """Run a command on a folder of builds."""
     run, arguments = COMMANDS[name]
+    write_request(builds.parent, BASE)
     build = read_pointer(builds).build_id
     texts = [text.format(build=build, folder=builds.parent) for text in arguments]
     if run is run_warehouse:
