@@ -31,7 +31,7 @@ POLICY = (
 ASSETS = {"style.css": "text/css", "page.js": "text/javascript"}
 ASSET_FOLDER = Path(__file__).resolve().parent / "assets"
 
-NAVIGATION = (("/", "City"),)
+NAVIGATION = (("/", "City"), ("/neighborhoods", "Neighborhoods"))
 """Pages that every page leads to, and what they are called."""
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")

@@ -3,8 +3,8 @@
 Input: the files of pages, which add their routes when they are imported. Output: `blueprint`.
 """
 
-from serve import city_page, pages
+from serve import city_page, neighborhood_page, pages
 
-PAGES = (city_page,)
+PAGES = (city_page, neighborhood_page)
 
 blueprint = pages.blueprint

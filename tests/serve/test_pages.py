@@ -19,7 +19,8 @@ OUTLINE = (
     " (-84.35 33.72, -84.34 33.72, -84.35 33.72))"
 )
 ROW = re.compile(
-    r'<tr><td>(\d+)</td><th scope="row">(.*?)</th><td>.*?</td><td class="number">(.*?)</td></tr>'
+    r'<tr><td>(\d+)</td><th scope="row"><a href=".*?">(.*?)</a></th><td>.*?</td>'
+    r'<td class="number">(.*?)</td></tr>'
 )
 
 
