@@ -60,6 +60,11 @@ def list_kept(query: Parameters) -> Response:
 
     Newest first. One that was swept away cannot be asked for any more.
     """
+    return send_json(BuildsAnswer(builds=list_facts()).model_dump())
+
+
+def list_facts() -> list[BuildFacts]:
+    """Return the builds that are kept, newest first."""
     current = find_current_build()
     served = current.get()
     facts = []
@@ -74,7 +79,7 @@ def list_kept(query: Parameters) -> Response:
                 {**vars(published), "bytes": path.stat().st_size, "is_current": is_current}
             )
         )
-    return send_json(BuildsAnswer(builds=facts).model_dump())
+    return facts
 
 
 @blueprint.get("/current.duckdb", responses=answer_with(MIMETYPE, 206, 412, 416))

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 from flask import Blueprint, Response, render_template, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from serve.answers import UnknownNeighborhoodError
 from serve.current_build import NotServedError, ServedBuild, take_build
@@ -31,7 +32,12 @@ POLICY = (
 ASSETS = {"style.css": "text/css", "page.js": "text/javascript"}
 ASSET_FOLDER = Path(__file__).resolve().parent / "assets"
 
-NAVIGATION = (("/", "City"), ("/neighborhoods", "Neighborhoods"))
+NAVIGATION = (
+    ("/", "City"),
+    ("/neighborhoods", "Neighborhoods"),
+    ("/data", "Data"),
+    ("/compare", "Changes"),
+)
 """Pages that every page leads to, and what they are called."""
 
 blueprint = Blueprint("pages", __name__, template_folder="templates")
@@ -97,6 +103,12 @@ def tell_no_build(error: ShieldError) -> ResponseReturnValue:
 def tell_mistake(error: InvalidRequestError) -> ResponseReturnValue:
     """Say which part of an address is wrong."""
     return render_error(HTTPStatus.BAD_REQUEST, str(error))
+
+
+@blueprint.errorhandler(HTTPException)
+def tell_refusal(error: HTTPException) -> ResponseReturnValue:
+    """Say that something is not there, or cannot be had now."""
+    return render_error(HTTPStatus(error.code or 500), str(error.description))
 
 
 @blueprint.errorhandler(UnknownNeighborhoodError)
