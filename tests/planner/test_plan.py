@@ -14,6 +14,7 @@ from planner.__main__ import main
 from planner.cells import read_cells
 from planner.levels import estimate_overdispersion
 from planner.plan import Plan, make_plan
+from planner.plan_charts import CHARTS
 from planner.plan_files import write_plan
 from planner.request import read_request
 from planner.summary import describe_plan
@@ -51,11 +52,25 @@ def ask(few_places: Path, tmp_path: Path) -> Ask:
 
 
 @pytest.fixture(scope="module")
-def made(few_places: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a plan with floors."""
+def floored(few_places: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path]:
+    """A plan with floors, and its folder."""
     folder = tmp_path_factory.mktemp("plan")
-    write_plan(few_places, read_request(write_request(folder, BASE + FLOORS)), folder / "out")
-    return folder / "out"
+    request = read_request(write_request(folder, BASE + FLOORS))
+    return write_plan(few_places, request, folder / "out"), folder / "out"
+
+
+@pytest.fixture(scope="module")
+def made(floored: tuple[Plan, Path]) -> Path:
+    """The folder of a plan with floors."""
+    return floored[1]
+
+
+@pytest.fixture(scope="module")
+def free(few_places: Path, tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A plan without floors."""
+    request = read_request(write_request(tmp_path_factory.mktemp("free"), BASE))
+    with connect_published(few_places) as (published, connection):
+        return make_plan(connection, published, request)
 
 
 def query(builds: Path, sql: str) -> pd.DataFrame:
@@ -74,9 +89,8 @@ def change_copy(builds: Path, folder: Path, sql: str) -> Path:
     return copy
 
 
-def test_hours_fit_their_budgets_and_add_up(ask: Ask, few_places: Path) -> None:
-    plan = ask(BASE)
-    hours = plan[PLAN_HOURS_TABLE]
+def test_hours_fit_their_budgets_and_add_up(free: Plan, few_places: Path) -> None:
+    hours = free[PLAN_HOURS_TABLE]
     places = query(few_places, "FROM neighborhood")
     assert len(hours) == len(places) * 7 * 2 * 4
     spent = hours.pivot_table(
@@ -85,8 +99,11 @@ def test_hours_fit_their_budgets_and_add_up(ask: Ask, few_places: Path) -> None:
     assert spent["day", "Vehicle Patrol"].tolist() == [40, 40, 40, 40, 40, 60, 60]
     assert spent["night", "Foot Patrol"].tolist() == [6] * 7
     assert not spent["day", "Bicycle Patrol"].any()
-    assert plan[PLAN_REQUEST_TABLE]["solver"].tolist() == [GREEDY]
-    assert plan[PLAN_REQUEST_TABLE]["planned_hours"].tolist() == [hours["hours"].sum()]
+    facts = free[PLAN_REQUEST_TABLE].iloc[0]
+    assert facts["solver"] == GREEDY
+    assert facts["planned_hours"] == facts["budget_hours"] == hours["hours"].sum()
+    assert facts["forecast_month"].month == facts["month"] == 7
+    assert facts["cutoff"] == read_pointer(few_places).cutoff
     week = query(
         few_places,
         """
@@ -113,8 +130,8 @@ def test_hours_behind_midnight_belong_to_the_day_before(few_places: Path, tmp_pa
         assert found[day] == pytest.approx(sum(crimes[hour] for hour in hours))
 
 
-def test_demand_is_what_the_request_counts(ask: Ask) -> None:
-    reported, everything = ask(BASE), ask('demand = "all"\n' + BASE)
+def test_demand_is_what_the_request_counts(ask: Ask, free: Plan) -> None:
+    reported, everything = free, ask('demand = "all"\n' + BASE)
     for plan, column in ((reported, "expected_reported_crimes"), (everything, "expected_crimes")):
         places = plan[PLAN_NEIGHBORHOOD_TABLE]
         assert np.allclose(places["hours_per_expected_crime"], places["hours"] / places[column])
@@ -150,8 +167,7 @@ def test_floors_and_caps_hold_and_those_that_bind_are_told(ask: Ask, few_places:
     assert caps["description"].str.contains("all 12 hours in ").all()
 
 
-def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask) -> None:
-    free = ask(BASE)
+def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask, free: Plan) -> None:
     place = free[PLAN_NEIGHBORHOOD_TABLE].sort_values("hours")["neighborhood"].iloc[0]
     zone = free[PLAN_NEIGHBORHOOD_TABLE].groupby("zone")["hours"].sum().idxmin()
     own = f'[floors]\nneighborhood_week = 1\n[floors.neighborhoods]\n"{place}" = 50\n'
@@ -166,8 +182,8 @@ def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask) -> 
         ask(BASE + "[floors.neighborhoods]\nGotham = 20\n")
 
 
-def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask) -> None:
-    zone = ask(BASE)[PLAN_NEIGHBORHOOD_TABLE]["zone"].dropna().min()
+def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask, free: Plan) -> None:
+    zone = free[PLAN_NEIGHBORHOOD_TABLE]["zone"].dropna().min()
     with pytest.raises(ShieldError) as caught:
         ask(BASE + f'[floors.zones."{zone}"]\nnight = 40\n')
     assert str(caught.value).startswith(
@@ -175,7 +191,7 @@ def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask) 
         f"zone {zone}, Monday, night lacks 4 of 40 hours"
     )
     assert "; and 2 more" in str(caught.value)
-    place = ask(BASE)[PLAN_NEIGHBORHOOD_TABLE]["neighborhood"].min()
+    place = free[PLAN_NEIGHBORHOOD_TABLE]["neighborhood"].min()
     capped = f'[caps]\nfoot = 1\nvehicle = 1\n[floors.neighborhoods]\n"{place}" = 30\n'
     with pytest.raises(ShieldError, match=f"the week of {place} lacks 2 of 30 hours$"):
         ask(BASE + capped)
@@ -200,39 +216,69 @@ def test_same_request_gives_the_same_tables_whatever_the_order_of_rows(
         assert one.read_bytes() == other.read_bytes(), declared.name
 
 
-def test_another_build_or_another_request_is_another_plan(
-    few_places: Path, tmp_path: Path, ask: Ask
+def test_another_build_or_request_is_another_plan(
+    few_places: Path, tmp_path: Path, ask: Ask, free: Plan
 ) -> None:
     request = read_request(write_request(tmp_path, BASE))
     with connect_published(few_places) as (published, connection):
-        other = PublishedBuild(**{**vars(published), "build_id": "other"})
-        ids = {make_plan(connection, build, request).plan_id for build in (published, other)}
-    assert len(ids | {ask(BASE + "# more words\n").plan_id}) == 3
-    assert ask(BASE).plan_id in ids
+        build = PublishedBuild(**{**vars(published), "build_id": "other"})
+        other = make_plan(connection, build, request)
+    assert len({free.plan_id, other.plan_id, ask(BASE + "# more words\n").plan_id}) == 3
+    assert ask(BASE).plan_id == free.plan_id
 
 
-def test_seed_decides_ranges(ask: Ask) -> None:
-    one, two = (ask(f"seed = {seed}\n" + BASE)[PLAN_NEIGHBORHOOD_TABLE] for seed in (1, 2))
+def test_build_and_seed_decide_who_comes_first_among_equals(few_places: Path, tmp_path: Path) -> None:
+    orders = []
+    for build_id, seed in (("a", 1), ("a", 2), ("b", 1), ("a", 1)):
+        request = read_request(write_request(tmp_path, f"seed = {seed}\n{BASE}"))
+        with connect_published(few_places) as (_, connection):
+            cells = read_cells(connection, build_id, request)
+        orders.append(cells[["neighborhood", "iso_weekday", "shift", "patrol_type"]])
+    assert orders[0].equals(orders[3])
+    assert not any(orders[0].equals(other) for other in orders[1:3])
+
+
+def test_seed_decides_ranges(ask: Ask, free: Plan) -> None:
+    one, two = (plan[PLAN_NEIGHBORHOOD_TABLE] for plan in (free, ask("seed = 2\n" + BASE)))
     assert not one["hours_upper_80"].equals(two["hours_upper_80"])
-    inside = (one["hours_lower_80"] <= one["hours"]) & (one["hours"] <= one["hours_upper_80"])
-    assert inside.mean() > 0.8
     assert (one["hours_upper_80"] > one["hours_lower_80"]).any()
 
 
-def test_unit_scales_a_plan(ask: Ask) -> None:
-    hours = ask("unit_hours = 2\n" + BASE)[PLAN_HOURS_TABLE]["hours"]
-    assert set(hours % 2) == {0.0}
-    assert hours.sum() == ask(BASE)[PLAN_HOURS_TABLE]["hours"].sum()
+@pytest.mark.parametrize("unit", [1, 2])
+def test_unit_scales_hours_ranges_and_prices(ask: Ask, free: Plan, unit: int) -> None:
+    plan = free if unit == 1 else ask(f"unit_hours = {unit}\n{BASE}")
+    hours, places = plan[PLAN_HOURS_TABLE], plan[PLAN_NEIGHBORHOOD_TABLE]
+    assert set(hours["hours"] % unit) == {0.0}
+    assert hours["hours"].sum() == free[PLAN_HOURS_TABLE]["hours"].sum()
+    inside = places["hours"].between(places["hours_lower_80"], places["hours_upper_80"])
+    assert inside.mean() > 0.8
+    slope = hours["expected_reported_crimes"] / (hours["hours"] / unit + 0.5) / unit
+    keys = ["iso_weekday", "shift", "patrol_type"]
+    limits = plan[PLAN_LIMIT_TABLE].set_index(keys)["shadow_price"]
+    best = slope.groupby([hours[key] for key in keys]).max()
+    assert len(limits) == 7 * 2 * 2
+    assert np.allclose(limits, best.reindex(limits.index))
 
 
-def test_trade_off_says_what_fairness_and_floors_cost(ask: Ask) -> None:
-    rows = ask(BASE + FLOORS)[PLAN_TRADE_OFF_TABLE].set_index(["fairness", "floor_multiple"])
+def test_trade_off_says_what_fairness_and_floors_cost(
+    ask: Ask, free: Plan, floored: tuple[Plan, Path]
+) -> None:
+    rows = floored[0][PLAN_TRADE_OFF_TABLE].set_index(["fairness", "floor_multiple"])
+    before, after = free[PLAN_HOURS_TABLE], floored[0][PLAN_HOURS_TABLE]
+    moved = (before["hours"] - after["hours"]).clip(lower=0).sum() / before["hours"].sum()
+    patrolled = after.loc[after["hours"] > 0, "expected_reported_crimes"].sum()
+    assert moved > 0
+    asked = rows[rows["is_request"]].iloc[0]
+    assert asked["moved_share"] == pytest.approx(moved)
+    assert asked["patrolled_share"] == pytest.approx(patrolled / after["expected_reported_crimes"].sum())
+    lost = 1 - asked["objective"] / free[PLAN_REQUEST_TABLE]["objective"][0]
+    assert asked["objective_loss_share"] == pytest.approx(lost)
     assert rows.index[rows["is_request"]].tolist() == [(1.0, 1.0)]
     assert {multiple for fairness, multiple in rows.index if fairness == 1} == {0.0, 0.5, 1.0, 2.0}
-    free = rows.xs(0.0, level="floor_multiple")
-    assert free["patrolled_share"].is_monotonic_increasing
-    assert free["neighborhoods_without_hours"].is_monotonic_decreasing
-    assert (free["objective_loss_share"] == 0).all()
+    without = rows.xs(0.0, level="floor_multiple")
+    assert without["patrolled_share"].is_monotonic_increasing
+    assert without["neighborhoods_without_hours"].is_monotonic_decreasing
+    assert (without["objective_loss_share"] == 0).all()
     own = rows.loc[1.0].dropna()
     assert own["objective"].is_monotonic_decreasing
     assert own["objective_loss_share"].is_monotonic_increasing
@@ -286,6 +332,28 @@ def test_overdispersion_is_read_back_from_intervals() -> None:
     assert np.median(found[:200][true == 0.1]) == pytest.approx(0.1, rel=0.25)
     assert found["quiet"] == pytest.approx(found[:200].mean(), rel=0.5)
     del places, city_months
+
+
+def test_charts_show_the_tables(floored: tuple[Plan, Path]) -> None:
+    plan, _ = floored
+    rows = plan[PLAN_TRADE_OFF_TABLE]
+    (axes,) = CHARTS["plan_trade_off"](plan).axes
+    lines = {str(line.get_label()): line.get_xydata() for line in axes.lines}
+    for label, shown in (
+        ("without floors", rows["floor_multiple"] == 0),
+        ("with the floors asked for", rows["floor_multiple"] == 1),
+        ("this plan", rows["is_request"]),
+    ):
+        drawn = rows[shown & rows["is_feasible"]]
+        points = np.column_stack([100 * drawn["patrolled_share"], drawn["hours_gini"]])
+        assert np.allclose(np.asarray(lines[label]), points)
+    axes, _ = CHARTS["plan_zone_shift"](plan).axes
+    hours = plan[PLAN_HOURS_TABLE]
+    zone = hours["zone"].dropna().min()
+    texts = [text.get_text() for text in axes.texts]
+    for column, shift in enumerate(plan.request.shifts):
+        week = hours.loc[(hours["zone"] == zone) & (hours["shift"] == shift), "hours"].sum()
+        assert texts[column] == f"{week:,.0f}"
 
 
 def test_files_are_read_back_and_say_whose_data_they_are(made: Path) -> None:
