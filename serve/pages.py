@@ -35,6 +35,7 @@ ASSET_FOLDER = Path(__file__).resolve().parent / "assets"
 NAVIGATION = (
     ("/", "City"),
     ("/neighborhoods", "Neighborhoods"),
+    ("/plans", "Plans"),
     ("/data", "Data"),
     ("/compare", "Changes"),
 )

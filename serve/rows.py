@@ -27,6 +27,12 @@ class Rows:
     table: Table
     columns: tuple[Column, ...]
     rows: Sequence[sa.Row[Any]]
+    csv: str
+
+    @property
+    def has_dictionary(self) -> bool:
+        """Whether the dictionary of the build tells of the columns."""
+        return self.table.name in NAMES
 
 
 def read_rows(
@@ -34,15 +40,26 @@ def read_rows(
     *, where: sa.ColumnElement[bool] | None = None, order: Sequence[Any] = (), limit: int | None = None,
 ) -> Rows:  # fmt: skip
     """Return rows of a table, in the order of its key unless another is given."""
-    table, core = NAMES[name], CORE_TABLES[name]
+    with build.connect() as connection:
+        return select_rows(
+            connection, NAMES[name], CORE_TABLES[name], caption, columns, f"v1/tables/{name}.csv",
+            where=where, order=order, limit=limit,
+        )  # fmt: skip
+
+
+def select_rows(
+    connection: sa.Connection, table: Table, core: sa.Table, caption: str, columns: Sequence[str],
+    csv: str, *, where: sa.ColumnElement[bool] | None = None, order: Sequence[Any] = (),
+    limit: int | None = None,
+) -> Rows:  # fmt: skip
+    """Return rows of a table behind a connection, and the address of its CSV."""
     select = sa.select(*(core.c[column] for column in columns))
     if where is not None:
         select = select.where(where)
     select = select.order_by(*(order or [core.c[key] for key in table.key])).limit(limit)
     declared = {column.name: column for column in table.columns}
-    with build.connect() as connection:
-        rows = connection.execute(select).all()
-    return Rows(caption, table, tuple(declared[column] for column in columns), rows)
+    rows = connection.execute(select).all()
+    return Rows(caption, table, tuple(declared[column] for column in columns), rows, csv)
 
 
 @blueprint.app_template_filter("shown")

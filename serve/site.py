@@ -3,11 +3,12 @@
 Input: the files of pages, which add their routes when they are imported. Output: `blueprint`.
 """
 
-from serve import city_page, data_page, neighborhood_page, pages
+from serve import city_page, data_page, neighborhood_page, pages, plan_page
 
 PAGES = (
     city_page,
     neighborhood_page,
+    plan_page,
     data_page,
 )
 
