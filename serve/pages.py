@@ -36,6 +36,7 @@ NAVIGATION = (
     ("/", "City"),
     ("/neighborhoods", "Neighborhoods"),
     ("/plans", "Plans"),
+    ("/quality", "Quality"),
     ("/data", "Data"),
     ("/compare", "Changes"),
 )

@@ -3,12 +3,13 @@
 Input: the files of pages, which add their routes when they are imported. Output: `blueprint`.
 """
 
-from serve import city_page, data_page, neighborhood_page, pages, plan_page
+from serve import city_page, data_page, neighborhood_page, pages, plan_page, quality_page
 
 PAGES = (
     city_page,
     neighborhood_page,
     plan_page,
+    quality_page,
     data_page,
 )
 

@@ -25,7 +25,7 @@ SELECT neighborhood, format('POLYGON (({0:.3f} {1:.3f}, {2:.3f} {1:.3f}, {2:.3f}
                             longitude + 0.004, latitude + 0.004), data_source
 FROM neighborhood WHERE longitude IS NOT NULL
 """
-PATHS = [path for path, _ in NAVIGATION]
+PATHS = [*(path for path, _ in NAVIGATION), "/neighborhoods/Downtown?month=7"]
 WIDTHS = {"phone": 320, "tablet": 768, "desk": 1440, "desk at 200 %": 720}
 STRANGE_NAME = "O''Hare & <Sons>/West"
 
