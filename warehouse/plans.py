@@ -10,11 +10,10 @@ from pathlib import Path
 
 import duckdb
 import sqlalchemy as sa
-from duckdb_sqlalchemy import ConnectionWrapper
 from sqlalchemy.exc import DBAPIError
 
 from warehouse.errors import ShieldError
-from warehouse.read import make_core_table
+from warehouse.read import make_core_table, open_file
 from warehouse.schema import PLAN_TABLES
 
 PLAN_FILE = "plan.duckdb"
@@ -33,12 +32,7 @@ def list_plans(folder: Path) -> list[str]:
 @contextmanager
 def connect_plan(folder: Path, name: str) -> Iterator[sa.Connection]:
     """Connect to the tables of a plan. Raises `ShieldError` naming one that cannot be read."""
-    path = folder / name / PLAN_FILE
-    engine = sa.create_engine(
-        "duckdb://",
-        poolclass=sa.NullPool,
-        creator=lambda: ConnectionWrapper(duckdb.connect(str(path), read_only=True)),
-    )
+    engine = open_file(folder / name / PLAN_FILE)
     try:
         with engine.connect() as connection:
             yield connection

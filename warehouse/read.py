@@ -54,16 +54,20 @@ CORE_TABLES = {table.name: make_core_table(table) for table in TABLES}
 
 
 def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
-    """Return an engine on a build's own file; a later build never changes what it reads.
+    """Return an engine on a build's own file; a later build never changes what it reads."""
+    return open_file(builds / published.file, sa.QueuePool)
+
+
+def open_file(path: Path, pool: type[sa.Pool] = sa.NullPool) -> sa.Engine:
+    """Return an engine on a finished file of tables, read-only.
 
     Its connections are made here, not from a URL: there, a path may hold no `?`, and the dialect adds a
     user agent, with which DuckDB lets nobody else in the process open the file.
     """
-    path = str(builds / published.file)
     return sa.create_engine(
         "duckdb://",
-        poolclass=sa.QueuePool,
-        creator=lambda: ConnectionWrapper(duckdb.connect(path, read_only=True)),
+        poolclass=pool,
+        creator=lambda: ConnectionWrapper(duckdb.connect(str(path), read_only=True)),
     )
 
 
