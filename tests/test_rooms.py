@@ -22,6 +22,7 @@ MAY_IMPORT = {
 OPEN_DATABASES = {
     "warehouse/build.py": "writes builds",
     "warehouse/read.py": "reads finished builds",
+    "warehouse/plans.py": "reads finished plans",
     "warehouse/sql_child.py": "reads one for a statement, without the half second that SQLAlchemy takes",
     "etl/finding.py": "scratch", "etl/guess.py": "scratch", "etl/raw_file.py": "scratch",
     "etl/scratch_engine.py": "scratch", "etl/simulate.py": "scratch", "etl/snapshot.py": "scratch",
