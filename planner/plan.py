@@ -13,6 +13,7 @@ import pandas as pd
 import scipy
 
 from planner.cells import DEMAND_COLUMNS, read_cells
+from planner.groups import sum_groups
 from planner.levels import draw_ranges, estimate_overdispersion
 from planner.limits import list_binding, make_limits, solve_within
 from planner.request import WEEKDAYS, Request
@@ -21,6 +22,7 @@ from warehouse import settings
 from warehouse.pointer import PublishedBuild
 from warehouse.table import Table
 from warehouse.tables_plan import (
+    PLAN_GROUP_TABLE,
     PLAN_HOURS_TABLE,
     PLAN_LIMIT_TABLE,
     PLAN_NEIGHBORHOOD_TABLE,
@@ -60,6 +62,7 @@ def make_plan(
     ranges = draw_ranges(
         cells, limits.problem, solution, estimate_overdispersion(connection), request.seed
     )
+    weeks = sum_weeks(cells, ranges, request)
     of_request = pd.DataFrame(
         [
             {
@@ -80,7 +83,8 @@ def make_plan(
         request,
         {
             PLAN_REQUEST_TABLE.name: of_request,
-            PLAN_NEIGHBORHOOD_TABLE.name: sum_weeks(cells, ranges, request),
+            PLAN_NEIGHBORHOOD_TABLE.name: weeks,
+            PLAN_GROUP_TABLE.name: sum_groups(connection, weeks),
             PLAN_HOURS_TABLE.name: list_hours(cells),
             PLAN_LIMIT_TABLE.name: list_binding(cells, limits, solution, request.unit_hours),
             PLAN_TRADE_OFF_TABLE.name: compare_plans(cells, limits, solution),

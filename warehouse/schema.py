@@ -55,6 +55,7 @@ from warehouse.tables_mart import (
     MART_ZONE_DISTRIBUTION_TABLE,
 )
 from warehouse.tables_plan import (
+    PLAN_GROUP_TABLE,
     PLAN_HOURS_TABLE,
     PLAN_LIMIT_TABLE,
     PLAN_NEIGHBORHOOD_TABLE,
@@ -121,6 +122,7 @@ PLAN_TABLES = (
     PLAN_REQUEST_TABLE,
     PLAN_NEIGHBORHOOD_TABLE,
     PLAN_HOURS_TABLE,
+    PLAN_GROUP_TABLE,
     PLAN_LIMIT_TABLE,
     PLAN_TRADE_OFF_TABLE,
 )

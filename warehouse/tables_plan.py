@@ -18,6 +18,7 @@ from warehouse.columns import (
     ZONE,
 )
 from warehouse.table import Column, Reconciliation, Table, differ
+from warehouse.tables_groups import GROUP_KIND, GROUP_NAME
 
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
@@ -150,6 +151,43 @@ PLAN_LIMIT_TABLE = Table(
         ),
         Column("description", "VARCHAR", "The same in words.", "In words"),
         DATA_SOURCE,
+    ),
+)
+
+PLAN_GROUP_TABLE = Table(
+    "plan_group",
+    "Weekly hours of groups of neighborhoods: by district, by volume, by census measure.",
+    "kind of group and group",
+    ("group_kind", "group_name"),
+    (
+        GROUP_KIND,
+        GROUP_NAME,
+        Column("left_out_count", "BIGINT", "Neighborhoods of the group that the request leaves out.",
+               "Left out", minimum=0),
+        Column("hours", "DOUBLE", "Planned hours.", "Hours", unit="hours per week", minimum=0),
+        replace(EXPECTED_REPORTED_CRIMES, unit="crimes per week"),
+        Column(
+            "population", "BIGINT", "Residents of the areas of the group; NULL where the build's"
+            " group_audit has none.", "Residents", nullable=True, minimum=0,
+        ),
+        Column(
+            "hours_per_reported_crime", "DOUBLE",
+            "Hours by expected reported crimes; NULL where none is expected.",
+            "Hours per reported crime", unit="hours per crime", nullable=True, minimum=0,
+        ),
+        Column(
+            "hours_per_1000_residents", "DOUBLE",
+            "Weekly hours per 1,000 residents; NULL where population is, is 0, or a neighborhood of the"
+            " group is left out.", "Hours per 1,000 residents", unit="hours per week", nullable=True,
+            minimum=0,
+        ),
+        DATA_SOURCE,
+    ),
+    reconciliations=(
+        Reconciliation("a kind of plan_group does not have all hours of plan_neighborhood", f"""
+            SELECT count(*) FROM (SELECT sum(hours) AS grouped FROM plan_group GROUP BY group_kind)
+            CROSS JOIN (SELECT sum(hours) AS planned FROM plan_neighborhood)
+            WHERE {differ("grouped", "planned")}"""),
     ),
 )
 

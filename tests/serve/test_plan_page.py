@@ -67,7 +67,7 @@ def test_plan_is_shown_as_its_tables_have_it(planned: FlaskClient, plans: Path) 
 def test_files_of_a_plan_can_be_had_and_no_others(planned: FlaskClient, plans: Path) -> None:
     page = planned.get("/plans/summer%20&%20'night'").text
     links = set(re.findall(r'href="(/plans/[^"]*/files/[^"]*)"', page))
-    assert len(links) == 7
+    assert len(links) == 8
     for link in links:
         found = planned.get(link.replace("&amp;", "&").replace("&#39;", "'"))
         assert found.status_code == 200, link
