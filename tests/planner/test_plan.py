@@ -167,12 +167,26 @@ def test_floors_and_caps_hold_and_those_that_bind_are_told(ask: Ask, few_places:
     assert caps["description"].str.contains("all 12 hours in ").all()
 
 
+def test_price_of_a_cap_is_what_an_hour_gains_beside_its_budget(ask: Ask) -> None:
+    plan = ask(BASE + "[caps]\nvehicle = 12\n")
+    keys = ["iso_weekday", "shift", "patrol_type"]
+    limits = plan[PLAN_LIMIT_TABLE]
+    budgets = limits[limits["limit_kind"] == "budget"].set_index(keys)["shadow_price"].rename("budget")
+    caps = limits[limits["limit_kind"] == "cap"].merge(
+        plan[PLAN_HOURS_TABLE], on=["neighborhood", *keys]
+    )
+    gains = caps["expected_reported_crimes"] / 12.5 - caps.join(budgets, on=keys)["budget"].fillna(0)
+    assert len(caps)
+    assert np.allclose(caps["shadow_price"], gains)
+
+
 def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask, free: Plan) -> None:
     place = free[PLAN_NEIGHBORHOOD_TABLE].sort_values("hours")["neighborhood"].iloc[0]
     zone = free[PLAN_NEIGHBORHOOD_TABLE].groupby("zone")["hours"].sum().idxmin()
-    own = f'[floors]\nneighborhood_week = 1\n[floors.neighborhoods]\n"{place}" = 50\n'
+    own = f'[floors]\nneighborhood_week = 25\n[floors.neighborhoods]\n"{place}" = 50\n'
     places = ask(BASE + own)[PLAN_NEIGHBORHOOD_TABLE].set_index("neighborhood")
     assert places["hours"][place] == 50
+    assert free[PLAN_NEIGHBORHOOD_TABLE]["hours"].min() < 25 == places["hours"].min()
     hours = ask(BASE + f'[floors.zones."{zone}"]\nnight = 20\n')[PLAN_HOURS_TABLE]
     night = hours[(hours["zone"] == zone) & (hours["shift"] == "night")]
     assert (night.groupby("iso_weekday")["hours"].sum() == 20).all()
