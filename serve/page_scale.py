@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 STEPS = (1, 2, 2.5, 5, 10)
 """Distances between ticks, times a power of ten."""
-DOTS_LEFT, DOTS_RIGHT, ROW_HEIGHT = 230, 700, 20
+DOTS_LEFT, DOTS_RIGHT, ROW_HEIGHT = 170, 700, 20
 """Where the axis of a picture of dots begins and ends, and how high its rows are."""
 
 

@@ -37,6 +37,7 @@ NAVIGATION = (
     ("/neighborhoods", "Neighborhoods"),
     ("/plans", "Plans"),
     ("/quality", "Quality"),
+    ("/account", "Account"),
     ("/data", "Data"),
     ("/compare", "Changes"),
 )

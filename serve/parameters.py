@@ -53,6 +53,10 @@ class Parameters(BaseModel):
         return parse_query(text)
 
 
+class NoParameters(Parameters):
+    """What an address of one view takes."""
+
+
 @dataclass(frozen=True)
 class Whole:
     """A whole number from `low` to `high`; 1.0 counts as 1, as some clients know only floats.

@@ -11,7 +11,7 @@ from flask import Response
 from serve.current_build import take_build
 from serve.page_scale import DotRow, draw_dots
 from serve.pages import blueprint, render_page
-from serve.parameters import Parameters, checked
+from serve.parameters import NoParameters, checked
 from warehouse.interval_levels import INTERVAL_LEVELS
 from warehouse.read import CORE_TABLES
 
@@ -34,13 +34,9 @@ MART = CORE_TABLES["mart_model_quality"].c
 LONGEST = sa.select(sa.func.max(MART.horizon_months)).scalar_subquery()
 
 
-class NoQuery(Parameters):
-    """A page that has one view."""
-
-
 @blueprint.get("/quality")
 @checked
-def show_quality(query: NoQuery) -> Response:
+def show_quality(query: NoParameters) -> Response:
     """Answer the page of quality."""
     build = take_build()
     selects = {

@@ -3,13 +3,14 @@
 Input: the files of pages, which add their routes when they are imported. Output: `blueprint`.
 """
 
-from serve import city_page, data_page, neighborhood_page, pages, plan_page, quality_page
+from serve import account_page, city_page, data_page, neighborhood_page, pages, plan_page, quality_page
 
 PAGES = (
     city_page,
     neighborhood_page,
     plan_page,
     quality_page,
+    account_page,
     data_page,
 )
 

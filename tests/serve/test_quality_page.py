@@ -139,7 +139,7 @@ def test_dots_and_ranges_and_marks_lie_on_one_axis() -> None:
     assert (picture.scale.low, picture.scale.high) == pytest.approx((0.8, 5.2))
     assert picture.height == 80
     assert draw_dots([]).rows == ()
-    assert draw_dots([DotRow("a", 1.0, None, None, 1.0)]).scale.put(1.0) == pytest.approx(465)
+    assert draw_dots([DotRow("a", 1.0, None, None, 1.0)]).scale.put(1.0) == pytest.approx(435)
 
 
 def test_a_dot_lies_right_of_the_mark_where_the_reference_is_better(
