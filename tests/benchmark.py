@@ -31,6 +31,7 @@ from models.backtest import list_origins, run_backtest
 from models.forecast import make_forecast
 from models.load_panel import load_panel
 from tests.benchmark_charts import bench_charts
+from tests.benchmark_pages import bench_pages
 from tests.benchmark_plan import bench_plan
 from tests.benchmark_service import bench_service
 from tests.benchmark_small_machine import bench_small_machine
@@ -231,6 +232,7 @@ def main() -> None:
         bench_training(Path(folder), builds)
         bench_service(builds)
         bench_charts(builds)
+        bench_pages(builds)
         bench_tableau(builds)
         bench_plan(builds)
         bench_small_machine(Path(folder, RAW), Path(folder, "small"))
