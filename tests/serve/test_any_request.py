@@ -1,4 +1,4 @@
-"""Whatever a request holds, the answer is no mistake of the service, and an error is a problem.
+"""Whatever a request holds, no answer is a mistake of the service; an error is a problem or a page.
 
 hypothesis throws bytes at the path, the query, the headers and the body of every route.
 """
@@ -99,7 +99,9 @@ def check_any(
     status, answered, content = ask(app, environ)
     assert status < 500 or status == 503, content
     assert answered["X-Request-ID"]
-    if status >= 400:
+    if answered.get("Content-Type", "").startswith("text/html"):
+        assert "default-src 'none'" in answered["Content-Security-Policy"]
+    elif status >= 400:
         assert answered["Content-Type"] == "application/problem+json"
         if method != "HEAD":
             problem = json.loads(content)
