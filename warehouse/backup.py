@@ -7,6 +7,7 @@ and `backup.json` with the SHA-256 of each file, complete or not at all.
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,17 @@ from pathlib import Path
 
 from warehouse.errors import ShieldError
 from warehouse.export import make_workspace
-from warehouse.files import FETCH, PARTIAL, REFRESH, hash_file, hold_lock, name_lock, replace_file, sync
+from warehouse.files import (
+    EXPORT,
+    FETCH,
+    PARTIAL,
+    REFRESH,
+    hash_file,
+    hold_lock,
+    name_lock,
+    replace_file,
+    sync,
+)
 from warehouse.history import check_hash
 from warehouse.operation import Operation, find_file
 from warehouse.pointer import LINK, POINTER, PublishedBuild, move_link, read_pointer
@@ -23,6 +34,14 @@ from warehouse.records import list_builds
 FACTS = "backup.json"
 SETTINGS = "atlshield.toml"
 RAW, FILES, BUILDS, PLANS = "raw", "files", "builds", "plans"
+
+UNFINISHED = re.compile(
+    rf"\.({REFRESH}|{FETCH}|{EXPORT})\.lock|\.fetch|\.spill|\..+\.export-[a-z0-9_]{{8}}"
+    rf"|\.boundaries\.geojson|(\..+|.+\.(json|parquet|duckdb)){PARTIAL}"
+    rf"|warehouse-.+\.duckdb{PARTIAL}\..+|simulated_\d+\.csv\.\d+{PARTIAL}\.csv"
+)
+"""Names of what the program itself leaves at work or half done, files and folders, each by its form: a
+file of an operator's with such a word in its name, or a dot before it, is a file like any other."""
 
 
 def back_up(operation: Operation, to: Path, environment: Mapping[str, str] = os.environ) -> int:
@@ -59,9 +78,9 @@ def restore(operation: Operation, source: Path) -> PublishedBuild:
 
     They belong to the owner of the folder that they come into. What is there already as it is in the
     backup stays, so that a restore that was broken off is run again. Raises `ShieldError` before
-    anything is written for a folder that is no backup, a file that is missing or damaged, and for any
-    other file that is there already. Settings and the files of `raw` are the operator's to copy: they
-    may hold, and have, another machine's paths.
+    anything is written for a folder that is no backup, a file that is missing or damaged, a place that
+    is no folder, and for any other file that is there already, hidden ones aside. Settings and the
+    files of `raw` are the operator's to copy: they may hold, and have, another machine's paths.
     """
     hashes = check_backup(source)
     places = dict(list_folders(operation))
@@ -71,8 +90,13 @@ def restore(operation: Operation, source: Path) -> PublishedBuild:
         for room, _, rest in [name.partition("/")]
         if room in places
     }
-    there = {path for folder in places.values() for path in list_files(folder)}
+    for folder in places.values():
+        if not next(path for path in (folder, *folder.absolute().parents) if path.exists()).is_dir():
+            raise ShieldError(f"{folder} is, or lies in, a file: a backup is restored into a folder")
+    there = {path for folder in places.values() for path in list_finished(folder)}
     for path in sorted(there):
+        if path not in wanted and path.name.startswith("."):
+            continue  # as .gitkeep: it is in nobody's way
         if path not in wanted or hash_file(path) != hashes[wanted[path]]:
             raise ShieldError(f"{path} is there: a backup is restored where nothing else is")
     for path, name in wanted.items():
@@ -109,7 +133,7 @@ def hold_locks(operation: Operation) -> Iterator[None]:
 def list_sources(operation: Operation, environment: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     """Yield each file of a machine with its name in a backup."""
     for name, folder in list_folders(operation):
-        for path in list_files(folder):
+        for path in list_finished(folder):
             yield f"{name}/{path.relative_to(folder)}", path
     for number, path in enumerate(operation.raw, start=1):
         yield f"{FILES}/{number}_{path.name}", path
@@ -125,12 +149,21 @@ def list_folders(operation: Operation) -> Iterator[tuple[str, Path]]:
 
 
 def list_files(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, links followed; no lock, nothing unfinished, not `LINK`."""
+    """Yield every file below a folder, links followed."""
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not (name.startswith(".") or PARTIAL in name or name == LINK):
-                yield Path(place, name)
+        folders.sort()
+        yield from (Path(place, name) for name in sorted(names))
+
+
+def list_finished(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder but what is `UNFINISHED`, and the link that follows a pointer."""
+    is_led = (folder / POINTER).exists()
+    for path in list_files(folder):
+        if not (
+            any(map(UNFINISHED.fullmatch, path.relative_to(folder).parts))
+            or (is_led and path == folder / LINK)
+        ):
+            yield path
 
 
 def check_backup(source: Path) -> dict[str, str]:
@@ -142,6 +175,8 @@ def check_backup(source: Path) -> dict[str, str]:
         hashes = dict(json.loads((source / FACTS).read_text()))
     except (OSError, ValueError, TypeError) as error:
         raise ShieldError(f"{source} is no backup: {FACTS} cannot be read: {error}") from error
+    if not hashes:
+        raise ShieldError(f"{source} is no backup: {FACTS} names no file")
     found = {str(path.relative_to(source)): path for path in list_files(source)}
     for name, known in hashes.items():
         if name not in found:

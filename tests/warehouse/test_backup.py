@@ -47,8 +47,8 @@ def operation(few_places: Path, tmp_path: Path) -> Operation:
     plans = tmp_path / "here" / "plans"
     (plans / "july").mkdir(parents=True)
     (plans / "july" / "plan.duckdb").write_bytes(b"hours")
-    (plans / ".june.export-1" / "new").mkdir(parents=True)
-    (plans / ".june.export-1" / "new" / "plan.duckdb").write_bytes(b"half")
+    (plans / ".june.export-ab_d3fg8" / "new").mkdir(parents=True)
+    (plans / ".june.export-ab_d3fg8" / "new" / "plan.duckdb").write_bytes(b"half")
     return Operation(builds=builds, raw_folder=raw.parent, plans=plans)
 
 
@@ -88,6 +88,9 @@ def test_settings_are_in_the_backup(operation: Operation, tmp_path: Path) -> Non
     [
         (lambda made: (made / FACTS).unlink(), "is no backup: backup.json cannot be read"),
         (lambda made: (made / FACTS).write_text("[1]"), "is no backup"),
+        (lambda made: (made / FACTS).write_text("[]"), "is no backup: backup.json names no file"),
+        (lambda made: (made / FACTS).write_text("{}"), "is no backup: backup.json names no file"),
+        (lambda made: (made / "raw/.more").write_text(""), r"raw/\.more was not backed up"),
         (lambda made: (made / "builds/current.json").unlink(), "builds/current.json is missing"),
         (lambda made: (made / "raw/atlanta/incidents.parquet").write_bytes(b"sold"), "not what was"),
         (lambda made: (made / "raw/more").write_text(""), "raw/more was not backed up"),
@@ -103,6 +106,44 @@ def test_damaged_backup_restores_nothing(
     with pytest.raises(ShieldError, match=message):
         restore(there, made)
     assert not (tmp_path / "new").exists()
+
+
+def test_only_what_the_program_left_unfinished_is_left_out(operation: Operation, tmp_path: Path) -> None:
+    raw = operation.raw_folder / "atlanta"
+    ours = {
+        ".fetch.lock", ".fetch/query.json", ".spill/block", ".boundaries.geojson",
+        "incidents-1.json.partial", ".incidents.parquet.partial", "simulated_300.csv.7.partial.csv",
+        ".july.export-ab_d3fg8/new/plan.duckdb", "warehouse-1.duckdb.partial.wal",
+        "warehouse-1.duckdb.partial.spill/block",
+    }  # fmt: skip
+    theirs = {
+        "crimes.partial_2025.csv", ".crimes.csv", ".old/crimes.csv", "current.duckdb", "my.lock",
+        "crimes.csv.partial", ".incidents.parquet", "simulated_300.partial.csv", ".export-1/crimes.csv",
+    }  # fmt: skip
+    for name in ours | theirs:
+        (raw / name).parent.mkdir(exist_ok=True, parents=True)
+        (raw / name).write_text(name)
+    named = (raw / "crimes.partial_2025.csv", raw / ".crimes.csv", raw / "crimes.csv.partial")
+    asked = operation.model_copy(update={"source": "files", "raw": named})
+    back_up(asked, tmp_path / "backup", {})
+    new = tmp_path / "new"
+    restore(Operation(builds=new / "b", raw_folder=new / "r", plans=new / "p"), tmp_path / "backup")
+    kept = {path for path in (new / "r" / "atlanta").rglob("*") if path.is_file()}
+    names = {str(path.relative_to(new / "r" / "atlanta")) for path in kept}
+    assert names == theirs | {"incidents.parquet"}
+    assert {path.name for path in (tmp_path / "backup" / "files").iterdir()} == {
+        "1_crimes.partial_2025.csv", "2_.crimes.csv", "3_crimes.csv.partial"
+    }  # fmt: skip
+
+
+def test_place_that_is_a_file_is_refused_before_anything_is_written(made: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "p").write_text("mine")
+    for plans in (new / "p", new / "p" / "below"):
+        with pytest.raises(ShieldError, match="a backup is restored into a folder"):
+            restore(Operation(builds=new / "b", raw_folder=new / "r", plans=plans), made)
+    assert [path.name for path in new.iterdir()] == ["p"]
 
 
 def test_nothing_that_is_there_is_replaced(operation: Operation, made: Path, tmp_path: Path) -> None:
