@@ -111,7 +111,7 @@ def select_wins() -> sa.Select[Any]:
             other.metric_label, other.horizon_months, other.model, other.value,
             own.value.label("own_value"),
         )
-        .where(own.model == PUBLISHED, other.model != PUBLISHED, own.metric == other.metric)
+        .where(own.model == PUBLISHED, own.metric == other.metric)
         .where(own.horizon_months == other.horizon_months)
         .where(other.distance < own.distance - MIN_DIFFERENCE)
         .distinct(other.metric, other.horizon_months)

@@ -80,6 +80,7 @@ def test_week_is_that_of_sql(client: FlaskClient, published: Path) -> None:
     cells = [mean for day in range(1, 8) for mean in (row[day] for row in rows)]
     levels = [int(str(cell["class"])[1]) for cell in page.list_elements("rect")[24:]]
     assert [levels.count(level) for level in range(5)] == pytest.approx([168 / 5] * 5, abs=8)
+    assert set(levels) == set(range(5))
     by_crimes = [level for _, level in sorted(zip(cells, levels, strict=True))]
     assert by_crimes == sorted(by_crimes)
 
