@@ -9,13 +9,16 @@
 # between publish and switch      the build goes back           the old service, the new build
 # in the switch (1-2 s)           code and build go back        no service, or one of half the new code
 # until the new one is ready      code and build go back        the new service, which nobody awaits
-# Where they did not go back yet, the next `make upgrade` first does that, by .upgrade/undo.
+# Where they did not go back yet, the next `make upgrade` first does that, by .upgrade/undo. A build goes
+# back only where that upgrade has published it, which .upgrade/refresh.log knows: what others published
+# since stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 022  # the service's user reads what root writes here
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES  # words for the make that calls this are none for those below
 work=.upgrade
 undo=$work/undo
+log=$work/refresh.log
 ready_seconds=${UPGRADE_READY_SECONDS:-120}
 old='' new='' build='' service=''
 
@@ -192,7 +195,7 @@ switch() {
 
 # Goes back to what `undo` says: code, packages, build, service.
 go_back() {
-  local stays=''
+  local failed='' stays=''
   echo "going back to version $(name "$old")" >&2
   if [ -e "$work/switched" ]; then
     find "$(git rev-parse --git-dir)" -name '*.lock' -delete  # git's, which has died too
@@ -207,15 +210,35 @@ go_back() {
   fi
   read_settings
   [ ! -e "$work/switched" ] || stop_service
-  if [ -n "$build" ] && [ "$(published build_id)" != "$build" ]; then
-    "${run_as[@]}" .venv/bin/python -m warehouse --builds "$builds" rollback "$build" || stays=1
+  if stays=$(find_reason_to_stay); then
+    echo "$stays" >&2
+  elif [ "$(published build_id)" != "$build" ]; then
+    "${run_as[@]}" .venv/bin/python -m warehouse --builds "$builds" rollback "$build" || failed=1
   fi
-  if [ -e "$work/switched" ]; then
-    start_service
-    await_ready "$build" || echo "the old service is not ready either: $answer" >&2
+  [ ! -e "$work/switched" ] || start_service
+  [ -z "$failed" ] || fail "the service is the old one, the build is not"
+  if [ -e "$work/switched" ] || [ -n "$stays" ]; then
+    await_ready "$(published build_id)" || echo "the old service is not ready: $answer
+make upgrade goes on to a newer version, make list shows what make rollback BUILD=<id> can go back to" >&2
   fi
-  [ -z "$stays" ] || fail "the service is the old one, the build is not"
   rm -rf "$undo" "$work"
+}
+
+# Prints why the pointer must not be moved back to the build of before; fails where it may be.
+find_reason_to_stay() {
+  local now
+  now=$(published build_id)
+  if [ "$now" = "$build" ]; then
+    return 1
+  elif [ -z "$build" ]; then
+    echo "build $now stays: there was none before"
+  elif [ -n "$now" ] && ! grep --quiet --no-messages --fixed-strings -- "$now" "$log"; then
+    echo "build $now stays: another refresh has published it since"
+  elif [ ! -e "$builds/warehouse-$build.duckdb" ]; then
+    echo "build $now stays: the one before, $build, is no longer kept"
+  else
+    return 1
+  fi
 }
 
 # Waits until the service answers from a build, or from any; where none runs, the code must list builds.
@@ -247,7 +270,7 @@ end() {
   exec 7<&-
   if [ -e "$undo" ]; then
     go_back
-    echo "nothing has changed: this is version $(name HEAD)" >&2
+    echo "this is version $(name HEAD) again, build $(published build_id)" >&2
   fi
   rm -rf "$work"
   trap - EXIT
@@ -276,7 +299,7 @@ main() {
   in_new warehouse settings >/dev/null || fail "the settings are not what version ${new:0:12} wants"
   save_undo
   echo "from version $(name "$old") to $(name "$new")"
-  in_new refresh "${force[@]}" || fail "the refresh of version ${new:0:12} failed"
+  in_new refresh "${force[@]}" | tee --ignore-interrupts "$log" || fail "the refresh of version ${new:0:12} failed"
   new_build=$(published build_id)
   switch
   start_service

@@ -46,6 +46,7 @@ def refresh() -> None:
     builds = load_operation().builds
     with hold_lock(builds, REFRESH):
         build_id = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}"
+        print(f"refresh    {build_id}", flush=True)
         partial = builds / f"{name_build(build_id)}.partial"
         shutil.copyfile(builds / read_pointer(builds).file, partial)
         with duckdb.connect(partial) as connection:

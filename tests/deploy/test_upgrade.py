@@ -188,6 +188,41 @@ def test_upgrade_killed_in_the_switch_goes_back_and_then_on(clone: Clone, tmp_pa
     assert clone.state[0] == new
 
 
+KILL_ALL = "import os; os.killpg(0, 9)"
+
+
+@pytest.mark.parametrize(
+    ("change", "does_refresh", "reason"),
+    [
+        (("    builds = load", f"    {KILL_ALL}\n    builds = load"), True,
+         "another refresh has published it since"),
+        (("    if \"--force\"", f"    {KILL_ALL}\n    if \"--force\""), True,
+         "another refresh has published it since"),
+        (("    if \"--force\"", f"    {KILL_ALL}\n    if \"--force\""), False,
+         "the one before, {}, is no longer kept"),
+    ],
+    ids=["killed before publishing, then a refresh", "after it, then a refresh", "pruned since"],
+)  # fmt: skip
+def test_going_back_leaves_what_it_cannot_take_back(
+    clone: Clone, change: tuple[str, str], does_refresh: bool, reason: str
+) -> None:
+    version, build, packages = clone.state
+    clone.commit({**NEXT, "refresh.py": change})
+    assert upgrade_killed(clone) == -9
+    assert (clone.folder / ".upgrade" / "undo").exists()
+    if does_refresh:
+        call(clone.folder, ".venv/bin/python", "-m", "refresh")
+    else:
+        (clone.folder / "data" / "builds" / f"warehouse-{build}.duckdb").unlink()
+    now = clone.build
+    assert now > build
+    call(clone.upstream, "git", "reset", "--quiet", "--hard", version)
+    code, out, errors = clone.upgrade()
+    assert code == 0, out + errors
+    assert f"build {now} stays: {reason.format(build)}\n" in errors
+    assert clone.state == (version, now, packages)
+
+
 @pytest.mark.slow
 def test_upgrade_killed_before_any_call_goes_back(clone: Clone, tmp_path: Path) -> None:
     before = clone.state
