@@ -194,7 +194,11 @@ def refresh(request: Request) -> PublishedBuild:
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     with hold_lock(request.builds, REFRESH), ExitStack() as stack:
         tidy(request)  # first: what a dead refresh left may fill the disk
-        stack.enter_context(record_refresh(request.builds, build_id))
+        try:
+            stack.enter_context(record_refresh(request.builds, build_id))
+        except OSError:
+            require_space(request.builds, *measure_inputs(request))  # the reason, where it is that
+            raise
         bar = stack.enter_context(tqdm(total=len(STAGES), disable=None))
         tqdm.write(f"refresh    {build_id}, {request.source_kind} of {request.city}")
         city = load_city(request.city)

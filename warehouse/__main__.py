@@ -15,7 +15,7 @@ from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import read_lineage, roll_back, verify_build
 from warehouse.operation import Operation, list_settings, read_operation, render_template
-from warehouse.pointer import describe_published, read_pointer
+from warehouse.pointer import describe_published, find_link_error, read_pointer
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
@@ -148,7 +148,7 @@ def run_verify(options: Namespace) -> None:
     """Check every kept build against its SHA-256, read it in full and audit it.
 
     One of another version cannot be audited, which is no fault. Raises `ShieldError` with the number of
-    bad ones if there is any.
+    bad ones if there is any, or where the link that Tableau opens leads elsewhere.
     """
     bad = 0
     for path in list_builds(options.builds):
@@ -159,9 +159,11 @@ def run_verify(options: Namespace) -> None:
         except ShieldError as error:
             bad += 1
             print(f"BAD   {error}")
-    read_pointer(options.builds)
+    published = read_pointer(options.builds)
     if bad:
         raise ShieldError(f"{bad} of the kept builds in {options.builds} cannot be trusted")
+    if link := find_link_error(options.builds, published):
+        raise ShieldError(f"{link}: `make refresh` mends it")
 
 
 def run_rollback(options: Namespace) -> None:

@@ -67,12 +67,17 @@ def hold_lock(folder: Path, work: str) -> Iterator[None]:
 
     The system takes the lock back when its holder dies, however it dies: the file may stay, and what
     it says of a dead holder is in nobody's way. Raises `ShieldError` naming the work, and the process,
-    host and start of its holder, or the folder that cannot be written.
+    host and start of its holder, or the folder or the lock that cannot be written. A lock that root
+    takes belongs to the folder's owner: it is his the next time.
     """
+    path = folder / name_lock(work)
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lock = stack.enter_context((folder / name_lock(work)).open("a+"))
+            lock = stack.enter_context(path.open("a+"))
+            if os.geteuid() == 0:
+                owner = folder.stat()
+                os.fchown(lock.fileno(), owner.st_uid, owner.st_gid)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lock.truncate(0)
             lock.write(f"process {os.getpid()} on {socket.gethostname()}, started {format_now()}")
@@ -82,7 +87,10 @@ def hold_lock(folder: Path, work: str) -> Iterator[None]:
             owner = lock.read().strip() or "one that has just started"
             raise ShieldError(f"another {work} is at work in {folder} ({owner})") from error
         except OSError as error:
-            raise ShieldError(f"cannot write to the folder {folder}: {error.strerror}") from error
+            of_lock = f" (its lock, {path})" if os.path.lexists(path) else ""
+            raise ShieldError(
+                f"cannot write to the folder {folder}: {error.strerror}{of_lock}"
+            ) from error
         yield
 
 

@@ -6,6 +6,7 @@ and to whoever asks for the state, so it has no value of any raw row: what an er
 there, and only the refresh's own output has it.
 """
 
+import datetime as dt
 import json
 import re
 import sys
@@ -13,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from warehouse.command import MACHINE_ERRORS, is_interrupt, join_lines
 from warehouse.errors import ShieldError
@@ -31,6 +32,16 @@ MAX_ERROR_LENGTH = 500
 Outcome = Literal["published", "refused", "failed", "interrupted"]
 
 
+def check_time(text: str) -> str:
+    """Return a time that has a zone. Raises `ValueError` for any other text."""
+    if dt.datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"expected a time with its zone, found {text!r}")
+    return text
+
+
+Time = Annotated[str, AfterValidator(check_time)]
+
+
 @dataclass(frozen=True)
 class RefreshRun:
     """One refresh; times are UTC. Without `ended_at` and `outcome` it is at work, or was killed.
@@ -39,8 +50,8 @@ class RefreshRun:
     """
 
     build_id: str
-    began_at: str
-    ended_at: str | None = None
+    began_at: Time
+    ended_at: Time | None = None
     outcome: Outcome | None = None
     error: str | None = None
 
@@ -90,11 +101,15 @@ def record_refresh(builds: Path, build_id: str) -> Iterator[None]:
     """Record one refresh, the work within the context; call with the folder's lock held.
 
     Whatever the work raises is recorded and raised on. Raises `OSError` where the record cannot be
-    written before the work or after it went well.
+    written before the work, which it then names, or after it went well.
     """
     run = RefreshRun(build_id, format_now())
     failure = find_failure(builds)
-    write_record(builds, RefreshRecord(run, failure))
+    try:
+        write_record(builds, RefreshRecord(run, failure))
+    except OSError as error:
+        what = f"this refresh cannot be recorded in {builds / RECORD}: {error.strerror}"
+        raise OSError(error.errno, what) from error
     try:
         yield
     except BaseException as error:

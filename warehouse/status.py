@@ -27,6 +27,7 @@ from warehouse.pointer import (
     POINTER,
     PublishedBuild,
     describe_published,
+    find_link_error,
     find_pointer,
     read_pointer,
 )
@@ -77,9 +78,11 @@ def list_findings(operation: Operation, builds: Path) -> Iterator[Finding]:
     except (ShieldError, OSError) as error:
         yield Finding("published", str(error), str(error))
     else:
-        yield Finding("published", describe_published(published))
+        link = find_link_error(builds, published)
+        told = "; ".join(filter(None, (describe_published(published), link)))
+        yield Finding("published", told, link and f"{link}: the next refresh mends it")
         yield look("cutoff", look_at_cutoff, published, operation.stale_after_days)
-    yield look("refresh", look_at_refresh, builds)
+    yield look("refresh", look_at_refresh, operation, builds)
     yield look("next", look_at_timer)
     yield look("disk", look_at_disk, operation, builds)
     yield look("error", look_at_failure, builds)
@@ -161,8 +164,18 @@ def find_start(unit: dict[str, str]) -> str:
 
 
 def look_at_cutoff(published: PublishedBuild, stale_after_days: int) -> Finding:
-    """Say how old the newest data is; simulated data are never too old."""
-    age = (dt.datetime.now(dt.UTC).date() - dt.date.fromisoformat(published.cutoff)).days
+    """Say how old the newest data is; simulated data are never too old.
+
+    Raises `ShieldError` for a cutoff that is no day, and for one that is to come.
+    """
+    try:
+        cutoff = dt.date.fromisoformat(published.cutoff)
+    except ValueError as error:
+        what = f"expected a day YYYY-MM-DD, found {published.cutoff!r}"
+        raise ShieldError(f"{POINTER}: cutoff: {what}") from error
+    age = (dt.datetime.now(dt.UTC).date() - cutoff).days
+    if age < -1:  # a local day may be one ahead of UTC
+        raise ShieldError(f"{POINTER}: cutoff: {cutoff} is to come")
     text = f"{published.cutoff}, {age} days ago"
     if published.is_synthetic:
         return Finding("cutoff", f"{text}: {settings.SIMULATED} do not age")
@@ -173,7 +186,41 @@ def look_at_cutoff(published: PublishedBuild, stale_after_days: int) -> Finding:
     )
 
 
-def look_at_refresh(builds: Path) -> Finding:
+def look_at_refresh(operation: Operation, builds: Path) -> Finding:
+    """Say how the last refresh went, and what hinders the next one or tells that none comes any more."""
+    found = look_at_last_refresh(builds)
+    hindered = [f"a refresh cannot write to {path}" for path in list_closed(builds)]
+    hindered += filter(None, [find_delay(operation, builds)])
+    text = "; ".join((found.text, *hindered))
+    return Finding("refresh", text, "; ".join(filter(None, (found.fault, *hindered))) or None)
+
+
+def list_closed(builds: Path) -> Iterator[Path]:
+    """Yield what a refresh of this user cannot write to; of root, what is not the folder's owner's."""
+    lock = builds / name_lock(REFRESH)
+    for path in filter(Path.exists, (builds, lock)):
+        is_foreign = path.stat().st_uid != builds.stat().st_uid
+        if (is_foreign and os.geteuid() == 0) or not os.access(path, os.W_OK):
+            yield path
+
+
+def find_delay(operation: Operation, builds: Path) -> str | None:
+    """Return that the last refresh is too old, None where it is not, or nobody can know.
+
+    It can be known of the portal's data, which come every day, and where a timer starts refreshes.
+    """
+    record = read_refresh(builds)
+    is_regular = operation.source == "portal" or show_unit(TIMER).get("ActiveState") == "active"
+    if record is None or not is_regular or not operation.stale_after_days:
+        return None
+    days = (dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(record.last.began_at)).days
+    if days <= operation.stale_after_days:
+        return None
+    limit = f"stale_after_days = {operation.stale_after_days}"
+    return f"the last refresh began {days} days ago, beyond {limit}"
+
+
+def look_at_last_refresh(builds: Path) -> Finding:
     """Say how the last refresh went."""
     record = read_refresh(builds)
     if record is None:

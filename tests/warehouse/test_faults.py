@@ -140,6 +140,18 @@ def test_leftovers_go_before_anything_is_written(
     assert list_left_over(quick_builds) == []
 
 
+def test_disk_without_a_byte_is_named_before_the_record_is_written(
+    quick_builds: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("warehouse.refresh_record.replace_text", fail)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 0}))
+    assert main(["--builds", str(quick_builds)]) == 1
+    assert f"the disk of {quick_builds} has 0 MB free, a refresh needs" in capsys.readouterr().err
+
+
 def test_read_only_folder_is_one_line(small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     builds = small_disk / "builds"
     mount_memory(small_disk, "-o", "remount,ro")

@@ -216,6 +216,13 @@ def test_leftovers_of_dead_refreshes_are_swept(tmp_path: Path) -> None:
     assert list_names(tmp_path) == {"warehouse-x.duckdb"}
 
 
+def test_lock_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / LOCK).mkdir()  # as one of root's is to another user
+    told = rf"cannot write to the folder {tmp_path}: Is a directory \(its lock, {tmp_path / LOCK}\)"
+    with pytest.raises(ShieldError, match=told), hold_lock(tmp_path, REFRESH):
+        pass
+
+
 def test_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()

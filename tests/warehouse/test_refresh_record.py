@@ -1,5 +1,6 @@
 """What is left of a refresh for whoever looks later: how it ended, and nothing of any raw row."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -140,3 +141,10 @@ def test_end_that_cannot_be_recorded_hides_no_error(
     record = read_refresh(tmp_path)
     assert record is not None
     assert record.last.ended_at is None
+
+
+def test_record_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / f"{RECORD}.partial").mkdir()
+    told = f"this refresh cannot be recorded in {tmp_path / RECORD}: Is a directory"
+    with pytest.raises(OSError, match=re.escape(told)), record_refresh(tmp_path, "x"):
+        pass

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.load import find_port
+from tests.serve.builds import copy_builds
 from tests.serve.server import run_server
 from tests.tables import fill
 from tests.warehouse.test_records import lay
@@ -20,10 +21,11 @@ from warehouse import status, systemd
 from warehouse.__main__ import main
 from warehouse.build import open_build
 from warehouse.errors import ShieldError
-from warehouse.files import REFRESH, hold_lock
+from warehouse.files import REFRESH, hold_lock, name_lock
 from warehouse.machine import MB
 from warehouse.operation import Operation
-from warehouse.pointer import POINTER, PublishedBuild, read_pointer
+from warehouse.pointer import LINK, POINTER, PublishedBuild, read_pointer
+from warehouse.records import name_build
 from warehouse.refresh_record import RefreshRecord, RefreshRun, write_record
 from warehouse.status import (
     Finding,
@@ -31,6 +33,7 @@ from warehouse.status import (
     look_at_cutoff,
     look_at_disk,
     look_at_failure,
+    look_at_last_refresh,
     look_at_refresh,
     look_at_scores,
     look_at_service,
@@ -102,7 +105,6 @@ def test_reasons_are_in_the_last_line(
         ("2020-01-01", 14, "beyond stale_after_days = 14"),
         ("2020-01-01", 0, None),
         ("2020-01-01", 36_500, None),
-        ("2999-01-01", 14, None),
     ],
 )
 def test_old_data_need_a_person(cutoff: str, limit: int, fault: str | None) -> None:
@@ -134,7 +136,7 @@ def test_data_may_be_as_old_as_the_limit(monkeypatch: pytest.MonkeyPatch) -> Non
 )  # fmt: skip
 def test_last_refresh_is_told(tmp_path: Path, run: RefreshRun, text: str, is_fault: bool) -> None:
     write_record(tmp_path, RefreshRecord(run))
-    found = look_at_refresh(tmp_path)
+    found = look_at_last_refresh(tmp_path)
     assert found.text.startswith(text)
     assert found.fault == (f"the last refresh{'' if run.ended_at is None else ':'} {found.text}"
                            if is_fault else None)  # fmt: skip
@@ -144,15 +146,103 @@ def test_last_refresh_is_told(tmp_path: Path, run: RefreshRun, text: str, is_fau
 
 
 def test_refresh_at_work_is_no_fault(tmp_path: Path) -> None:
-    assert look_at_refresh(tmp_path) == Finding("refresh", "none is recorded")
+    assert look_at_last_refresh(tmp_path) == Finding("refresh", "none is recorded")
     failed = RefreshRun("w", BEGAN, ENDED, "failed", "full")
     with hold_lock(tmp_path, REFRESH):
         write_record(tmp_path, RefreshRecord(RefreshRun("x", BEGAN), failed))
-        assert look_at_refresh(tmp_path) == Finding("refresh", f"at work since {BEGAN}")
+        assert look_at_last_refresh(tmp_path) == Finding("refresh", f"at work since {BEGAN}")
         assert look_at_failure(tmp_path).text == f"{BEGAN}, 70 s, failed: full"
-    assert look_at_refresh(tmp_path).fault is not None
+    assert look_at_last_refresh(tmp_path).fault is not None
     with hold_lock(tmp_path, REFRESH):
         pass  # who looks holds nothing
+
+
+@pytest.mark.parametrize(
+    ("source", "limit", "days", "is_fault"),
+    [
+        ("portal", 14, 15, True),
+        ("portal", 14, 13, False),
+        ("portal", 0, 99, False),
+        ("files", 14, 99, False),
+    ],
+)
+def test_refreshes_that_come_no_more_need_a_person(
+    tmp_path: Path, source: str, limit: int, days: int, is_fault: bool
+) -> None:
+    began = f"{dt.datetime.now(dt.UTC) - dt.timedelta(days=days, hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    write_record(tmp_path, RefreshRecord(RefreshRun("x", began, began, "published")))
+    operation = Operation(source=source, stale_after_days=limit, raw=(tmp_path,))
+    found = look_at_refresh(operation, tmp_path)
+    told = f"the last refresh began {days} days ago, beyond stale_after_days = 14"
+    assert found.fault == (told if is_fault else None)
+    assert found.text == f"{began}, 0 s, published{f'; {told}' if is_fault else ''}"
+
+
+def test_refresh_that_a_timer_starts_must_come(systemctl: Path, tmp_path: Path) -> None:
+    write_record(tmp_path, RefreshRecord(RefreshRun("x", BEGAN, ENDED, "published")))
+    for state, is_fault in (("active", True), ("inactive", False)):
+        systemctl.write_text(f"LoadState=loaded\nActiveState={state}\n")
+        assert bool(look_at_refresh(Operation(), tmp_path).fault) == is_fault
+
+
+def test_folder_and_lock_that_cannot_be_written_need_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look() -> str | None:
+        return look_at_refresh(Operation(), tmp_path).fault
+
+    lock = tmp_path / name_lock(REFRESH)
+    with hold_lock(tmp_path, REFRESH):
+        assert look() is None
+    for closed in (tmp_path, lock):
+        with monkeypatch.context() as patch:
+            patch.setattr("os.access", lambda path, _, closed=closed: path != closed)
+            assert look() == f"a refresh cannot write to {closed}"
+    if os.geteuid() == 0:  # who may write everything, and leaves a lock to the folder's owner
+        os.chown(tmp_path, 65534, 65534)
+        assert look() == f"a refresh cannot write to {lock}"
+        with hold_lock(tmp_path, REFRESH):
+            assert (lock.stat().st_uid, lock.stat().st_gid) == (65534, 65534)
+        assert look() is None
+
+
+def test_link_that_leads_elsewhere_needs_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builds = lay(tmp_path, "x", "y", current="y")
+    link = builds / LINK
+    for lead in (
+        lambda: None,
+        lambda: link.symlink_to(name_build("x")),
+        lambda: link.symlink_to("nowhere"),
+        lambda: link.write_text("a copy"),
+    ):
+        link.unlink(missing_ok=True)
+        lead()
+        code, lines, error = run_status(builds, monkeypatch, capsys)
+        assert code == 1
+        assert f"not to {name_build('y')}: the next refresh mends it" in error
+        assert f"{LINK} leads to " in lines["published"]
+
+
+def test_damaged_facts_are_told(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    builds = copy_builds(published, tmp_path / "here")
+    facts = json.loads((builds / POINTER).read_text())
+    for cutoff, told in (
+        ("31.12.2025", "expected a day YYYY-MM-DD, found '31.12.2025'"),
+        ("2999-01-01", "2999-01-01 is to come"),
+    ):
+        (builds / POINTER).write_text(json.dumps({**facts, "cutoff": cutoff}))
+        code, _, error = run_status(builds, monkeypatch, capsys)
+        assert code == 1
+        assert f"current.json: cutoff: {told}" in error
+    (builds / POINTER).write_text(json.dumps(facts))
+    for text in ("2026-01-01T04:15:00", "yesterday"):
+        write_record(builds, RefreshRecord(RefreshRun("x", text, ENDED, "published")))
+        code, _, error = run_status(builds, monkeypatch, capsys)
+        assert (code, "is no record of a refresh: last.began_at: " in error) == (1, True)
 
 
 def test_disk_must_have_room_for_the_next_refresh(
