@@ -12,7 +12,7 @@ from warehouse.history import check_hash
 from warehouse.pointer import find_pointer
 from warehouse.read import attach_build, connect_builds
 from warehouse.records import list_builds
-from warehouse.table import quote_text
+from warehouse.table import differ, quote_text
 from warehouse.tables_lineage import BUILD_CHANGE_TABLE
 
 BEFORE = "build_before"
@@ -44,13 +44,15 @@ WHERE city = $city AND source_kind = $source_kind AND cleaning = $cleaning
 def render_changes(before: str, after: str) -> str:
     """Return the SELECT of what differs between two attached builds.
 
-    One row per `subject` and `item`; a value is NULL in a build that does not have the item.
+    One row per `subject` and `item`; a value is NULL in a build that does not have the item. What
+    rounding explains is no change.
     """
     return f"""
         SELECT subject, item, before.value AS value_before, after.value AS value_after
         FROM ({VALUES_SELECT.format(name=before)}) AS before
         FULL JOIN ({VALUES_SELECT.format(name=after)}) AS after USING (subject, item)
         WHERE before.value IS DISTINCT FROM after.value
+          AND coalesce({differ("before.value", "after.value")}, true)
         ORDER BY subject, item"""
 
 

@@ -16,8 +16,8 @@ RELATIVE_TOLERANCE = 1e-9
 
 
 def differ(left: str, right: str) -> str:
-    """Return the SQL condition that two numbers from 0 differ by more than rounding explains."""
-    return f"abs({left} - {right}) > {RELATIVE_TOLERANCE} * greatest({left}, {right})"
+    """Return the SQL condition that two numbers differ by more than rounding explains."""
+    return f"abs({left} - {right}) > {RELATIVE_TOLERANCE} * greatest(abs({left}), abs({right}))"
 
 
 def exceed(part: str, whole: str) -> str:

@@ -21,21 +21,32 @@ def test_incidents_forecasts_and_newest_scores_that_differ_are_listed() -> None:
                 "days": ["2021-01-01", "2021-01-02", "2021-02-01"],
                 "crimes": [1.0, 2.0, 5.0],
                 "origins": ["2020-01-01", "2020-04-01"],
-                "scores": [9.0, 0.5],
+                "scores": [9.0, -0.5],
             },
             "new": {
                 "days": ["2021-01-01", "2021-01-02", "2021-03-01"],
-                "crimes": [1.0, 3.0, 5.0],
+                "crimes": [1.0, 3.0, 5.0 + 1e-15],
                 "origins": ["2020-04-01", "2020-07-01"],
-                "scores": [9.0, 0.25],
+                "scores": [9.0, -0.25],
             },
         }.items():
             connection.execute(f"ATTACH ':memory:' AS {name}")
             connection.execute(SIDE.format(name=name, **facts))
         changes = connection.execute(render_changes("old", "new")).fetchall()
     assert changes == [
-        ("backtest score", "forest, mean_absolute_error, hour, 3 months", 0.5, 0.25),
+        ("backtest score", "forest, mean_absolute_error, hour, 3 months", -0.5, -0.25),
         ("forecast by neighborhood", "A", 3.0, 4.0),
         ("incidents by month", "2021-02", 1.0, None),
         ("incidents by month", "2021-03", None, 1.0),
     ]
+
+
+def test_what_rounding_explains_is_no_change() -> None:
+    sides = {"old": ([0.1 + 0.2, 5.0], -0.3), "new": ([0.3, 5.0], -0.1 - 0.2)}
+    assert sides["old"] != sides["new"]
+    with duckdb.connect() as connection:
+        for name, (crimes, score) in sides.items():
+            connection.execute(f"ATTACH ':memory:' AS {name}")
+            facts = {"days": ["2021-01-01"], "origins": ["2020-01-01"], "scores": [score]}
+            connection.execute(SIDE.format(name=name, crimes=[*crimes, 0.0], **facts))
+        assert connection.execute(render_changes("old", "new")).fetchall() == []
