@@ -79,6 +79,22 @@ def test_word_that_makes_no_sense_is_refused(word: str, message: str) -> None:
     assert message in done.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("settings", "PORT=5001"), ("status", "PORT=5001"), ("settings", "BUILDS=b")]
+)
+def test_word_that_changes_nothing_of_the_state_is_refused(words: tuple[str, str]) -> None:
+    done = run_make(*words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"make {words[0]} does not take {words[1].partition('=')[0]}: a setting is" in done.stderr
+
+
+def test_words_of_the_state_are_heeded() -> None:
+    assert show("settings", "PYTHON=python3") == ["warehouse", "settings"]
+    assert show("status", "BUILDS=b", "LINEAGE=1") == [
+        "warehouse", "--builds=b", "status", "--lineage"
+    ]  # fmt: skip
+
+
 def test_environment_changes_nothing() -> None:
     environment = dict.fromkeys([*VALUES, *SWITCHES], "1")
     for target in ("refresh", "fetch", "profile", "serve", "bench", "backtest", "card", "track",

@@ -47,9 +47,30 @@ def one_of(allowed: tuple[str, ...]) -> AfterValidator:
 
 
 def check_path(value: object) -> object:
-    """Return what is a path. Raises `ValueError` for an empty text, which `Path` takes for a folder."""
-    if isinstance(value, str) and not value.strip():
+    """Return what is a path, a user's folder (~) written out.
+
+    Raises `ValueError` for what is no text, for an empty one, which `Path` takes for a folder, and for
+    a user whom nobody knows.
+    """
+    if not isinstance(value, (str, Path)):
+        raise ValueError(f"expected a path, found {spell_value(value)}")
+    if not str(value).strip():
         raise ValueError("expected a path, found nothing")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"expected a path, found {str(value)!r}: no such user") from error
+
+
+def check_path_or_none(value: object) -> object:
+    """Return what is a path, None for an empty text. Raises `ValueError` as `check_path`."""
+    return None if value is None or value == "" else check_path(value)
+
+
+def check_host(value: str) -> str:
+    """Return what may be an address. Raises `ValueError` for a text with blanks."""
+    if not re.fullmatch(r"\S+", value):
+        raise ValueError(f"expected an address without blanks, found {value!r}")
     return value
 
 
@@ -104,12 +125,12 @@ class Operation(Settings):
     ] = CLEANINGS[0]
     boundaries: Annotated[
         Path | None,
-        BeforeValidator(lambda value: value or None),
+        BeforeValidator(check_path_or_none),
         Field(description="GeoJSON of neighborhood polygons, which name places."),
     ] = None
     demographics: Annotated[
         Path | None,
-        BeforeValidator(lambda value: value or None),
+        BeforeValidator(check_path_or_none),
         Field(description="CSV of census facts by area, for the audit by group."),
     ] = None
     stale_after_days: Annotated[
@@ -126,9 +147,9 @@ class Operation(Settings):
     on_failure: Annotated[
         str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")
     ] = ""
-    host: Annotated[str, Field(min_length=1, description="Address the service listens at.")] = (
-        "127.0.0.1"
-    )
+    host: Annotated[
+        str, AfterValidator(check_host), Field(description="Address the service listens at.")
+    ] = "127.0.0.1"
     port: Annotated[Count, Field(ge=1, le=65_535, description="Its port.")] = 5000
     api_keys: Annotated[
         tuple[str, ...],
@@ -180,7 +201,7 @@ def read_operation(environment: Mapping[str, str] = os.environ) -> Reading:
     expected; for an unknown key the nearest known one.
     """
     path = find_file(environment)
-    facts = place_paths(read_facts(path), path.absolute().parent) if path else {}
+    facts = place_paths(read_facts(path), path.resolve().parent) if path else {}
     origins = {key: path.name for key in facts} if path else {}
     for name, text in environment.items():
         if name.startswith(PREFIX) and name != FILE_VARIABLE and text:
@@ -203,14 +224,19 @@ def find_file(environment: Mapping[str, str]) -> Path | None:
 
 
 def place_paths(facts: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a file's facts with its paths, which are relative to its folder, made absolute."""
+    """Return a file's facts with its paths, which are relative to its folder, made absolute.
+
+    The file is where a link to it leads. What begins with ~ is a user's, whatever the folder.
+    """
 
     def place(value: object) -> object:
         if isinstance(value, list):
             return [place(part) for part in value]
-        return str(folder / Path(value).expanduser()) if isinstance(value, str) and value else value
+        is_relative = isinstance(value, str) and value.strip() and not value.startswith("~")
+        return str(folder / str(value)) if is_relative else value
 
-    return {key: place(value) if key in PATHS else value for key, value in facts.items()}
+    split = {key: split_list(value) if key == "raw" else value for key, value in facts.items()}
+    return {key: place(value) if key in PATHS else value for key, value in split.items()}
 
 
 def name_origin(line: str, origins: Mapping[str, str]) -> str:

@@ -59,13 +59,24 @@ def read_settings(path: Path, model: type[SettingsType], **given: object) -> Set
 
 def read_facts(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds. Raises `ShieldError` naming it where it is none."""
+    name, text = path.name or path, ""
     try:
-        facts = tomllib.loads(path.read_bytes().decode("utf-8"))
+        text = path.read_bytes().decode("utf-8-sig")  # Windows' editors write a mark before the text
+        facts = tomllib.loads(text)
     except (OSError, ValueError) as error:
-        raise ShieldError(f"{path.name}: expected a TOML file in UTF-8, found: {error}") from error
+        told = f"{error}{name_repeated_key(str(error), text)}"
+        raise ShieldError(f"{name}: expected a TOML file in UTF-8, found: {told}") from error
     if "\\x00" in repr(facts):
-        raise ShieldError(f"{path.name}: expected text, found a zero character")
+        raise ShieldError(f"{name}: expected text, found a zero character")
     return facts
+
+
+def name_repeated_key(error: str, text: str) -> str:
+    """Return which key stands twice in a text, empty where the parser's error is another."""
+    found = re.match(r"Cannot overwrite a value \(at (?:line (\d+)|end of document)", error)
+    lines = text.rstrip().splitlines()[: int(found[1]) if found and found[1] else None]
+    key = re.match(r"\s*([\w.-]+)\s*=", lines[-1]) if found else None
+    return f": {key[1]} is there twice" if key else ""
 
 
 def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
@@ -77,7 +88,8 @@ def describe_mistakes(error: ValidationError, model: type[BaseModel]) -> Iterato
         if kind == "missing":
             yield f"{key}: missing, expected a value"
         elif kind == "extra_forbidden":
-            yield f"{key}: unknown key{suggest(place[-1], list_keys(model, place))}"
+            table = f"; leave out the line [{key}]" if isinstance(mistake["input"], dict) else ""
+            yield f"{key}: unknown key{suggest(place[-1], list_keys(model, place)) or table}"
         elif kind == "value_error":
             yield from (f"{key}: {line}" if key else line for line in message.splitlines())
         else:
@@ -99,6 +111,7 @@ def is_model(kind: object) -> bool:
 
 
 def suggest(found: object, known: Iterable[str]) -> str:
-    """Return words that offer the nearest of the known names, empty where none is near."""
-    nearest = difflib.get_close_matches(str(found), list(known), 1, cutoff=0.5)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+    """Return words that offer the nearest of the known names in any case, empty where none is near."""
+    names = {name.lower(): name for name in known}
+    nearest = difflib.get_close_matches(str(found).lower(), list(names), 1, cutoff=0.5)
+    return f"; did you mean {names[nearest[0]]!r}?" if nearest else ""

@@ -56,6 +56,25 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
         ("", {"ATLSHIELD_KEPT_BUILDS": "true"}, "kept_builds: found 'true', expected a valid integer"),
         ("port = false", {}, "mine.toml: port: expected a whole number, found false"),
         ('builds = ""', {}, "mine.toml: builds: expected a path, found nothing"),
+        ('builds = " "', {}, "mine.toml: builds: expected a path, found nothing"),
+        ("builds = 3", {}, "mine.toml: builds: expected a path, found 3"),
+        ('builds = "~nobody-here/b"', {}, "builds: expected a path, found '~nobody-here/b': no such"),
+        ("raw = [3]", {}, "mine.toml: raw.0: expected a path, found 3"),
+        ("demographics = false", {}, "mine.toml: demographics: expected a path, found false"),
+        ("demographics = 0", {}, "mine.toml: demographics: expected a path, found 0"),
+        ('boundaries = " "', {}, "mine.toml: boundaries: expected a path, found nothing"),
+        ('host = "my host"', {}, "host: expected an address without blanks, found 'my host'"),
+        ('host = ""', {}, "host: expected an address without blanks, found ''"),
+        ("PORT = 5001", {}, "mine.toml: PORT: unknown key; did you mean 'port'?"),
+        ("[atlshield]\nport = 1", {}, "atlshield: unknown key; leave out the line [atlshield]"),
+        (
+            "port = 1\n\nport = 2",
+            {},
+            "mine.toml: expected a TOML file in UTF-8, found: Cannot overwrite",
+        ),
+        ("port = 1\n\nport = 2\n", {}, ": port is there twice"),
+        ("sql = true\nsql = false\nport = 2", {}, ": sql is there twice"),
+        ("", {FILE_VARIABLE: "."}, ".: expected a TOML file in UTF-8, found: [Errno 21]"),
         ("", {"ATLSHIELD_RAW": "a.csv,"}, "expected a path, found nothing"),
         (f'api_keys = {{k = "{KEYS[0]}"}}', {}, "mine.toml: api_keys: expected a valid tuple"),
         ("api_keys = [1234567890123456]", {}, "api_keys.0: expected a valid string"),
@@ -96,6 +115,19 @@ def test_paths_are_as_people_write_them(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     found = read(tmp_path, 'builds = "~/b"\nraw = "a.csv"\nboundaries = ""').operation
     assert found == Operation(builds=tmp_path / "me" / "b", raw=(tmp_path / "a.csv",))
+    found = read(tmp_path, 'raw = "a.csv,b.csv"', ATLSHIELD_BUILDS="~/b").operation
+    assert found == Operation(builds=tmp_path / "me" / "b", raw=(tmp_path / "a.csv", tmp_path / "b.csv"))
+    assert read(tmp_path, "\ufeffport = 1").operation == Operation(port=1)
+
+
+def test_paths_count_from_the_file_that_a_link_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "mine.toml").write_text('builds = "b"')
+    link = tmp_path / "atlshield.toml"
+    link.symlink_to("etc/mine.toml")
+    for path in (link, link.resolve()):
+        found = read_operation({FILE_VARIABLE: str(path)}).operation
+        assert found == Operation(builds=tmp_path / "etc" / "b")
 
 
 def test_file_beside_the_makefile_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
