@@ -23,7 +23,7 @@ from warehouse.refresh_record import RECORD, read_refresh
 from warehouse.schema import TABLES
 from warehouse.settings import ROOT
 from warehouse.stages import STAGES
-from warehouse.status import look_at_refresh
+from warehouse.status import look_at_last_refresh
 
 LINEAGE = {"refresh_run"}
 FIRST = dt.date(2023, 7, 1)
@@ -236,7 +236,7 @@ def test_lines_come_while_the_refresh_runs(tmp_path: Path) -> None:
     record = read_refresh(builds)
     assert record is not None
     assert (record.last.outcome, record.last.ended_at) == (None, None)
-    assert look_at_refresh(builds).fault is not None
+    assert look_at_last_refresh(builds).fault is not None
 
 
 @pytest.mark.slow

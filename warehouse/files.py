@@ -84,8 +84,8 @@ def hold_lock(folder: Path, work: str) -> Iterator[None]:
             lock.flush()
         except BlockingIOError as error:
             lock.seek(0)
-            owner = lock.read().strip() or "one that has just started"
-            raise ShieldError(f"another {work} is at work in {folder} ({owner})") from error
+            holder = lock.read().strip() or "one that has just started"
+            raise ShieldError(f"another {work} is at work in {folder} ({holder})") from error
         except OSError as error:
             of_lock = f" (its lock, {path})" if os.path.lexists(path) else ""
             raise ShieldError(
