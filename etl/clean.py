@@ -107,7 +107,7 @@ def clean_files(
     files = inspect_files(paths, city)
     check_districts(files, city)
     polygons = load_boundaries(boundaries, city) if boundaries else None
-    areas = load_demographics(demographics) if demographics else ()
+    areas = load_demographics(demographics, city) if demographics else ()
     fill_offenses(build)
     stage_files(connection, files, city, build.path.with_name(f"{build.path.name}.clean.csv"))
     name_neighborhoods(connection, city, polygons)

@@ -7,6 +7,7 @@ is not known. Output: `demographic_area` and `area_member`, filled.
 """
 
 import csv
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -50,10 +51,12 @@ MEASURE_FIELDS: dict[str, Any] = {
 }
 Area = create_model("Area", __base__=AreaFacts, **MEASURE_FIELDS)
 REQUIRED = [name for name, field in AreaFacts.model_fields.items() if field.is_required()]
-MAX_NAMED = 5
+MAX_NAMED = 20
+MISSPELT = 0.8
+"""Likeness (`difflib`) of names from which one is taken for a slip of the other."""
 
 
-def load_demographics(path: Path) -> list[Any]:
+def load_demographics(path: Path, city: City) -> list[Any]:
     """Return an `Area` per row of a demographics file.
 
     Raises `ShieldError` naming the file, the line and the column of the first row that is no area, of
@@ -69,12 +72,21 @@ def load_demographics(path: Path) -> list[Any]:
         raise ShieldError(f"{path.name}: expected a CSV file in UTF-8, found: {error}") from error
     if not areas:
         raise ShieldError(f"{path.name}: expected a row per area, found none")
-    members = (fold_name(name) for area in areas for name in area.members)
-    for what, names in (("area", (area.area for area in areas)), ("neighborhood", members)):
-        [(name, count)] = Counter(names).most_common(1)
+    members = [(find_name(name, city), area.area) for area in areas for name in area.members]
+    for what, rows in (("area", [(area.area, area.area) for area in areas]), ("neighborhood", members)):
+        [(name, count)] = Counter(name for name, _ in rows).most_common(1)
         if count > 1:
-            raise ShieldError(f"{path.name}: {what} {name!r} is there {count} times, expected once")
+            places = ", ".join(area for other, area in rows if other == name)
+            raise ShieldError(
+                f"{path.name}: {what} {name!r} is there {count} times ({places}), expected once"
+            )
     return areas
+
+
+def find_name(member: str, city: City) -> str:
+    """Return the folded name of a member, the city's aliases followed."""
+    aliases = {fold_name(alias): name for alias, name in city.neighborhood_aliases.items()}
+    return fold_name(aliases.get(fold_name(member), member))
 
 
 def check_header(path: Path, header: Sequence[str]) -> None:
@@ -104,7 +116,9 @@ def read_area(path: Path, line: int, row: dict[str, str]) -> Any:  # noqa: ANN40
 def fill_demographics(build: Build, areas: Sequence[Any], city: City) -> Iterator[str]:
     """Fill both tables; yield a warning on names that only one side knows.
 
-    Raises `ShieldError` where no member is a neighborhood of the build.
+    A member without an incident is no neighborhood of the build, and nothing is wrong with it. Raises
+    `ShieldError` where no member is one, and for a member that is spelled nearly like a neighborhood in
+    no area: its residents would count and its crimes would not.
     """
     rows = [
         {
@@ -120,17 +134,22 @@ def fill_demographics(build: Build, areas: Sequence[Any], city: City) -> Iterato
     build.insert_frame(DEMOGRAPHIC_AREA_TABLE, pd.DataFrame(rows))
     places = build.connection.execute("SELECT neighborhood, is_named FROM neighborhood").fetchall()
     known = {fold_name(name): name for name, _ in places}
-    aliases = {fold_name(alias): name for alias, name in city.neighborhood_aliases.items()}
     found: list[tuple[str, str]] = []
     strange: list[tuple[str, str]] = []
     for area in areas:
         for member in area.members:
-            name = known.get(fold_name(aliases.get(fold_name(member), member)))
+            name = known.get(find_name(member, city))
             (found if name else strange).append((name or member, area.area))
     if not found:
         raise ShieldError(f"no member of an area is a neighborhood of {city.name}: {strange[0][0]!r}")
     build.insert_frame(AREA_MEMBER_TABLE, pd.DataFrame(found, columns=["neighborhood", "area"]))
     lacking = sorted({name for name, is_named in places if is_named} - {name for name, _ in found})
+    for member, area in strange:
+        if near := difflib.get_close_matches(member, lacking, 1, cutoff=MISSPELT):
+            raise ShieldError(
+                f"demographics: area {area} has {member!r}, which is no neighborhood here; did you mean"
+                f" {near[0]!r}, which is in no area?"
+            )
     for names, what in (
         (sorted(name for name, _ in strange), "no neighborhood here"),
         (lacking, "in no area, their group is 'unknown'"),

@@ -245,8 +245,9 @@ def show_hot_spots(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
         print(settings.SIMULATED)
     print(spots.head(SHOWN_SPOTS).to_string(index=False, float_format="{:,.3f}".format))
     scores = connection.execute("SELECT * EXCLUDE (data_source) FROM hot_spot_score ORDER BY ALL").df()
-    print("\nscores at past origins")
-    print(scores.to_string(index=False, float_format="{:,.3f}".format))
+    print("\nscores at past origins" + ("" if len(scores) else ": the data holds too few months"))
+    if len(scores):
+        print(scores.to_string(index=False, float_format="{:,.3f}".format))
     places = connection.execute("FROM neighborhood WHERE longitude IS NOT NULL").df()
     try:
         draw_spots(spots, places, source, out)

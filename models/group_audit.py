@@ -14,6 +14,7 @@ from models.metrics import deviance_terms
 from warehouse import settings
 from warehouse.build import Build
 from warehouse.columns import UNKNOWN_ZONE
+from warehouse.table import RELATIVE_TOLERANCE
 from warehouse.tables_groups import (
     FIFTHS,
     GROUP_AUDIT_TABLE,
@@ -116,7 +117,8 @@ def fill_groups(build: Build) -> None:
 
 def share_expected(months: pd.DataFrame) -> pd.DataFrame:
     """Return each group's expected reported crimes and its shares of the city's expected crimes."""
-    months["discretionary"] = (months["expected"] - months["reported"]).clip(lower=0)
+    rest = months["expected"] - months["reported"]
+    months["discretionary"] = rest.where(rest > RELATIVE_TOLERANCE * months["expected"], 0.0)
     sums = months.groupby(GROUP)[["expected", "reported", "discretionary"]].sum()
     city = sums.groupby(level="group_kind").transform("sum")
     shares = (sums / city).where(city > 0, 0.0).add_suffix("_share")

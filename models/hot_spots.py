@@ -153,8 +153,14 @@ def fill_hot_spots(build: Build, panel: Panel, cutoff: dt.date) -> None:
 
 
 def list_spots(points: Points, months: Integers, end: int) -> pd.DataFrame:
-    """Return the rows of `hot_spot`: cells with enough incidents in the newest year, and the rest."""
-    rates = estimate_shrunk(points, end, months) * YEAR_MONTHS
+    """Return the rows of `hot_spot`: cells with enough incidents in the newest year, and the rest.
+
+    The rates of all cells that ever had an incident add up to those of the weighted counts: shrinking
+    moves crimes between cells and makes none.
+    """
+    is_known = sum_cells(points.lay_out(np.ones(len(points.x)))) > 0
+    rates = np.where(is_known, estimate_shrunk(points, end, months), 0.0)
+    rates *= YEAR_MONTHS * estimate_weighted(points, end, months).sum() / rates.sum()
     newest = sum_cells(points.lay_out((points.month >= end - YEAR_MONTHS).astype(float)))
     shown = np.argwhere(newest >= MIN_INCIDENTS)
     order = np.argsort(-rates[tuple(shown.T)], kind="stable")
@@ -172,7 +178,7 @@ def list_spots(points: Points, months: Integers, end: int) -> pd.DataFrame:
     )
     rest = {
         "latitude": np.nan, "longitude": np.nan,
-        "cell_count": (sum_cells(points.lay_out(np.ones(len(points.x)))) > 0).sum() - len(spots),
+        "cell_count": is_known.sum() - len(spots),
         "incident_count": newest.sum() - spots["incident_count"].sum(),
         "expected_year_crimes": rates.sum() - spots["expected_year_crimes"].sum(),
     }  # fmt: skip

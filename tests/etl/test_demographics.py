@@ -43,7 +43,7 @@ def write(folder: Path, text: str) -> Path:
 def test_good_file_fills_both_tables_and_names_meet_whatever_their_case(
     build: Build, tmp_path: Path
 ) -> None:
-    areas = load_demographics(write(tmp_path, "\ufeff" + GOOD))
+    areas = load_demographics(write(tmp_path, "\ufeff" + GOOD), load_city())
     warnings = list(fill_demographics(build, areas, load_city()))
     rows = build.connection.execute("FROM demographic_area ORDER BY area").fetchall()
     assert rows == [
@@ -60,8 +60,19 @@ def test_good_file_fills_both_tables_and_names_meet_whatever_their_case(
 
 
 def test_file_of_another_city_is_refused(build: Build, tmp_path: Path) -> None:
-    areas = load_demographics(write(tmp_path, HEADER + "tract,X,Moon,1,0.5,,Census,\n"))
+    areas = load_demographics(write(tmp_path, HEADER + "tract,X,Moon,1,0.5,,Census,\n"), load_city())
     with pytest.raises(ShieldError, match="no member of an area is a neighborhood of Atlanta: 'Moon'"):
+        list(fill_demographics(build, areas, load_city()))
+
+
+def test_misspelt_member_is_refused_as_its_residents_would_count_without_its_crimes(
+    build: Build, tmp_path: Path
+) -> None:
+    text = GOOD.replace("Downtown;", "Downtwn;")
+    areas = load_demographics(write(tmp_path, text), load_city())
+    with pytest.raises(
+        ShieldError, match="area X has 'Downtwn', .*did you mean 'Downtown', which is in"
+    ):
         list(fill_demographics(build, areas, load_city()))
 
 
@@ -74,8 +85,9 @@ def test_file_of_another_city_is_refused(build: Build, tmp_path: Path) -> None:
         ("1000,0.5", "1000,50", "line 2: share_black: found '50', expected less than or equal to 1"),
         ("1000,0.5", "1000,nan", "line 2: share_black: found 'nan', expected"),
         ("tract,X", "tract,", "line 2: area: found '', expected"),
-        ("tract,Y", "tract,X", "area 'X' is there 2 times, expected once"),
-        ("Moon", "DOWNTOWN", "neighborhood 'downtown' is there 2 times, expected once"),
+        ("tract,Y", "tract,X", "area 'X' is there 2 times (X, X), expected once"),
+        ("Moon", "DOWNTOWN", "neighborhood 'downtown' is there 2 times (X, Y), expected once"),
+        ("Downtown;", "The Villages at Castleberry Hill;", "hill' is there 2 times (X, Y)"),
         ("Downtown; cab", "Downtown;; cab", "line 2: members.1: found '', expected"),
         ("share_black,", "share_blck,", "unknown column 'share_blck'; did you mean 'share_black'?"),
         ("share_black_margin", "share_black", "column 'share_black' is there twice"),
@@ -88,7 +100,7 @@ def test_file_of_another_city_is_refused(build: Build, tmp_path: Path) -> None:
 def test_bad_file_is_refused_by_name(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert old in GOOD
     with pytest.raises(ShieldError) as caught:
-        load_demographics(write(tmp_path, GOOD.replace(old, new, 1)))
+        load_demographics(write(tmp_path, GOOD.replace(old, new, 1)), load_city())
     assert told in str(caught.value)
 
 
@@ -97,14 +109,14 @@ def test_file_that_is_none_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "areas.csv"
     path.write_bytes(text)
     with pytest.raises(ShieldError, match=r"areas\.csv: "):
-        load_demographics(path)
+        load_demographics(path, load_city())
     with pytest.raises(ShieldError, match=r"none\.csv: .*No such file"):
-        load_demographics(tmp_path / "none.csv")
+        load_demographics(tmp_path / "none.csv", load_city())
 
 
 @pytest.mark.real_data
 def test_census_file_of_atlanta(real_data: Path) -> None:
-    areas = load_demographics(real_data / "atlanta_demographics_by_nsa.csv")
+    areas = load_demographics(real_data / "atlanta_demographics_by_nsa.csv", load_city())
     assert len(areas) == 103
     assert sum(area.median_household_income is None for area in areas) == 3
     assert len({member for area in areas for member in area.members}) >= 242

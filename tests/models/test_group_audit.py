@@ -77,6 +77,13 @@ def test_shares_are_of_the_city_and_what_lies_nowhere_is_a_group(build: Build) -
     assert {kind for kind, _ in found} == {"zone", "npu", "volume"}
 
 
+def test_rounding_is_no_crime_that_police_discover(build: Build) -> None:
+    build.connection.execute(
+        "UPDATE average_daily SET expected_reported_month_crimes = expected_month_crimes * (1 - 1e-15)"
+    )
+    assert {row["discretionary_share"] for row in audit(build).values()} == {0.0}
+
+
 def test_census_facts_count_where_areas_are_whole(build: Build) -> None:
     build.connection.execute(AREAS)
     found = audit(build)

@@ -110,6 +110,8 @@ def test_few_incidents_are_shown_together() -> None:
     assert spots["longitude"].to_list()[:2] == pytest.approx([0.061, 0.001])
     assert spots[["longitude", "latitude"]].iloc[-1].isna().all()
     assert spots["expected_share"].sum() == pytest.approx(1)
+    weighted = estimate_weighted(points, 136, MONTHS).sum()
+    assert spots["expected_year_crimes"].sum() == pytest.approx(12 * weighted)
 
 
 def test_build_holds_what_was_asked_for_and_no_hidden_offense(
