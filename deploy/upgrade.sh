@@ -44,7 +44,7 @@ find_service() {
       --property="MemoryMax=$(show MemoryMax atlshield-refresh.service)" --)
   elif ./run.sh status >/dev/null 2>&1; then
     service=run.sh
-    process=$(cat .run.lock)
+    process=$(pgrep --pgroup "$(cat .run.lock)" | head -n 1)  # the worker, where that alone is left
   fi
   if [ -r "/proc/$process/environ" ]; then
     unset "${!ATLSHIELD_@}"
@@ -55,7 +55,7 @@ find_service() {
 }
 
 read_settings() {
-  { read -r builds && read -r raw_folder && read -r kept && read -r source && read -r cleaning &&
+  { IFS= read -r builds && IFS= read -r raw_folder && read -r kept && read -r source && read -r cleaning &&
     read -r host && read -r port; } < <(.venv/bin/python -m warehouse settings \
     builds raw_folder kept_builds source cleaning host port) ||
     fail "the settings cannot be read: .venv/bin/python -m warehouse settings tells why"
@@ -166,7 +166,10 @@ save_undo() {
 stop_service() {
   case $service in
     systemd) systemctl stop atlshield.service ;;
-    run.sh) ! ./run.sh status >/dev/null 2>&1 || ./run.sh stop ;;
+    run.sh)
+      ! ./run.sh status >/dev/null 2>&1 || ./run.sh stop
+      echo "an upgrade" >.run.lock  # the service is expected to come back: `make status` misses it
+      ;;
   esac
 }
 

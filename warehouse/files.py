@@ -95,17 +95,19 @@ def hold_lock(folder: Path, work: str) -> Iterator[None]:
 
 
 def is_locked(lock: Path) -> bool:
-    """Return whether a process holds a lock on this file, having taken it for an instant to know.
+    """Return whether a process holds a lock on a file or folder, having taken it to know.
 
     Raises `OSError` for a file that is there and cannot be read.
     """
     if not lock.exists():
         return False
-    with lock.open() as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    descriptor = os.open(lock, os.O_RDONLY)  # which opens a folder too
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
     return False
 
 

@@ -36,7 +36,11 @@ from warehouse.refresh_record import RefreshRun, read_refresh
 from warehouse.systemd import SERVICE, TIMER, show_unit
 
 RUN_LOCK = settings.ROOT / ".run.lock"
-"""Where `run.sh` keeps the process id of the service it has started; empty once it has stopped it."""
+"""Where `run.sh` keeps the process id of the service it has started; empty once it has stopped it, but
+not where an upgrade has, which starts it again."""
+
+UPGRADE_UNDO = settings.ROOT / ".upgrade" / "undo"
+"""What `make upgrade` keeps until it has ended well or gone back; it holds a lock on the clone."""
 
 ANSWER_SECONDS = 5
 FOLLOW_SECONDS = 60
@@ -72,6 +76,8 @@ def list_findings(operation: Operation, builds: Path) -> Iterator[Finding]:
     What cannot be looked at is a fault of its own.
     """
     yield look("service", look_at_service, operation, builds)
+    if UPGRADE_UNDO.exists():
+        yield look("upgrade", look_at_upgrade)
     published: PublishedBuild | None = None
     try:
         published = read_pointer(builds)
@@ -149,8 +155,16 @@ def ask_service(host: str, port: int) -> dict[str, Any]:
     return ready
 
 
+def look_at_upgrade() -> Finding:
+    """Say whether the upgrade that is not finished is at work or was broken off."""
+    if is_locked(settings.ROOT):
+        return Finding("upgrade", "at work")
+    text = "was broken off: make upgrade takes it back"
+    return Finding("upgrade", text, f"an upgrade {text}")
+
+
 def read_run_lock() -> str:
-    """Return the process id of the service that `run.sh` has started and not stopped, empty for none."""
+    """Return what `run.sh` wrote of the service that is expected, empty for none."""
     return RUN_LOCK.read_text().strip() if RUN_LOCK.exists() else ""
 
 

@@ -188,6 +188,30 @@ def test_upgrade_killed_in_the_switch_goes_back_and_then_on(clone: Clone, tmp_pa
     assert clone.state[0] == new
 
 
+def test_upgrade_killed_in_the_switch_is_missed_and_keeps_what_came_since(
+    clone: Clone, tmp_path: Path
+) -> None:
+    port = start(clone)
+    version, _, packages = clone.state
+    clone.commit(NEXT)
+    touch = f'{shutil.which("touch")} "$@"; [ "$1$HALF" != .upgrade/switched1 ] || {KILL}'
+    write_tools(clone, tmp_path / "tools", touch=touch)
+    assert upgrade_killed(clone, HALF="1") == -9
+    code, _, errors = clone.run(".venv/bin/python", "-m", "warehouse", "status", ATLSHIELD_PORT=port)
+    assert code == 1
+    assert f"the service does not answer at 127.0.0.1 port {port}" in errors
+    assert "an upgrade was broken off: make upgrade takes it back" in errors
+    call(clone.folder, ".venv/bin/python", "-m", "refresh")
+    now = clone.build
+    call(clone.upstream, "git", "reset", "--quiet", "--hard", version)
+    code, out, errors = clone.upgrade()
+    assert code == 0, out + errors
+    assert f"build {now} stays" in errors
+    assert "not ready" not in errors
+    assert clone.state == (version, now, packages)
+    assert ask(port, "/readyz")["build_id"] == now
+
+
 KILL_ALL = "import os; os.killpg(0, 9)"
 
 
