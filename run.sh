@@ -24,8 +24,17 @@ answers() {
     [[ $status == HTTP/* ]]
 }
 
+# Whether only the worker is left of the service: it answers, but nothing starts it again.
+lost_supervisor() {
+  case $(ps -o stat= -p "$(cat "$lock")") in "" | Z*) ;; *) return 1 ;; esac
+}
+
 say_running() {
-  echo "ATLShield runs as process $(cat "$lock"); its log: tail -f $PWD/$log"
+  if lost_supervisor; then
+    echo "ATLShield's worker goes on alone, process $(cat "$lock") was killed: ./run.sh stop, then ./run.sh"
+  else
+    echo "ATLShield runs as process $(cat "$lock"); its log: tail -f $PWD/$log"
+  fi
 }
 
 # Begins the log anew once it has $1 bytes; what was in it goes to $log.1. It stays the same file, so that
@@ -46,10 +55,10 @@ watch_log() {
 }
 
 start() {
-  runs && fail "it runs already, as process $(cat "$lock"): ./run.sh stop ends it"
+  runs && fail "it runs already: $(say_running)"
   make --silent .venv/runtime
   local host port megabytes
-  { read -r host && read -r port && read -r megabytes; } < <(.venv/bin/python -m warehouse settings host port log_megabytes) ||
+  { IFS= read -r host && read -r port && read -r megabytes; } < <(.venv/bin/python -m warehouse settings host port log_megabytes) ||
     fail "the settings cannot be read: .venv/bin/python -m warehouse settings tells why"
   answers "$host" "$port" && fail "something else answers at $host port $port already"
   .venv/bin/python -m warehouse list >/dev/null 2>&1 || make refresh
@@ -80,10 +89,7 @@ stop() {
   runs || fail "it does not run"
   local process
   process=$(cat "$lock")
-  case $(ps -o stat= -p "$process") in
-    "" | Z*) kill -- "-$process" ;;  # it was killed, and its worker is left: they are one group
-    *) kill "$process" ;;
-  esac
+  if lost_supervisor; then kill -- "-$process"; else kill "$process"; fi  # they are one group
   flock --wait "$stop_seconds" "$lock" true || fail "it did not end within $stop_seconds s: kill -9 -- -$process"
   : >"$lock"  # it is not expected to answer from here on
   echo "ATLShield has ended"

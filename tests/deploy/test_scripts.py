@@ -99,10 +99,13 @@ def test_service_in_the_background_starts_once_and_stops(folder: Path, published
         assert run(folder, "status", **variables) == (0, out, "")
         code, _, errors = run(folder, "start", **variables)
         assert code == 1
-        assert errors.startswith("error: it runs already, as process ")
+        assert errors == f"error: it runs already: {out}"
         process = int((folder / ".run.lock").read_text())
         os.kill(process, signal.SIGKILL)  # its worker goes on
-        assert run(folder, "status", **variables) == (0, out, "")
+        alone = f"ATLShield's worker goes on alone, process {process} was killed: "
+        alone += "./run.sh stop, then ./run.sh\n"
+        assert run(folder, "status", **variables) == (0, alone, "")
+        assert run(folder, "start", **variables) == (1, "", f"error: it runs already: {alone}")
     finally:
         assert run(folder, "stop") == (0, "ATLShield has ended\n", "")
     assert run(folder, "stop")[0] == 1
@@ -201,3 +204,14 @@ def test_operator_s_command_gets_the_unit_and_its_last_lines(tmp_path: Path) -> 
     assert tell_failure(tmp_path, 'echo "$FAILED_UNIT failed"; cat') == (0, told)
     assert tell_failure(tmp_path, "") == (0, "")
     assert tell_failure(tmp_path, "cat >/dev/null; exit 3") == (3, "")
+
+
+def test_journal_has_the_failure_that_nobody_was_told_of() -> None:
+    done = subprocess.run(
+        [ROOT / "deploy" / "tell_failure.sh", "atlshield-refresh.service"],
+        capture_output=True, text=True, check=False, env={**os.environ, "ATLSHIELD_PORT": "no"},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    told = "error: nobody was told that atlshield-refresh.service failed: the settings cannot be read\n"
+    assert "ATLSHIELD_PORT: port: found 'no'" in done.stderr
+    assert done.stderr.endswith(told)
