@@ -18,7 +18,7 @@ from tests.serve.builds import copy_builds
 from tests.serve.server import run_server
 from tests.tables import fill
 from tests.warehouse.test_records import lay
-from warehouse import status, systemd
+from warehouse import settings, status, systemd
 from warehouse.__main__ import main
 from warehouse.build import open_build
 from warehouse.errors import ShieldError
@@ -92,7 +92,7 @@ def test_simulated_build_is_well_however_old_its_data(
 def test_upgrade_that_was_broken_off_needs_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(status.settings, "ROOT", tmp_path / "clone")
+    monkeypatch.setattr(settings, "ROOT", tmp_path / "clone")
     told = "an upgrade was broken off: make upgrade takes it back"
     _, lines, error = run_status(tmp_path / "builds", monkeypatch, capsys)
     assert ("upgrade" in lines, told in error) == (False, False)
