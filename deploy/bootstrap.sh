@@ -15,6 +15,11 @@ fail() {
   exit 1
 }
 
+# sed and systemd would take other characters for their own.
+check_path() {
+  [[ $1 != *[^[:alnum:]/._+@:,=-]* ]] || fail "'$1': expected a path of letters, digits and / . _ + @ : , = -"
+}
+
 install_packages() {
   if command -v make >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null; then
     return
@@ -30,7 +35,11 @@ install_packages() {
 make_user_and_folders() {
   id atlshield >/dev/null 2>&1 ||
     useradd --system --user-group --home-dir "$data" --shell /usr/sbin/nologin atlshield
-  [ -d "$data" ] || install -d -o atlshield -g atlshield -m 0750 "$data" "$data/builds" "$data/raw" "$data/plans"
+  local folder
+  for folder in "$data" "$data/builds" "$data/raw" "$data/plans"; do
+    [ -d "$folder" ] || install -d -o atlshield -g atlshield -m 0750 "$folder"
+  done
+  chown --recursive --no-dereference atlshield "$data"  # a restore by root may have come before
   [ -d /etc/atlshield ] || install -d -o root -g atlshield -m 0750 /etc/atlshield
 }
 
@@ -46,8 +55,29 @@ write_settings() {
   chown root:atlshield "$settings.new" && chmod 0640 "$settings.new" && mv "$settings.new" "$settings"
 }
 
+# Finds the folders of the settings, and makes what a refresh writes to where it lies elsewhere: what is
+# there belongs to others, who must let it in.
+find_folders() {
+  local folder found
+  found=$(ATLSHIELD_SETTINGS=$settings .venv/bin/python -m warehouse settings builds raw_folder plans)
+  writable=$data
+  while IFS= read -r folder; do
+    folder=$(realpath --canonicalize-missing -- "$folder")
+    check_path "$folder"
+    builds=${builds:-$folder}  # the first
+    case $folder in
+      "$data" | "$data"/*) continue ;;
+      /home/* | /root/* | /tmp/*) fail "$folder: the units see nobody's home and no /tmp" ;;
+    esac
+    [ -d "$folder" ] || install -d -o atlshield -g atlshield -m 0750 "$folder"
+    runuser -u atlshield -- test -w "$folder" ||
+      fail "$folder: atlshield cannot write there: chown -R atlshield:atlshield $folder"
+    writable+=" $folder"
+  done <<<"$found"
+}
+
 render() {
-  sed "s|/opt/atlshield|$clone|g" "deploy/$1"
+  sed -e "s|/opt/atlshield|$clone|g" -e "s|^ReadWritePaths=.*|ReadWritePaths=$writable|" "deploy/$1"
 }
 
 # Writes the units with the place of this clone; returns whether one has changed.
@@ -66,7 +96,7 @@ start_all() {
   systemctl enable --quiet atlshield.service atlshield-refresh.timer
   systemctl start atlshield-refresh.timer
   systemctl start atlshield.service  # it waits for a build
-  [ -e "$data/builds/current.json" ] || systemctl start atlshield-refresh.service ||
+  [ -e "$builds/current.json" ] || systemctl start atlshield-refresh.service ||
     fail "the first refresh failed (journalctl -u atlshield-refresh); the service waits for the next one"
 }
 
@@ -75,7 +105,7 @@ uninstall() {
   systemctl disable --quiet --now atlshield.service atlshield-refresh.timer 2>/dev/null || true
   for name in "${names[@]}"; do rm -f "$units/$name"; done
   systemctl daemon-reload
-  echo "the units are gone; data in $data, settings in $settings and the user atlshield stay"
+  echo "the units are gone; data in $data (or where the settings say), settings in $settings and the user atlshield stay"
 }
 
 [ "$(id -u)" = 0 ] || fail "this changes the machine: run it as root"
@@ -89,12 +119,13 @@ case "${1:-install}" in
 esac
 case "$clone" in /home/* | "${HOME:-/home}"/*) fail "$clone: the service cannot read people's homes; move the clone to /opt/atlshield" ;; esac
 
+check_path "$clone"
 install_packages
 make_user_and_folders
 write_settings
 make --silent .venv/runtime
 .venv/bin/python -m compileall -q etl models planner serve warehouse refresh.py  # the user may write nothing here
-ATLSHIELD_SETTINGS=$settings .venv/bin/python -m warehouse settings >/dev/null
+find_folders
 if write_units; then systemctl daemon-reload; fi
 start_all
 echo "ATLShield serves and refreshes every night; settings: $settings, state: sudo -u atlshield make status"
