@@ -20,6 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from serve.answers import UnknownNeighborhoodError
 from serve.current_build import NotServedError, ServedBuild, take_build
+from serve.errors import FOLDER, http_error, log_error
 from serve.parameters import InvalidRequestError
 from warehouse import settings
 from warehouse.errors import NoBuildError, ShieldError
@@ -98,8 +99,18 @@ def render_error(status: HTTPStatus, reason: str, **values: Any) -> ResponseRetu
 @blueprint.errorhandler(NoBuildError)
 @blueprint.errorhandler(NotServedError)
 def tell_no_build(error: ShieldError) -> ResponseReturnValue:
-    """Say that there is no build yet, or none that can be served."""
-    return render_error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+    """Say that there is no build yet, or none that can be served; the log has the place of its file."""
+    if isinstance(error, NoBuildError):
+        log_error(str(error), error)
+    return render_error(HTTPStatus.SERVICE_UNAVAILABLE, FOLDER.sub("", str(error)))
+
+
+@blueprint.app_errorhandler(HTTPStatus.NOT_FOUND)
+def tell_nowhere(error: HTTPException) -> ResponseReturnValue:
+    """Say that nothing is at an address: to a browser on a page, to a program as all errors."""
+    if "text/html" in request.headers.get("Accept", ""):
+        return render_error(HTTPStatus.NOT_FOUND, str(error.description))
+    return http_error(error)
 
 
 @blueprint.errorhandler(InvalidRequestError)

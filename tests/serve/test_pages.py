@@ -109,6 +109,15 @@ def test_unknown_asset_is_told_on_a_page(client: FlaskClient) -> None:
     assert "import" not in answer.text
 
 
+def test_unknown_address_is_told_to_a_browser_on_a_page(client: FlaskClient) -> None:
+    page = client.get("/nowhere", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert 'href="/neighborhoods"' in page.text
+    for accept in ("*/*", "application/json"):
+        answer = client.get("/nowhere", headers={"Accept": accept})
+        assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
+
+
 def test_without_a_build_a_page_says_so(tmp_path: Path) -> None:
     answer = make_client(create_app(tmp_path)).get("/")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
@@ -120,6 +129,7 @@ def test_build_of_an_earlier_version_is_told_on_a_page(published: Path, tmp_path
     answer = make_client(create_app(builds)).get("/")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")
     assert "earlier version" in answer.text
+    assert str(builds) not in answer.text
 
 
 def test_outlines_are_drawn_and_the_rest_are_circles(published: Path, tmp_path: Path) -> None:
