@@ -1,7 +1,6 @@
 """The state of a machine: what each line says, what needs a person, and what does not."""
 
 import datetime as dt
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from tests.serve.builds import copy_builds
 from tests.serve.server import run_server
 from tests.tables import fill
 from tests.warehouse.test_records import lay
-from warehouse import settings, status, systemd
+from warehouse import status, systemd
 from warehouse.__main__ import main
 from warehouse.build import open_build
 from warehouse.errors import ShieldError
@@ -53,7 +52,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without systemd, and without a service that `run.sh` has started."""
     monkeypatch.setattr(systemd, "RUNNING", tmp_path / "none")
     monkeypatch.setattr(status, "RUN_LOCK", tmp_path / ".run.lock")
-    monkeypatch.setattr(status, "UPGRADE_UNDO", tmp_path / "clone" / ".upgrade" / "undo")
+    monkeypatch.setattr(status, "UPGRADE_UNDO", tmp_path / "none")
     monkeypatch.setenv("ATLSHIELD_PORT", str(find_port()))
 
 
@@ -87,24 +86,6 @@ def test_simulated_build_is_well_however_old_its_data(
     assert lines["file"].startswith("whole")
     code, lines, _ = run_status(published, monkeypatch, capsys, "--lineage")
     assert (code, lines["build_id"].split()[-1]) == (0, read_pointer(published).build_id)
-
-
-def test_upgrade_that_was_broken_off_needs_a_person(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(settings, "ROOT", tmp_path / "clone")
-    told = "an upgrade was broken off: make upgrade takes it back"
-    _, lines, error = run_status(tmp_path / "builds", monkeypatch, capsys)
-    assert ("upgrade" in lines, told in error) == (False, False)
-    status.UPGRADE_UNDO.parent.mkdir(parents=True)
-    status.UPGRADE_UNDO.touch()
-    code, lines, error = run_status(tmp_path / "builds", monkeypatch, capsys)
-    assert (code, lines["upgrade"], told in error) == (1, told.removeprefix("an upgrade "), True)
-    clone = os.open(tmp_path / "clone", os.O_RDONLY)
-    fcntl.flock(clone, fcntl.LOCK_EX)
-    _, lines, error = run_status(tmp_path / "builds", monkeypatch, capsys)
-    os.close(clone)
-    assert (lines["upgrade"], "an upgrade" in error) == ("at work", False)
 
 
 def test_reasons_are_in_the_last_line(
