@@ -1,8 +1,9 @@
 """The cleaning pipeline: raw files to clean tables, in one pass over each.
 
 Input: raw files and a build. Output: `offense`, `raw_file`, `rejected_incident`,
-`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health`, `report_delay`,
-with polygons `boundary`, and with census facts `demographic_area` and `area_member`, filled.
+`repaired_incident`, `calendar`, `holiday`, `incident`, `neighborhood`, `feed_health`,
+`report_delay`, with polygons `boundary`, and with census facts `demographic_area`, `area_measure`
+and `area_member`, filled.
 """
 
 import datetime as dt

@@ -3,7 +3,7 @@
 Input: a CSV file in UTF-8, one row per area: `area_kind`, `area`, `members` (neighborhoods, separated by
 semicolons), `population`, `source`, and of `warehouse.tables_groups.MEASURES` those that there are, each
 with an optional `<measure>_margin` (90 %); `vintage` and `licence` where they are known. What is empty
-is not known. Output: `demographic_area` and `area_member`, filled.
+is not known. Output: `demographic_area`, `area_measure` and `area_member`, filled.
 """
 
 import csv
@@ -21,7 +21,12 @@ from etl.names import fold_name
 from warehouse.build import Build
 from warehouse.errors import ShieldError
 from warehouse.settings_file import Settings, describe_mistakes, suggest
-from warehouse.tables_groups import AREA_MEMBER_TABLE, DEMOGRAPHIC_AREA_TABLE, MEASURES
+from warehouse.tables_groups import (
+    AREA_MEASURE_TABLE,
+    AREA_MEMBER_TABLE,
+    DEMOGRAPHIC_AREA_TABLE,
+    MEASURES,
+)
 
 Empty = BeforeValidator(lambda value: value or None)
 Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, Empty]
@@ -114,15 +119,18 @@ def read_area(path: Path, line: int, row: dict[str, str]) -> Any:  # noqa: ANN40
 
 
 def fill_demographics(build: Build, areas: Sequence[Any], city: City) -> Iterator[str]:
-    """Fill both tables; yield a warning on names that only one side knows.
+    """Fill the three tables; yield a warning on names that only one side knows.
 
     A member without an incident is no neighborhood of the build, and nothing is wrong with it. Raises
     `ShieldError` where no member is one, and for a member that is spelled nearly like a neighborhood in
     no area: its residents would count and its crimes would not.
     """
-    rows = [
+    facts = [area.model_dump(include=set(AreaFacts.model_fields) - {"members"}) for area in areas]
+    frame = pd.DataFrame(facts).rename(columns={"source": "publisher"})
+    build.insert_frame(DEMOGRAPHIC_AREA_TABLE, frame)
+    measures = [
         {
-            **area.model_dump(include=set(AreaFacts.model_fields) - {"members"}),
+            "area": area.area,
             "measure": measure,
             "value": getattr(area, measure),
             "margin": getattr(area, f"{measure}_margin"),
@@ -131,7 +139,7 @@ def fill_demographics(build: Build, areas: Sequence[Any], city: City) -> Iterato
         for measure in MEASURES
         if any(measure in other.model_fields_set for other in areas)
     ]
-    build.insert_frame(DEMOGRAPHIC_AREA_TABLE, pd.DataFrame(rows))
+    build.insert_frame(AREA_MEASURE_TABLE, pd.DataFrame(measures))
     places = build.connection.execute("SELECT neighborhood, is_named FROM neighborhood").fetchall()
     known = {fold_name(name): name for name, _ in places}
     found: list[tuple[str, str]] = []

@@ -38,7 +38,7 @@ WITH area_fifth AS (
     SELECT area, measure,
            least({FIFTHS}, 1 + floor({FIFTHS} * (sum(population) OVER so_far - population / 2)
                                      / nullif(sum(population) OVER (PARTITION BY measure), 0))) AS fifth
-    FROM demographic_area WHERE value IS NOT NULL
+    FROM area_measure JOIN demographic_area USING (area) WHERE value IS NOT NULL
     WINDOW so_far AS (PARTITION BY measure ORDER BY value, area)
 )
 SELECT neighborhood, 'zone' AS group_kind, coalesce(zone, '{UNKNOWN_ZONE}') AS group_name
@@ -52,7 +52,7 @@ SELECT neighborhood, '{VOLUME}',
 FROM average_daily GROUP BY neighborhood
 UNION ALL
 SELECT neighborhood, measure, coalesce(fifth::INTEGER::VARCHAR, '{UNKNOWN_ZONE}')
-FROM neighborhood CROSS JOIN (SELECT DISTINCT measure FROM demographic_area)
+FROM neighborhood CROSS JOIN (SELECT DISTINCT measure FROM area_measure)
      LEFT JOIN area_member USING (neighborhood) LEFT JOIN area_fifth USING (area, measure)
 """
 
@@ -83,14 +83,13 @@ ORDER BY group_kind, group_name, neighborhood, month
 
 # Only where each area of the group lies in it as a whole, and each neighborhood in an area.
 POPULATION_SELECT = """
-WITH area_population AS (SELECT DISTINCT area, population FROM demographic_area),
-area_size AS (SELECT area, count(*) AS members FROM area_member GROUP BY area),
+WITH area_size AS (SELECT area, count(*) AS members FROM area_member GROUP BY area),
 part AS (
     SELECT group_kind, group_name, area, count(*) AS members
     FROM neighborhood_group LEFT JOIN area_member USING (neighborhood) GROUP BY ALL
 )
 SELECT group_kind, group_name, sum(population)::DOUBLE AS population
-FROM part LEFT JOIN area_size USING (area) LEFT JOIN area_population USING (area)
+FROM part LEFT JOIN area_size USING (area) LEFT JOIN demographic_area USING (area)
 GROUP BY ALL HAVING bool_and(coalesce(part.members = area_size.members, false))
 """
 

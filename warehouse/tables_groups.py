@@ -1,7 +1,7 @@
 """The tables of the audit by group: whom errors and expected crimes fall on.
 
-Input: nothing. Output: declarations, listed in `warehouse.schema`. `etl` fills `demographic_area`, the
-rest comes from `models`.
+Input: nothing. Output: declarations, listed in `warehouse.schema`. `etl` fills `demographic_area`,
+`area_measure` and `area_member`, the rest comes from `models`.
 """
 
 from dataclasses import replace
@@ -29,7 +29,7 @@ MEASURES = (
 GROUP_KIND = Column(
     "group_kind", "VARCHAR",
     f"What groups the neighborhoods: a kind of district, '{VOLUME}' (fifths of the neighborhoods by"
-    " expected crimes) or a measure of demographic_area (fifths of the residents by it).", "Grouped by",
+    " expected crimes) or a measure of area_measure (fifths of the residents by it).", "Grouped by",
 )
 GROUP_NAME = Column(
     "group_name", "VARCHAR", "District, or fifth from '1', the lowest, to '5'.", "Group",
@@ -37,12 +37,31 @@ GROUP_NAME = Column(
 
 DEMOGRAPHIC_AREA_TABLE = Table(
     "demographic_area",
-    "Census facts of areas, as the operator's demographics file tells them.",
-    "area and measure; empty where no demographics file was given",
-    ("area", "measure"),
+    "Areas that census facts are known of, as the operator's demographics file tells them.",
+    "area; empty where no demographics file was given",
+    ("area",),
     (
         Column("area", "VARCHAR", "Area that the census figures belong to.", "Area"),
         Column("area_kind", "VARCHAR", "What the area is.", "Kind of area"),
+        Column("population", "BIGINT", "Residents of the area.", "Residents", minimum=0,
+               aggregation="sum"),
+        Column("vintage", "VARCHAR", "Years of the figures; NULL where the file does not say.",
+               "Vintage", nullable=True),
+        Column("publisher", "VARCHAR", "Who publishes the figures.", "Publisher"),
+        Column("licence", "VARCHAR", "Terms of use; NULL where the file does not say.", "Licence",
+               nullable=True),
+    ),
+)
+
+IN_AREA = replace(DEMOGRAPHIC_AREA_TABLE.columns[0], references="demographic_area.area")
+
+AREA_MEASURE_TABLE = Table(
+    "area_measure",
+    "Census figures of each area.",
+    "area and measure; empty where no demographics file was given",
+    ("area", "measure"),
+    (
+        IN_AREA,
         Column(
             "measure", "VARCHAR", "What was measured; shares are of the residents or households.",
             "Measure", allowed=MEASURES,
@@ -53,13 +72,6 @@ DEMOGRAPHIC_AREA_TABLE = Table(
             "margin", "DOUBLE", "Margin of error, 90 %, in the unit of the value; NULL where the file"
             " has none.", "Margin of error", nullable=True, minimum=0,
         ),
-        Column("population", "BIGINT", "Residents of the area.", "Residents", minimum=0,
-               aggregation="maximum"),
-        Column("vintage", "VARCHAR", "Years of the figures; NULL where the file does not say.",
-               "Vintage", nullable=True),
-        Column("source", "VARCHAR", "Who publishes the figures.", "Source"),
-        Column("licence", "VARCHAR", "Terms of use; NULL where the file does not say.", "Licence",
-               nullable=True),
     ),
 )
 
@@ -68,10 +80,7 @@ AREA_MEMBER_TABLE = Table(
     "Which neighborhoods an area of demographic_area consists of.",
     "neighborhood; empty where no demographics file was given",
     ("neighborhood",),
-    (
-        NEIGHBORHOOD,
-        replace(DEMOGRAPHIC_AREA_TABLE.columns[0], references="demographic_area.area"),
-    ),
+    (NEIGHBORHOOD, IN_AREA),
 )
 
 BACKTEST_MONTH_TABLE = Table(

@@ -11,7 +11,7 @@ from etl.demographics import fill_demographics, load_demographics
 from warehouse.build import Build
 from warehouse.errors import ShieldError
 from warehouse.table import render_ddl
-from warehouse.tables_groups import AREA_MEMBER_TABLE, DEMOGRAPHIC_AREA_TABLE
+from warehouse.tables_groups import AREA_MEASURE_TABLE, AREA_MEMBER_TABLE, DEMOGRAPHIC_AREA_TABLE
 
 HEADER = "area_kind,area,members,population,share_black,share_black_margin,source,vintage\n"
 GOOD = HEADER + (
@@ -24,7 +24,7 @@ GOOD = HEADER + (
 def build(tmp_path: Path) -> Iterator[Build]:
     """The tables that census facts go into, and three neighborhoods."""
     with duckdb.connect() as connection:
-        for table in (DEMOGRAPHIC_AREA_TABLE, AREA_MEMBER_TABLE):
+        for table in (DEMOGRAPHIC_AREA_TABLE, AREA_MEASURE_TABLE, AREA_MEMBER_TABLE):
             connection.execute(render_ddl(table))
         connection.execute("""
             CREATE TABLE neighborhood AS FROM (VALUES ('Downtown', true), ('Cabbagetown', true),
@@ -40,16 +40,18 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_good_file_fills_both_tables_and_names_meet_whatever_their_case(
+def test_good_file_fills_the_tables_and_names_meet_whatever_their_case(
     build: Build, tmp_path: Path
 ) -> None:
     areas = load_demographics(write(tmp_path, "\ufeff" + GOOD), load_city())
     warnings = list(fill_demographics(build, areas, load_city()))
     rows = build.connection.execute("FROM demographic_area ORDER BY area").fetchall()
     assert rows == [
-        ("X", "tract", "share_black", 0.5, 0.05, 1000, "2019-2023", "Census", None),
-        ("Y", "tract", "share_black", None, None, 0, None, "Census", None),
+        ("X", "tract", 1000, "2019-2023", "Census", None),
+        ("Y", "tract", 0, None, "Census", None),
     ]
+    measures = build.connection.execute("FROM area_measure ORDER BY area").fetchall()
+    assert measures == [("X", "share_black", 0.5, 0.05), ("Y", "share_black", None, None)]
     assert build.connection.execute("FROM area_member ORDER BY 1").fetchall() == [
         ("Cabbagetown", "X"), ("Downtown", "X"), ("The Villages at Castleberry Hill", "Y"),
     ]  # fmt: skip

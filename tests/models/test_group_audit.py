@@ -20,7 +20,8 @@ TABLES = """
 CREATE TABLE neighborhood (neighborhood VARCHAR, zone VARCHAR, npu VARCHAR);
 CREATE TABLE average_daily (neighborhood VARCHAR, month INTEGER, expected_month_crimes DOUBLE,
                             expected_reported_month_crimes DOUBLE);
-CREATE TABLE demographic_area (area VARCHAR, measure VARCHAR, value DOUBLE, population BIGINT);
+CREATE TABLE demographic_area (area VARCHAR, population BIGINT);
+CREATE TABLE area_measure (area VARCHAR, measure VARCHAR, value DOUBLE);
 CREATE TABLE area_member (neighborhood VARCHAR, area VARCHAR);
 CREATE TABLE backtest_month (origin DATE, neighborhood VARCHAR, target_month DATE,
     observed_crimes DOUBLE, expected_crimes DOUBLE, reference_crimes DOUBLE,
@@ -29,7 +30,8 @@ INSERT INTO neighborhood VALUES ('a', '1', 'A'), ('b', '1', 'B'), ('c', '2', 'B'
 INSERT INTO average_daily VALUES ('a', 1, 10, 10), ('b', 1, 20, 15), ('c', 1, 60, 60), ('d', 1, 10, 5);
 """
 AREAS = """
-INSERT INTO demographic_area VALUES ('X', 'share_black', 0.1, 1000), ('Y', 'share_black', 0.9, 4000);
+INSERT INTO demographic_area VALUES ('X', 1000), ('Y', 4000);
+INSERT INTO area_measure VALUES ('X', 'share_black', 0.1), ('Y', 'share_black', 0.9);
 INSERT INTO area_member VALUES ('a', 'X'), ('b', 'Y'), ('c', 'Y');
 """
 BACKTEST = """
