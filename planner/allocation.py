@@ -40,6 +40,14 @@ class Problem:
         slopes: Floats = self.demand[owner] * (units + 0.5) ** -self.exponent
         return slopes
 
+    def find_last_slopes(self, units: Integers) -> Floats:
+        """Return by block the least slope of a unit that is given; 0 where budget is left."""
+        least = np.full(len(self.budget), np.inf)
+        last = np.where(units > 0, self.find_slopes(np.maximum(units - 1, 0)), np.inf)
+        np.minimum.at(least, self.block, last)
+        spent = np.bincount(self.block, units, len(self.budget)) == self.budget
+        return np.where(spent & np.isfinite(least), least, 0.0)
+
     def rate(self, units: Integers) -> float:
         """Return the objective of an allocation: the sum of the slopes of its units."""
         steps = (np.arange(units.max(initial=0)) + 0.5) ** -self.exponent

@@ -61,7 +61,8 @@ def make_limits(cells: pd.DataFrame, request: Request) -> Limits:
     floors = list_floors(cells, request)
     problem = Problem(
         cells["demand"].to_numpy(np.float64), request.fairness, block, budget,
-        np.minimum(np.rint(cap), budget[block]).astype(np.int64),
+        # One more than the budget, so that the next unit of a cell that takes all of it has a price.
+        np.minimum(np.rint(cap), budget[block] + (budget[block] > 0)).astype(np.int64),
         find_members(cells, floors), count_units(floors["hours"], request),
     )  # fmt: skip
     return Limits(problem, budgets, floors)
@@ -136,11 +137,13 @@ def list_binding(
 ) -> pd.DataFrame:
     """Return the limits that bind, the dearest first: `plan_limit`.
 
-    A price is that of one hour. A cap's is the slope beyond it, less what the hour costs its budget,
-    plus what it saves floors.
+    A price is that of one unit, told by hour. A cap's is the slope beyond it, less what the unit costs
+    where it comes from, plus what it saves floors. Without floors prices are exact, with them the most
+    that they can be.
     """
     problem = limits.problem
-    own = problem.floors.T @ solution.floor_price - solution.budget_price[problem.block]
+    cost = solution.budget_price if len(limits.floors) else problem.find_last_slopes(solution.units)
+    own = problem.floors.T @ solution.floor_price - cost[problem.block]
     gain = np.where(solution.units == problem.cap, problem.find_slopes(solution.units) + own, 0.0)
     at_cap = (problem.cap < problem.budget[problem.block]) & (gain > 0)
     found = [
@@ -156,7 +159,8 @@ def list_binding(
     limit = limit[limit["price"] > MIN_PRICE * limit["price"].max()]
     limit = limit.sort_values(["price", "limit_kind", *WHERE], ascending=[False, *[True] * 6])
     limit["shadow_price"] = limit.pop("price") / unit_hours
-    limit["description"] = [describe_limit(row) for row in limit.itertuples()]
+    at_most = "at most " * (len(limits.floors) > 0)
+    limit["description"] = [describe_limit(row, unit_hours, at_most) for row in limit.itertuples()]
     limit.insert(0, "limit_number", range(1, len(limit) + 1))
     limit["limit_hours"] = limit.pop("hours")
     return limit
@@ -169,16 +173,17 @@ def name_place(row: Any) -> str:  # noqa: ANN401  # a row of a frame
     return f"zone {row.zone}, {WEEKDAYS[int(row.iso_weekday) - 1]}, {row.shift}"
 
 
-def describe_limit(row: Any) -> str:  # noqa: ANN401  # a row of a frame
-    """Return a limit that binds, in words."""
+def describe_limit(row: Any, unit_hours: float, at_most: str) -> str:  # noqa: ANN401  # a row of a frame
+    """Return a limit that binds, in words: what its next or last unit is worth."""
+    worth = f"{at_most}{row.shadow_price * unit_hours:.4g}"
+    is_hour = unit_hours == 1
     if row.limit_kind in (ZONE_FLOOR, NEIGHBORHOOD_FLOOR):
+        last = "hour of it costs" if is_hour else f"{unit_hours:g} hours of it cost"
         return (
-            f"the floor of {row.hours:g} hours in {name_place(row)}: the last hour of it costs"
-            f" {row.shadow_price:.4g} of the objective"
+            f"the floor of {row.hours:g} hours in {name_place(row)}: the last {last} {worth} of the"
+            " objective"
         )
     when = f"{WEEKDAYS[int(row.iso_weekday) - 1]}, {row.shift}, {row.patrol_type}"
     where = f" in {row.neighborhood}" if row.limit_kind == CAP else ""
-    return (
-        f"all {row.hours:g} hours{where} on {when}: one hour more would add"
-        f" {row.shadow_price:.4g} to the objective"
-    )
+    more = "one hour" if is_hour else f"{unit_hours:g} hours"
+    return f"all {row.hours:g} hours{where} on {when}: {more} more would add {worth} to the objective"

@@ -146,8 +146,9 @@ PLAN_LIMIT_TABLE = Table(
         Column("limit_hours", "DOUBLE", "The limit.", "Limit, hours", unit="hours", minimum=0),
         Column(
             "shadow_price", "DOUBLE",
-            "What the objective gains by one hour more of a budget or a cap, or loses by the last hour"
-            " of a floor.", "Shadow price", unit="objective per hour", minimum=0,
+            "What the objective gains by one unit (unit_hours) more of a budget or a cap, or loses by"
+            " the last unit of a floor, per hour; with floors the most that this can be.",
+            "Shadow price", unit="objective per hour", minimum=0,
         ),
         Column("description", "VARCHAR", "The same in words.", "In words"),
         DATA_SOURCE,

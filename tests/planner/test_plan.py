@@ -167,19 +167,6 @@ def test_floors_and_caps_hold_and_those_that_bind_are_told(ask: Ask, few_places:
     assert caps["description"].str.contains("all 12 hours in ").all()
 
 
-def test_price_of_a_cap_is_what_an_hour_gains_beside_its_budget(ask: Ask) -> None:
-    plan = ask(BASE + "[caps]\nvehicle = 12\n")
-    keys = ["iso_weekday", "shift", "patrol_type"]
-    limits = plan[PLAN_LIMIT_TABLE]
-    budgets = limits[limits["limit_kind"] == "budget"].set_index(keys)["shadow_price"].rename("budget")
-    caps = limits[limits["limit_kind"] == "cap"].merge(
-        plan[PLAN_HOURS_TABLE], on=["neighborhood", *keys]
-    )
-    gains = caps["expected_reported_crimes"] / 12.5 - caps.join(budgets, on=keys)["budget"].fillna(0)
-    assert len(caps)
-    assert np.allclose(caps["shadow_price"], gains)
-
-
 def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask, free: Plan) -> None:
     place = free[PLAN_NEIGHBORHOOD_TABLE].sort_values("hours")["neighborhood"].iloc[0]
     zone = free[PLAN_NEIGHBORHOOD_TABLE].groupby("zone")["hours"].sum().idxmin()
@@ -272,6 +259,8 @@ def test_unit_scales_hours_ranges_and_prices(ask: Ask, free: Plan, unit: int) ->
     best = slope.groupby([hours[key] for key in keys]).max()
     assert len(limits) == 7 * 2 * 2
     assert np.allclose(limits, best.reindex(limits.index))
+    words = "one hour more" if unit == 1 else "2 hours more"
+    assert plan[PLAN_LIMIT_TABLE]["description"].str.contains(f": {words} would add ").all()
 
 
 def test_trade_off_says_what_fairness_and_floors_cost(
