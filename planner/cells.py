@@ -44,10 +44,12 @@ def read_cells(connection: duckdb.DuckDBPyConnection, build_id: str, request: Re
     """Return the cells in the order in which equal ones are served.
 
     `demand` is what the request counts of `expected_crimes` and `expected_reported_crimes`, of one such
-    weekday. Raises `ShieldError` for a place that is left out and not known, or where none is left.
+    weekday. Raises `ShieldError` for a place that is left out and not known, or where none is left, and
+    as `check_floors` does.
     """
     places = connection.execute("SELECT neighborhood, zone FROM neighborhood").df()
     left_out = [find_name("left_out", name, places["neighborhood"]) for name in request.left_out]
+    check_floors(request, places, places[~places["neighborhood"].isin(left_out)])
     hours = [(hour, shift, behind) for shift, span in request.shifts.items()
              for hour, behind in list_hours(span)]  # fmt: skip
     shares = [column.name for column in PATROL_SHARES]
@@ -62,6 +64,22 @@ def read_cells(connection: duckdb.DuckDBPyConnection, build_id: str, request: Re
         raise ShieldError("left_out: no place is left")
     cells["demand"] = cells[DEMAND_COLUMNS[request.demand]]
     return cells
+
+
+def check_floors(request: Request, places: pd.DataFrame, kept: pd.DataFrame) -> None:
+    """Raise `ShieldError` for a floor of a place that is not known or left out, or is named twice."""
+    floors = request.floors
+    asked = {"neighborhood": list(floors.neighborhoods), "zone": list(floors.zones)}
+    for column, names in asked.items():
+        key, spelled = f"floors.{column}s", dict[str, str]()
+        for name in names:
+            place = find_name(key, name, places[column])
+            if place in spelled:
+                raise ShieldError(f"{key}: {spelled[place]!r} and {name!r} are one place; expected one")
+            if place not in set(kept[column]):
+                every = "every neighborhood of it " if column == "zone" else ""
+                raise ShieldError(f"{key}: {name!r} has a floor, but {every}is left out (left_out)")
+            spelled[place] = name
 
 
 def find_name(key: str, name: str, known: "pd.Series[str]") -> str:

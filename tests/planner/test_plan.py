@@ -183,6 +183,26 @@ def test_floors_of_one_place_and_one_zone_come_before_those_of_all(ask: Ask, fre
         ask(BASE + "[floors.neighborhoods]\nGotham = 20\n")
 
 
+def test_floor_of_a_place_that_is_named_twice_or_left_out_is_refused(ask: Ask, few_places: Path) -> None:
+    rows = query(few_places, "FROM neighborhood WHERE zone IS NOT NULL ORDER BY ALL")
+    place, zone = rows["neighborhood"][0], rows["zone"][0]
+    for key, one, other, hours in (
+        ("neighborhoods", place.upper(), place.lower(), "40"),
+        ("zones", zone, f"{zone}.", "{ day = 2 }"),
+    ):
+        with pytest.raises(ShieldError) as caught:
+            ask(BASE + f'[floors.{key}]\n"{one}" = {hours}\n"{other}" = {hours}\n')
+        assert f"floors.{key}: {one!r} and {other!r} are one place" in str(caught.value)
+    left_out = f'left_out = ["{place.upper()}"]\n'
+    with pytest.raises(
+        ShieldError, match=f"floors.neighborhoods: '{place}' has a floor, but is left out"
+    ):
+        ask(left_out + BASE + f'[floors.neighborhoods]\n"{place}" = 4\n')
+    in_zone = rows.loc[rows["zone"] == zone, "neighborhood"].tolist()
+    with pytest.raises(ShieldError, match=f"'{zone}' has a floor, but every neighborhood of it is left"):
+        ask(f'left_out = {json.dumps(in_zone)}\n{BASE}[floors.zones."{zone}"]\nday = 2\n')
+
+
 def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask, free: Plan) -> None:
     zone = free[PLAN_NEIGHBORHOOD_TABLE]["zone"].dropna().min()
     with pytest.raises(ShieldError) as caught:
