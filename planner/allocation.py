@@ -48,6 +48,11 @@ class Problem:
         spent = np.bincount(self.block, units, len(self.budget)) == self.budget
         return np.where(spent & np.isfinite(least), least, 0.0)
 
+    def count_room(self) -> int:
+        """Return how many units budgets and caps let be placed."""
+        room = np.bincount(self.block, self.cap, len(self.budget))
+        return int(np.minimum(room, self.budget).sum())
+
     def rate(self, units: Integers) -> float:
         """Return the objective of an allocation: the sum of the slopes of its units."""
         steps = (np.arange(units.max(initial=0)) + 0.5) ** -self.exponent

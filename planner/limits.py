@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from planner.allocation import Integers, Problem
+from planner.allocation import Floats, Integers, Problem
 from planner.cells import find_name
 from planner.linear_program import FloorsError, Solution, find_lacking, solve
 from planner.request import PATROL_WORDS, WEEKDAYS, Request
@@ -118,8 +118,9 @@ def solve_within(limits: Limits, unit_hours: float) -> Solution:
     try:
         return solve(limits.problem)
     except FloorsError as error:
-        lacking = find_lacking(limits.problem) * unit_hours
-        missed = limits.floors.assign(lacking=lacking)[lacking > MIN_PRICE]
+        lacking = find_lacking_floors(limits.problem, limits.floors["limit_kind"] == ZONE_FLOOR)
+        floors = limits.floors.assign(lacking=(lacking * unit_hours).round(6))
+        missed = floors[floors["lacking"] > 0].sort_values("lacking", ascending=False, kind="stable")
         told = [f"{name_place(row)} lacks {row.lacking:g} of {row.hours:g} hours"
                 for row in missed.itertuples()]  # fmt: skip
         if not told:
@@ -127,9 +128,27 @@ def solve_within(limits: Limits, unit_hours: float) -> Solution:
                 "floors: only parts of unit_hours would meet them: choose a smaller one"
             ) from error
         more = f"; and {len(told) - MAX_TOLD} more" if len(told) > MAX_TOLD else ""
+        asked = floors.groupby("limit_kind")["hours"].sum()
         raise FloorsError(
-            f"floors: the budgets and caps of hours cannot meet them: {'; '.join(told[:MAX_TOLD])}{more}"
+            "floors: the budgets and caps of hours cannot meet them:"
+            f" neighborhoods ask for {asked.get(NEIGHBORHOOD_FLOOR, 0):g} hours a week, zones for"
+            f" {asked.get(ZONE_FLOOR, 0):g}, and {limits.problem.count_room() * unit_hours:g} can be"
+            f" placed; {'; '.join(told[:MAX_TOLD])}{more}"
         ) from error
+
+
+def find_lacking_floors(problem: Problem, is_zone: "pd.Series[bool]") -> Floats:
+    """Return by how many units each floor is missed.
+
+    Floors of zones and of neighborhoods each by themselves: a mistake in one is not told of the other.
+    Where each could be met, all together.
+    """
+    lacking = np.zeros(len(problem.floor))
+    for part in (is_zone.to_numpy(), ~is_zone.to_numpy()):
+        if part.any():
+            own = replace(problem, floors=problem.floors[part], floor=problem.floor[part])
+            lacking[part] = find_lacking(own)
+    return lacking if lacking.max() > MIN_PRICE else find_lacking(problem)
 
 
 def list_binding(

@@ -19,6 +19,7 @@ from planner.limits import list_binding, make_limits, solve_within
 from planner.request import WEEKDAYS, Request
 from planner.trade_off import compare_plans
 from warehouse import settings
+from warehouse.errors import ShieldError
 from warehouse.pointer import PublishedBuild
 from warehouse.table import Table
 from warehouse.tables_plan import (
@@ -53,11 +54,14 @@ def make_plan(
     """Return the plan for a request.
 
     Raises `ShieldError` for a place that the build does not know, and for floors that cannot be met,
-    with what each lacks.
+    with what each lacks; each with the name of the request's file.
     """
-    cells = read_cells(connection, published.build_id, request)
-    limits = make_limits(cells, request)
-    solution = solve_within(limits, request.unit_hours)
+    try:
+        cells = read_cells(connection, published.build_id, request)
+        limits = make_limits(cells, request)
+        solution = solve_within(limits, request.unit_hours)
+    except ShieldError as error:
+        raise ShieldError(f"{request.file}: {error}") from error
     cells["hours"] = solution.units * request.unit_hours
     ranges = draw_ranges(
         cells, limits.problem, solution, estimate_overdispersion(connection), request.seed

@@ -66,14 +66,15 @@ class Caps(Settings):
 
 
 class Request(Settings):
-    """What a plan is asked for; `text` is that of its file."""
+    """What a plan is asked for; `file` is the name of its file, `text` what that says."""
 
+    file: Annotated[str, Field(repr=False)]
     text: Annotated[str, Field(repr=False)]
-    month: Annotated[int, Field(ge=1, le=12)]
+    month: Annotated[int, Field(ge=1, le=12, strict=True)]
     demand: Annotated[str, one_of(DEMANDS)] = REPORTED
-    fairness: Annotated[float, Field(ge=0, le=MAX_EXPONENT, allow_inf_nan=False)] = 1.0
-    unit_hours: Annotated[float, Field(ge=0.25, le=24, allow_inf_nan=False)] = 1.0
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
+    fairness: Annotated[float, Field(ge=0, le=MAX_EXPONENT, allow_inf_nan=False, strict=True)] = 1.0
+    unit_hours: Annotated[float, Field(ge=0.25, le=24, allow_inf_nan=False, strict=True)] = 1.0
+    seed: Annotated[int, Field(ge=0, lt=2**31, strict=True)] = 1
     left_out: tuple[str, ...] = ()
     shifts: Annotated[dict[str, Span], Field(min_length=1)]
     hours: dict[str, TypeHours]
@@ -157,4 +158,4 @@ def list_hours(span: str) -> Iterator[tuple[int, bool]]:
 def read_request(path: Path) -> Request:
     """Return the request in a file. Raises `ShieldError` with a line per mistake, each with its key."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return read_settings(path, Request, text=text)
+    return read_settings(path, Request, file=path.name, text=text)

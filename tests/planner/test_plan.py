@@ -208,7 +208,8 @@ def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask, 
     with pytest.raises(ShieldError) as caught:
         ask(BASE + f'[floors.zones."{zone}"]\nnight = 40\n')
     assert str(caught.value).startswith(
-        "floors: the budgets and caps of hours cannot meet them: "
+        "asked.toml: floors: the budgets and caps of hours cannot meet them: neighborhoods ask for 0"
+        " hours a week, zones for 280, and 642 can be placed; "
         f"zone {zone}, Monday, night lacks 4 of 40 hours"
     )
     assert "; and 2 more" in str(caught.value)
@@ -216,6 +217,13 @@ def test_floors_that_cannot_be_met_are_named_with_the_hours_they_lack(ask: Ask, 
     capped = f'[caps]\nfoot = 1\nvehicle = 1\n[floors.neighborhoods]\n"{place}" = 30\n'
     with pytest.raises(ShieldError, match=f"the week of {place} lacks 2 of 30 hours$"):
         ask(BASE + capped)
+    with pytest.raises(ShieldError) as caught:
+        ask(BASE + FLOORS.replace("neighborhood_week = 3", "neighborhood_week = 70"))
+    total, *lacks = str(caught.value).split("; ")
+    assert "neighborhoods ask for 840 hours a week, zones for " in total
+    assert all(words.startswith(("the week of ", "and ")) for words in lacks)
+    hours = [float(words.split(" lacks ")[1].split()[0]) for words in lacks if " lacks " in words]
+    assert hours == sorted(hours, reverse=True)
 
 
 def test_same_request_gives_the_same_tables_whatever_the_order_of_rows(
