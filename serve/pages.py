@@ -119,6 +119,7 @@ def tell_mistake(error: InvalidRequestError) -> ResponseReturnValue:
     return render_error(HTTPStatus.BAD_REQUEST, str(error))
 
 
+@blueprint.errorhandler(HTTPStatus.NOT_FOUND)  # else the application's own comes before the next
 @blueprint.errorhandler(HTTPException)
 def tell_refusal(error: HTTPException) -> ResponseReturnValue:
     """Say that something is not there, or cannot be had now."""
