@@ -16,7 +16,7 @@ from serve.rows import Rows, select_rows
 from warehouse import settings
 from warehouse.columns import UNKNOWN_ZONE
 from warehouse.errors import ShieldError
-from warehouse.plans import PLAN_CORE_TABLES, PLAN_FILES, connect_plan, list_plans
+from warehouse.plans import PLAN_CORE_TABLES, PLAN_FILES, connect_plan, describe_change, list_plans
 from warehouse.schema import PLAN_TABLES
 
 TABLES = {table.name: table for table in PLAN_TABLES}
@@ -56,14 +56,15 @@ def show_plans(query: Parameters) -> Response:
         try:
             with connect_plan(find_folder(), name) as connection:
                 requests[name] = connection.execute(sa.select(PLAN_CORE_TABLES["plan_request"])).one()
+            damaged.append(describe_change(find_folder(), name))
         except ShieldError as error:
             damaged.append(str(error))
-    return render_page("plans.html", build, requests=requests, damaged=damaged)
+    return render_page("plans.html", build, requests=requests, damaged=filter(None, damaged))
 
 
 @blueprint.get("/plans/<name>")
 @checked
-def show_plan(path: PlanPath) -> Response:
+def show_plan(path: PlanPath, query: Parameters) -> Response:
     """Answer a plan: its hours by zone and shift and by neighborhood, its limits, its trade-off."""
     build, name = take_build(), find_plan(path.name)
     try:
@@ -77,6 +78,7 @@ def show_plan(path: PlanPath) -> Response:
     return render_page(
         "plan.html", build, name=name, asked=asked, shifts=shifts, zones=zones, parts=parts, curve=curve,
         is_synthetic=asked.data_source == settings.SIMULATED,
+        change=describe_change(find_folder(), name),
     )  # fmt: skip
 
 
@@ -121,7 +123,7 @@ def read_zone_shifts(connection: sa.Connection) -> tuple[list[str], dict[str, di
 
 @blueprint.get("/plans/<name>/files/<file>")
 @checked
-def send_plan_file(path: PlanFilePath) -> Response:
+def send_plan_file(path: PlanFilePath, query: Parameters) -> Response:
     """Answer a file of a plan, as `make plan` wrote it."""
     name = find_plan(path.name)
     if path.file not in PLAN_FILES:

@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from warehouse.errors import ShieldError
+from warehouse.export import MANIFEST, read_digests
+from warehouse.files import hash_file
 from warehouse.read import make_core_table, open_file
 from warehouse.schema import PLAN_TABLES
 
@@ -25,8 +27,25 @@ PLAN_FILES = {PLAN_FILE, "plan_trade_off.png", "plan_zone_shift.png"} | {
 
 
 def list_plans(folder: Path) -> list[str]:
-    """Return the names of the plans in a folder, in order; none where there is no such folder."""
-    return sorted(path.parent.name for path in folder.glob(f"*/{PLAN_FILE}"))
+    """Return the names of the plans in a folder, in order; none where there is no such folder.
+
+    A name with a dot before it is that of a plan half written, or hidden: it is none.
+    """
+    return sorted(path.parent.name for path in folder.glob(f"[!.]*/{PLAN_FILE}"))
+
+
+def describe_change(folder: Path, name: str) -> str:
+    """Return in words that a plan's tables are not those that were made; empty where they are.
+
+    Raises `OSError` where the file cannot be read.
+    """
+    listed = read_digests(folder / name / MANIFEST).get("plan", {}).get(PLAN_FILE)
+    if listed == hash_file(folder / name / PLAN_FILE):
+        return ""
+    return (
+        f"plan {name}: the SHA-256 of {PLAN_FILE} is not the one in {MANIFEST}: it was changed after"
+        " it was made, and its numbers may not be the plan's; make it again with `make plan`"
+    )
 
 
 @contextmanager

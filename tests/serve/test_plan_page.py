@@ -1,6 +1,7 @@
 """Pages of plans: their numbers are the plan's, and what is no plan is told."""
 
 import re
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -96,3 +97,30 @@ def test_what_is_no_plan_is_told(few_places: Path, tmp_path: Path) -> None:
     assert "plan broken cannot be read" in client.get("/plans").text
     assert client.get("/plans/broken").status_code == 404
     assert client.get("/plans/..").status_code == 404
+
+
+def test_plan_that_was_changed_after_it_was_made_is_told(
+    planned: FlaskClient, few_places: Path, plans: Path, tmp_path: Path
+) -> None:
+    assert "SHA-256" not in planned.get("/plans").text
+    assert "SHA-256" not in planned.get("/plans/summer%20&%20'night'").text
+    copy = tmp_path / "plans"
+    for name in ("changed", ".hidden"):
+        shutil.copytree(plans / NAME, copy / name)
+    with duckdb.connect(str(copy / "changed" / "plan.duckdb")) as connection:
+        connection.execute("UPDATE plan_neighborhood SET hours = hours + 1")
+    builds = copy_builds(few_places, tmp_path / "other")
+    client = make_client(create_app(Operation(builds=builds, plans=copy)))
+    words = "plan changed: the SHA-256 of plan.duckdb is not the one in manifest.json"
+    assert words in client.get("/plans/changed").text
+    assert words in client.get("/plans").text
+    assert ".hidden" not in client.get("/plans").text
+    assert client.get("/plans/.hidden").status_code == 404
+
+
+def test_unknown_parameters_are_refused(planned: FlaskClient) -> None:
+    plan = "/plans/summer%20&%20'night'"
+    for address in (plan, f"{plan}/files/plan_hours.csv", "/plans", "/neighborhoods/Downtown"):
+        answer = planned.get(f"{address}?x=1")
+        assert answer.status_code == 400, address
+        assert "unknown parameter" in answer.text
