@@ -3,12 +3,14 @@
 Input: a `Plan`. Output: lines.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 import pandas as pd
 
 from planner.cells import DEMAND_COLUMNS
 from planner.plan import Plan
+from planner.request import PATROL_WORDS
+from warehouse.columns import PATROL_TYPES
 from warehouse.tables_plan import (
     BUDGET,
     PLAN_HOURS_TABLE,
@@ -21,6 +23,8 @@ from warehouse.tables_plan import (
 MAX_NAMES = 3
 """Places and limits of which a line tells."""
 
+MOST = ["neighborhood", "hours", "hours_lower_80", "hours_upper_80"]
+
 
 def describe_plan(plan: Plan) -> Iterator[str]:
     """Yield the lines."""
@@ -30,9 +34,10 @@ def describe_plan(plan: Plan) -> Iterator[str]:
         f"plan {plan.plan_id}: build {facts.build_id}, {facts.forecast_month:%B %Y}, {plan.data_source}"
     )
     yield (
-        f"asked: {facts.budget_hours:,.0f} hours a week in {len(plan.request.shifts)} shifts, fairness"
-        f" {facts.fairness:g}, {crimes}; planned: {facts.planned_hours:,.0f}"
+        f"asked: {tell(facts.budget_hours)} hours a week in {count(plan.request.shifts, 'shift')},"
+        f" fairness {facts.fairness:g}, {crimes}; planned: {tell(facts.planned_hours)}"
     )
+    yield from describe_left_over(plan)
     better = f"another could be better by {facts.gap:.2g} of it" if facts.gap else "none is better"
     yield f"found by {facts.solver}, objective {facts.objective:,.1f}: {better}"
     yield from describe_places(plan[PLAN_NEIGHBORHOOD_TABLE])
@@ -42,14 +47,39 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     yield "hours where crime is expected: nothing here says that patrols reduce it"
 
 
+def tell(hours: float) -> str:
+    """Return hours with the parts that they have."""
+    return f"{hours:,.10g}"
+
+
+def count(things: Sized, kind: str) -> str:
+    """Return how many of a kind there are."""
+    return f"{len(things)} {kind}{'s' * (len(things) != 1)}"
+
+
+def describe_left_over(plan: Plan) -> Iterator[str]:
+    """Yield how many hours of each patrol type have no place, and why."""
+    placed = plan[PLAN_HOURS_TABLE].groupby("patrol_type")["hours"].sum()
+    for word, kind in zip(PATROL_WORDS, PATROL_TYPES, strict=True):
+        left = sum(sum(getattr(hours, word)) for hours in plan.request.hours.values()) - placed[kind]
+        if left > plan.request.unit_hours / 2:
+            cap = getattr(plan.request.caps, word)
+            why = (
+                f"caps.{word} = {cap:g} is reached wherever crime calls for it"
+                if cap
+                else "no crime is expected that calls for it"
+            )
+            yield f"without a place: {tell(left)} hours of {kind}: {why}"
+
+
 def describe_places(places: pd.DataFrame) -> Iterator[str]:
     """Yield who gets most, who gets nothing."""
-    most = places.nlargest(MAX_NAMES, "hours")
+    most = places[places["hours"] > 0].nlargest(MAX_NAMES, "hours")
     told = ", ".join(
-        f"{row.neighborhood} {row.hours:,.0f} ({row.hours_lower_80:,.0f} to {row.hours_upper_80:,.0f})"
-        for row in most.itertuples()
+        f"{name} {tell(hours)} ({tell(lower)} to {tell(upper)})"
+        for name, hours, lower, upper in most[MOST].itertuples(index=False)
     )
-    yield f"most hours a week (80 % range): {told}"
+    yield f"most hours a week (80 % range): {told or 'none'}"
     without = places.loc[places["hours"] == 0, "neighborhood"]
     names = f": {', '.join(without[:MAX_NAMES])}{', …' * (len(without) > MAX_NAMES)}"
     yield f"without hours: {len(without)} of {len(places)} neighborhoods{names if len(without) else ''}"
@@ -60,7 +90,7 @@ def describe_types(hours: pd.DataFrame, demand: str, crimes: str) -> str:
     week = hours.groupby("patrol_type")[["hours", demand]].sum().sort_values("hours", ascending=False)
     shares = week[demand] / week[demand].sum()
     told = ", ".join(
-        f"{kind} {amount:,.0f} ({share:.0%})"
+        f"{kind} {tell(amount)} ({share:.0%})"
         for kind, amount, share in zip(week.index, week["hours"], shares, strict=True)
     )
     return f"hours by type (share of {crimes} that call for it): {told}"
@@ -70,7 +100,7 @@ def describe_limits(limits: pd.DataFrame) -> Iterator[str]:
     """Yield how many limits bind and the dearest of the budgets and of the rest."""
     kinds = limits["limit_kind"].value_counts().sort_index()
     yield "limits that bind: " + (
-        ", ".join(f"{count} {kind}s" for kind, count in kinds.items()) or "none"
+        ", ".join(f"{number} {kind}{'s' * (number != 1)}" for kind, number in kinds.items()) or "none"
     )
     is_budget = limits["limit_kind"] == BUDGET
     for part in (limits[is_budget], limits[~is_budget]):

@@ -448,6 +448,30 @@ def test_command_tells_and_puts_plans_where_the_settings_say(
     assert "none.toml" in capsys.readouterr().err
 
 
+def test_summary_tells_parts_of_hours_and_hours_without_a_place(ask: Ask) -> None:
+    shift = '[shifts]\nall = "00:00-24:00"\n[hours.all]\n'
+    lines = list(describe_plan(ask(
+        f"month = 7\nunit_hours = 0.5\n{shift}foot = [0.5, 0, 0, 0, 0, 0, 0]\n"
+    )))  # fmt: skip
+    assert "asked: 0.5 hours a week in 1 shift, " in lines[1]
+    assert "planned: 0.5" in lines[1]
+    (most,) = [line for line in lines if line.startswith("most hours a week")]
+    assert most.count(" to ") == 1
+    assert " 0.5 (" in most
+    assert "limits that bind: 1 budget" in lines
+    assert not any(line.startswith("without a place") for line in lines)
+    lines = list(describe_plan(ask(
+        f"month = 7\n{shift}foot = 100\n[caps]\nfoot = 1\n"
+    )))  # fmt: skip
+    placed = float(lines[1].rpartition(" ")[2])
+    assert 0 < placed <= 12 * 7
+    words = (
+        f"{700 - placed:g} hours of Foot Patrol: caps.foot = 1 is reached wherever crime calls for it"
+    )
+    assert f"without a place: {words}" in lines
+    assert "limits that bind: none" not in lines
+
+
 def test_example_works_on_the_simulated_build(published: Path) -> None:
     request = read_request(settings.ROOT / "plans" / "example.toml")
     with connect_published(published) as (build, connection):
