@@ -11,8 +11,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from warehouse.errors import ShieldError
 from warehouse.operation import one_of
 from warehouse.settings_file import Settings, read_settings, suggest
 from warehouse.tables_plan import DEMANDS, REPORTED
@@ -28,14 +29,25 @@ MAX_HOURS = 10_000
 
 
 def spread_over_week(value: object) -> object:
-    """Return one number for every weekday as seven."""
-    return [value] * len(WEEKDAYS) if isinstance(value, int | float) else value
+    """Return one number for every weekday as seven. Raises `ValueError` for what is neither."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return [value] * len(WEEKDAYS)
+    if not isinstance(value, list) or len(value) != len(WEEKDAYS):
+        raise ValueError(f"found {value!r}, expected a number, or a list of seven from Monday on")
+    return value
+
+
+def check_span(span: str) -> str:
+    """Return the hours of a shift. Raises `ValueError` where they are none."""
+    if not re.fullmatch(r"([01]\d|2[0-3]):00-([01]\d|2[0-4]):00", span):
+        raise ValueError(f"found {span!r}, expected whole hours, as '19:00-07:00'")
+    return span
 
 
 Hours = Annotated[float, Field(ge=0, le=MAX_HOURS, allow_inf_nan=False, strict=True)]
 Cap = Annotated[Hours, Field(gt=0)]
-Week = Annotated[tuple[Hours, ...], BeforeValidator(spread_over_week), Field(min_length=7, max_length=7)]
-Span = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):00-([01]\d|2[0-4]):00$")]
+Week = Annotated[tuple[Hours, ...], BeforeValidator(spread_over_week)]
+Span = Annotated[str, AfterValidator(check_span)]
 
 
 class TypeHours(Settings):
@@ -157,5 +169,7 @@ def list_hours(span: str) -> Iterator[tuple[int, bool]]:
 
 def read_request(path: Path) -> Request:
     """Return the request in a file. Raises `ShieldError` with a line per mistake, each with its key."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if not path.is_file():
+        raise ShieldError(f"{path}: there is no such file")
+    text = path.read_text(encoding="utf-8", errors="replace")
     return read_settings(path, Request, file=path.name, text=text)

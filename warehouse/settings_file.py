@@ -15,7 +15,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from warehouse.errors import ShieldError
 
-EXPECTED = {"zoneinfo_str": "an IANA time zone"}
+EXPECTED = {
+    "zoneinfo_str": "an IANA time zone",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "tuple_type": "a list",
+}
 """What is expected, by pydantic's type of mistake, where its own words do not say it."""
 
 

@@ -116,7 +116,7 @@ LAYOUT_MISTAKES = [
     ("%d.%m.%Y", "%d.%m.%Y %H:%M %z", "such texts carry their own offset"),
     ('"%d.%m.%Y"', '"epoch_ms", "%d.%m.%Y"', "expected an epoch or strptime formats"),
     ('["%d.%m.%Y"]', "[]", "datetime_formats: missing, expected the formats of the dates"),
-    ('["%d.%m.%Y"]', '"%d.%m.%Y"', "datetime_formats: found '%d.%m.%Y', expected a valid tuple"),
+    ('["%d.%m.%Y"]', '"%d.%m.%Y"', "datetime_formats: found '%d.%m.%Y', expected a list"),
     ("latin-1", "latin-99", "encoding: found 'latin-99', expected an encoding that Python knows"),
     ("latin-1", "rot13", "encoding: found 'rot13', expected an encoding that Python knows"),
     ("latin-1", "punycode", "encoding: found 'punycode', expected an encoding that Python knows"),

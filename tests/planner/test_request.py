@@ -47,9 +47,19 @@ def test_hours_of_a_shift_that_spans_midnight() -> None:
         ("[shifts]", "unit_hours = 0\n[shifts]", "unit_hours: found 0"),
         ("foot = 6", "foots = 6", "hours.night.foots: unknown key; did you mean 'foot'?"),
         ("foot = 6", "foot = -6", "hours.night.foot.0: found -6"),
-        ("foot = 6", "foot = [1, 2]", "hours.night.foot: found [1, 2], expected"),
+        (
+            "foot = 6",
+            "foot = [1, 2]",
+            "hours.night.foot: found [1, 2], expected a number, or a list of seven",
+        ),
         ("foot = 6", 'foot = "6"', "hours.night.foot: found '6'"),
-        ("foot = 6", "foot = true", "hours.night.foot"),
+        ("foot = 6", "foot = true", "hours.night.foot: found True, expected a number"),
+        (
+            "[hours.night]\nfoot = 6\nvehicle = 30",
+            "[hours]\nnight = 6",
+            "hours.night: found 6, expected a table",
+        ),
+        ("[shifts]", 'left_out = "A"\n[shifts]', "left_out: found 'A', expected a list"),
         ("[hours.night]", "[hours.nite]", "hours.nite: no such shift; did you mean 'night'?"),
         (
             "19:00-07:00",
@@ -57,7 +67,7 @@ def test_hours_of_a_shift_that_spans_midnight() -> None:
             "shifts: expected every hour of the day in one shift; 6:00 is in",
         ),
         ("19:00-07:00", "18:00-07:00", "shifts: expected every hour of the day in one shift; 18:00 is"),
-        ("19:00-07:00", "19-7", "shifts.night: found '19-7'"),
+        ("19:00-07:00", "19-7", "shifts.night: found '19-7', expected whole hours, as"),
     ],
 )
 def test_mistake_is_named(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -97,5 +107,5 @@ def test_request_without_hours_is_refused(tmp_path: Path) -> None:
 
 
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ShieldError, match=r"none\.toml: expected a TOML file"):
+    with pytest.raises(ShieldError, match=r"none\.toml: there is no such file"):
         read_request(tmp_path / "none.toml")
