@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from planner.limits import list_binding, make_limits, solve_within
+from planner.linear_program import FloorsError
 from planner.request import read_request
 from tests.planner.requests import write_request
 from warehouse.columns import PATROL_TYPES
@@ -97,3 +98,13 @@ def test_with_floors_a_price_is_the_most_that_an_hour_gains(tmp_path: Path) -> N
                 tmp_path, cells, facts, [4.0 + (day == weekday) for day in range(1, 8)], floors
             )
             assert told[weekday] >= after - before - 1e-9
+
+
+def test_floors_that_only_together_cannot_be_met_are_told_together(tmp_path: Path) -> None:
+    cells = draw_cells(np.random.default_rng(4))
+    floors = '[floors.zones."1"]\nall = 4\n[floors.neighborhoods]\nc = 3\n'
+    with pytest.raises(FloorsError) as caught:
+        find_prices(tmp_path, cells, {}, [4.0] * 7, floors)
+    total, *lacks = str(caught.value).split("; ")
+    assert "neighborhoods ask for 3 hours a week, zones for 28, and 28 can be placed" in total
+    assert sum(float(words.split(" lacks ")[1].split()[0]) for words in lacks) == 3
