@@ -127,9 +127,14 @@ def test_same_input_gives_the_same_tables_on_one_core_and_on_two(
 
 def test_simulated_data_is_called_simulated_in_every_table(published: Path) -> None:
     named = [table.name for table in TABLES if "data_source" in table.column_names]
-    assert {table.name for table in TABLES} - set(named) == {"offense", "holiday", "data_dictionary"}
+    assert {table.name for table in TABLES} - set(named) == {
+        "offense", "holiday", "data_dictionary", "demographic_area", "area_measure", "area_member",
+    }  # fmt: skip
     first = {"build_change", "track_build", "track_record", "mart_track_record"}
+    empty = {table.name for table in TABLES if table.empty_where}
     for name in set(named) - first:  # empty in a first build
+        if name in empty and not fetch(published, f"FROM {name} LIMIT 1"):
+            continue
         assert fetch(published, f"SELECT DISTINCT data_source FROM {name}") == [("simulated data",)]
 
 

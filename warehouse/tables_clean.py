@@ -269,7 +269,7 @@ BOUNDARY_DECIMALS = 4
 BOUNDARY_TABLE = Table(
     "boundary",
     "The boundary of each neighborhood as a map draws it: simplified to some 30 m.",
-    "neighborhood with a polygon; empty where no polygons were given",
+    "neighborhood with a polygon",
     ("neighborhood",),
     (
         NEIGHBORHOOD,
@@ -280,6 +280,7 @@ BOUNDARY_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    empty_where="no polygons were given",
 )
 
 FEED_HEALTH_TABLE = Table(

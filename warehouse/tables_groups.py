@@ -35,10 +35,12 @@ GROUP_NAME = Column(
     "group_name", "VARCHAR", "District, or fifth from '1', the lowest, to '5'.", "Group",
 )
 
+NO_FILE = "no demographics file was given"
+
 DEMOGRAPHIC_AREA_TABLE = Table(
     "demographic_area",
     "Areas that census facts are known of, as the operator's demographics file tells them.",
-    "area; empty where no demographics file was given",
+    "area",
     ("area",),
     (
         Column("area", "VARCHAR", "Area that the census figures belong to.", "Area"),
@@ -51,6 +53,7 @@ DEMOGRAPHIC_AREA_TABLE = Table(
         Column("licence", "VARCHAR", "Terms of use; NULL where the file does not say.", "Licence",
                nullable=True),
     ),
+    empty_where=NO_FILE,
 )
 
 IN_AREA = replace(DEMOGRAPHIC_AREA_TABLE.columns[0], references="demographic_area.area")
@@ -58,7 +61,7 @@ IN_AREA = replace(DEMOGRAPHIC_AREA_TABLE.columns[0], references="demographic_are
 AREA_MEASURE_TABLE = Table(
     "area_measure",
     "Census figures of each area.",
-    "area and measure; empty where no demographics file was given",
+    "area and measure",
     ("area", "measure"),
     (
         IN_AREA,
@@ -73,14 +76,16 @@ AREA_MEASURE_TABLE = Table(
             " has none.", "Margin of error", nullable=True, minimum=0,
         ),
     ),
+    empty_where=NO_FILE,
 )
 
 AREA_MEMBER_TABLE = Table(
     "area_member",
     "Which neighborhoods an area of demographic_area consists of.",
-    "neighborhood; empty where no demographics file was given",
+    "neighborhood",
     ("neighborhood",),
     (NEIGHBORHOOD, IN_AREA),
+    empty_where=NO_FILE,
 )
 
 BACKTEST_MONTH_TABLE = Table(
@@ -120,7 +125,7 @@ NEIGHBORHOOD_GROUP_TABLE = Table(
     "The groups that each neighborhood is in, by the forecast of this build.",
     "neighborhood and kind of group",
     ("neighborhood", "group_kind"),
-    (NEIGHBORHOOD, GROUP_KIND, GROUP_NAME),
+    (NEIGHBORHOOD, GROUP_KIND, GROUP_NAME, DATA_SOURCE),
 )
 
 AVERAGED = " Over all months of backtest_month; NULL without a backtest"

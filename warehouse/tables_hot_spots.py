@@ -61,7 +61,7 @@ HOT_SPOT_SCORE_TABLE = Table(
     "hot_spot_score",
     f"How well hot spots were found at past origins: the {AREA_SHARE:.0%} of the cells with most"
     " expected crimes, on the year that followed.",
-    f"model and origin; empty where {EMPTY} or the data holds too few months",
+    "model and origin",
     ("model", "origin"),
     (
         Column("model", "VARCHAR", "Model that chose the cells.", "Model",
@@ -79,4 +79,5 @@ HOT_SPOT_SCORE_TABLE = Table(
         ),
         DATA_SOURCE,
     ),
+    empty_where=f"{EMPTY} or the data holds too few months",
 )

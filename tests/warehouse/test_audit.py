@@ -73,6 +73,14 @@ def test_null_refers_to_nothing_even_where_there_is_nothing_to_refer_to(tmp_path
 
 
 DAMAGES = [
+    (
+        "INSERT INTO hot_spot VALUES (1, 33.7, -84.4, 1, 3, 1.0, 1.0, 'simulated data')",
+        "hot_spot shows a cell of few incidents",
+    ),
+    (
+        "INSERT INTO hot_spot VALUES (1, NULL, NULL, 1, 3, 1.0, 0.5, 'simulated data')",
+        "shares of hot_spot do not add up to 1",
+    ),
     ("UPDATE group_audit SET coverage = 0.9, below_share = 0.2, above_share = 0", "do not add up to 1"),
     ("DELETE FROM neighborhood_group WHERE group_kind = 'zone'", "group_audit does not have the groups"),
     ("DELETE FROM backtest_month", "backtest_month lacks an origin of backtest_origin"),
