@@ -76,7 +76,7 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
         ("sql = true\nsql = false\nport = 2", {}, ": sql is there twice"),
         ("", {FILE_VARIABLE: "."}, ".: expected a TOML file in UTF-8, found: [Errno 21]"),
         ("", {"ATLSHIELD_RAW": "a.csv,"}, "expected a path, found nothing"),
-        (f'api_keys = {{k = "{KEYS[0]}"}}', {}, "mine.toml: api_keys: expected a valid tuple"),
+        (f'api_keys = {{k = "{KEYS[0]}"}}', {}, "mine.toml: api_keys: expected a list"),
         ("api_keys = [1234567890123456]", {}, "api_keys.0: expected a valid string"),
         ("", {"ATLSHIELD_PORT": "x"}, "ATLSHIELD_PORT: port: found 'x', expected a valid integer"),
         ("", {"ATLSHIELD_LOG_REQUEST": "1"}, "did you mean 'log_requests'"),
