@@ -67,7 +67,7 @@ find_folders() {
     builds=${builds:-$folder}  # the first
     case $folder in
       "$data" | "$data"/*) continue ;;
-      /home/* | /root/* | /tmp/*) fail "$folder: the units see nobody's home and no /tmp" ;;
+      /home/* | "${HOME:-/home}"/* | /tmp/*) fail "$folder: the units see nobody's home and no /tmp" ;;
     esac
     [ -d "$folder" ] || install -d -o atlshield -g atlshield -m 0750 "$folder"
     runuser -u atlshield -- test -w "$folder" ||
