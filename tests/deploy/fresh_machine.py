@@ -7,7 +7,6 @@ figures. The exit code is 1 where one is not as promised and 77 where this host 
 import argparse
 import hashlib
 import os
-import re
 import shutil
 import sys
 import time
