@@ -126,7 +126,6 @@ has_same_packages() {
 # Puts the new code beside, with the operator's own cities and layouts, and packages if it needs others.
 prepare() {
   local base
-  rm -rf "$work"
   mkdir -p "$work/code"
   git archive "$new" | tar -x -C "$work/code"
   git ls-files -z --others --exclude-standard -- data/cities data/layouts data/reference |
@@ -293,6 +292,7 @@ main() {
     . "$undo"
     go_back
   fi
+  rm -rf "$work"  # an upgrade that was killed before it had begun
   read_settings
   find_new "${1:-}"
   check

@@ -62,9 +62,18 @@ sys.exit(run_command(refresh))
 '''
 
 
+def own_environment() -> dict[str, str]:
+    """Return our environment without settings, and without what a make that runs the tests says."""
+    return {
+        key: text for key, text in os.environ.items() if not key.startswith((PREFIX, "MAKE", "MFLAGS"))
+    }
+
+
 def call(folder: Path, *words: str | Path) -> str:
     """Run a command that must succeed; return what it printed."""
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, check=False, env=own_environment()
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
@@ -166,7 +175,7 @@ def make_clone(root: Path, builds: Path) -> Clone:
         call(upstream, "git", "config", key, value)
     (upstream / "refresh.py").write_text(QUICK_REFRESH)
     take_ours = f"echo {shlex.quote(PACKAGES)} > $$(ls -d .venv/lib/python*/site-packages)/ours.pth"
-    made = Clone(folder, upstream, {k: v for k, v in os.environ.items() if not k.startswith(PREFIX)})
+    made = Clone(folder, upstream, own_environment())
     install = "$(RUN) pip install --quiet --disable-pip-version-check -r requirements.lock"
     made.commit({"Makefile": (f"{install}\n\t@cp", f"{take_ours}\n\t@cp")})
     made.commit({"Makefile": ("-m venv .venv\n", "-m venv --without-pip .venv\n")})
