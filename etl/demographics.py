@@ -3,7 +3,8 @@
 Input: a CSV file in UTF-8, one row per area: `area_kind`, `area`, `members` (neighborhoods, separated by
 semicolons), `population`, `source`, and of `warehouse.tables_groups.MEASURES` those that there are, each
 with an optional `<measure>_margin` (90 %); `vintage` and `licence` where they are known. What is empty
-is not known. Output: `demographic_area`, `area_measure` and `area_member`, filled.
+is not known. Shares are 0 to 1, incomes dollars a year. Output: `demographic_area`,
+`area_measure` and `area_member`, filled.
 """
 
 import csv
@@ -11,10 +12,10 @@ import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pandas as pd
-from pydantic import BeforeValidator, Field, ValidationError, create_model
+from pydantic import BeforeValidator, Field, ValidationError, create_model, model_validator
 
 from etl.city import City, Text
 from etl.names import fold_name
@@ -31,10 +32,18 @@ from warehouse.tables_groups import (
 Empty = BeforeValidator(lambda value: value or None)
 Share = Annotated[Annotated[float, Field(ge=0, le=1)] | None, Empty]
 Amount = Annotated[Annotated[float, Field(ge=0, allow_inf_nan=False)] | None, Empty]
+Income = Annotated[Annotated[float, Field(ge=1_000, le=1_000_000)] | None, Empty]
+"""Dollars a year: what lies outside are thousands, cents, or a code for a missing figure."""
 Members = Annotated[
     tuple[Text, ...],
     BeforeValidator(lambda text: [part.strip() for part in text.split(";")]),
 ]
+
+
+RACES = ("share_black", "share_white", "share_asian")
+"""Measures no resident counts in twice; who is Hispanic may be of any of these races."""
+ROUNDING = 0.005
+"""What a share that is told in whole percent may be off by."""
 
 
 class AreaFacts(Settings):
@@ -48,11 +57,23 @@ class AreaFacts(Settings):
     vintage: Annotated[str | None, Empty] = None
     licence: Annotated[str | None, Empty] = None
 
+    @model_validator(mode="after")
+    def check_races(self) -> Self:
+        """Raise `ValueError` where the shares of different races come to more than all residents."""
+        shares = {name: getattr(self, name) or 0.0 for name in RACES}
+        if sum(shares.values()) > 1 + len(RACES) * ROUNDING:
+            told = " + ".join(f"{name} {share:g}" for name, share in shares.items() if share)
+            raise ValueError(f"found {told} = {sum(shares.values()):g}, expected 1 or less")
+        return self
+
 
 MEASURE_FIELDS: dict[str, Any] = {
-    name: (Share if name.startswith("share_") else Amount, None)
+    name: (kind, None)
     for measure in MEASURES
-    for name in (measure, f"{measure}_margin")
+    for name, kind in (
+        (measure, Share if measure.startswith("share_") else Income),
+        (f"{measure}_margin", Share if measure.startswith("share_") else Amount),
+    )
 }
 Area = create_model("Area", __base__=AreaFacts, **MEASURE_FIELDS)
 REQUIRED = [name for name, field in AreaFacts.model_fields.items() if field.is_required()]
@@ -73,7 +94,10 @@ def load_demographics(path: Path, city: City) -> list[Any]:
             reader = csv.DictReader(stream, strict=True)
             check_header(path, reader.fieldnames or ())
             areas = [read_area(path, reader.line_num, row) for row in reader]
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
+        told = "no such file" if not path.exists() else f"cannot be read: {error.strerror}"
+        raise ShieldError(f"{path}: {told}; expected a CSV of census facts") from error
+    except (ValueError, csv.Error) as error:
         raise ShieldError(f"{path.name}: expected a CSV file in UTF-8, found: {error}") from error
     if not areas:
         raise ShieldError(f"{path.name}: expected a row per area, found none")

@@ -78,7 +78,8 @@ def parse_json(path: Path) -> Any:  # noqa: ANN401  # any JSON
             raise ShieldError(f"{path}: not a regular file; expected GeoJSON")
         return json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise ShieldError(f"{path}: cannot be read: {error.strerror}; expected GeoJSON") from error
+        told = "no such file" if not path.exists() else f"cannot be read: {error.strerror}"
+        raise ShieldError(f"{path}: {told}; expected GeoJSON") from error
     except UnicodeDecodeError as error:
         raise ShieldError(
             f"{path.name}: expected GeoJSON in UTF-8, found other bytes at {error.start}: "

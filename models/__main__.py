@@ -197,7 +197,10 @@ def show_audit(connection: duckdb.DuckDBPyConnection, out: Path) -> None:
         shown = part.drop(columns="group_kind").dropna(axis=1, how="all")
         print(shown.to_string(index=False, float_format="{:,.3f}".format, na_rep=""))
     if audit["predicted_to_actual"].isna().all():
-        raise ShieldError("the published build has no backtest to audit errors by: no chart is drawn")
+        raise ShieldError(
+            "the published build has no backtest to audit errors by, and no chart is drawn:"
+            " `make refresh` without NO_BACKTEST=1 makes one where the data hold enough months"
+        )
     try:
         draw_groups(audit, source, out)
     except OSError as error:

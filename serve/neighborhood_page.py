@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import sqlalchemy as sa
 from flask import Response
-from pydantic import Field
+from pydantic import StringConstraints
 
 from serve.answers import UnknownNeighborhoodError
 from serve.city_page import read_months
@@ -49,7 +49,7 @@ class PlaceQuery(Parameters):
 class SearchQuery(Parameters):
     """Part of a name, or a name that is spelled otherwise."""
 
-    q: Annotated[str, Field(max_length=200)] = ""
+    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] = ""
 
 
 @blueprint.get("/neighborhoods")
@@ -72,7 +72,8 @@ def search(build: ServedBuild, text: str) -> tuple[list[str], bool]:
         return [build.answers.find_neighborhood(text)], False
     except UnknownNeighborhoodError as error:
         part = fold(text)
-        names = sorted(name for name in set(build.answers.names.values()) if part in fold(name))
+        known = set(build.answers.names.values()) if part or not text else ()  # else signs find all
+        names = sorted(name for name in known if part in fold(name))
         return (names, False) if names else (error.close_names, True)
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -31,6 +32,7 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 ASSETS = {"style.css": "text/css", "page.js": "text/javascript"}
+PERMANENT = 308
 ASSET_FOLDER = Path(__file__).resolve().parent / "assets"
 
 NAVIGATION = (
@@ -107,10 +109,23 @@ def tell_no_build(error: ShieldError) -> ResponseReturnValue:
 
 @blueprint.app_errorhandler(HTTPStatus.NOT_FOUND)
 def tell_nowhere(error: HTTPException) -> ResponseReturnValue:
-    """Say that nothing is at an address: to a browser on a page, to a program as all errors."""
+    """Say that nothing is at an address: to a browser on a page, to a program as all errors.
+
+    A browser that asks with a slash too many is led to the page without it, on this host.
+    """
     if "text/html" in request.headers.get("Accept", ""):
+        bare = request.path.rstrip("/")  # it begins with one slash, whatever the browser sent
+        if bare != request.path and is_address(bare):
+            query = request.query_string.decode("latin-1")
+            return redirect(request.script_root + quote(bare) + (query and f"?{query}"), PERMANENT)
         return render_error(HTTPStatus.NOT_FOUND, str(error.description))
     return http_error(error)
+
+
+def is_address(path: str) -> bool:
+    """Return whether something is at a path."""
+    adapter = current_app.create_url_adapter(request)
+    return adapter is not None and adapter.test(path, "GET")
 
 
 @blueprint.errorhandler(InvalidRequestError)

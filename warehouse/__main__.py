@@ -4,6 +4,7 @@ import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from pathlib import Path
 
 from warehouse import settings
 from warehouse.backup import back_up, restore
@@ -15,7 +16,7 @@ from warehouse.errors import NoBuildError, OtherVersionError, ShieldError
 from warehouse.export import export_build
 from warehouse.history import read_lineage, roll_back, verify_build
 from warehouse.operation import Operation, list_settings, read_operation, render_template
-from warehouse.pointer import describe_published, find_link_error, read_pointer
+from warehouse.pointer import PublishedBuild, describe_published, find_link_error, read_pointer
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
@@ -118,7 +119,10 @@ def show_settings(options: Namespace) -> None:
 
 
 def show_builds(options: Namespace) -> None:
-    """Print the kept builds, oldest first, the published one marked."""
+    """Print the kept builds, oldest first, the published one marked.
+
+    Raises `ShieldError` where the link that Tableau opens leads elsewhere.
+    """
     current = read_pointer(options.builds)
     rows: list[tuple[object, ...]] = [(" ", "build", "cutoff", "source", "incidents", "MiB")]
     for path in list_builds(options.builds):
@@ -130,6 +134,7 @@ def show_builds(options: Namespace) -> None:
             facts = ("unreadable", None, None)
         rows.append((mark, name_id(path), *facts, path.stat().st_size / 1024**2))
     print_table(rows)
+    check_link(options.builds, current)
 
 
 def show_status(options: Namespace) -> None:
@@ -162,7 +167,12 @@ def run_verify(options: Namespace) -> None:
     published = read_pointer(options.builds)
     if bad:
         raise ShieldError(f"{bad} of the kept builds in {options.builds} cannot be trusted")
-    if link := find_link_error(options.builds, published):
+    check_link(options.builds, published)
+
+
+def check_link(builds: Path, published: PublishedBuild) -> None:
+    """Raise `ShieldError` where the link that Tableau opens does not lead to the published build."""
+    if link := find_link_error(builds, published):
         raise ShieldError(f"{link}: `make refresh` mends it")
 
 

@@ -33,7 +33,7 @@ from warehouse.pointer import (
 )
 from warehouse.read import connect_build
 from warehouse.refresh_record import RefreshRun, read_refresh
-from warehouse.systemd import SERVICE, TIMER, show_unit
+from warehouse.systemd import REFRESH_SERVICE, SERVICE, TIMER, parse_time, show_unit
 
 RUN_LOCK = settings.ROOT / ".run.lock"
 """Where `run.sh` keeps the process id of the service it has started; empty once it has stopped it, but
@@ -205,6 +205,8 @@ def look_at_refresh(operation: Operation, builds: Path) -> Finding:
     found = look_at_last_refresh(builds)
     hindered = [f"a refresh cannot write to {path}" for path in list_closed(builds)]
     hindered += filter(None, [find_delay(operation, builds)])
+    if builds == operation.builds:
+        hindered += filter(None, [find_unit_failure(builds)])
     text = "; ".join((found.text, *hindered))
     return Finding("refresh", text, "; ".join(filter(None, (found.fault, *hindered))) or None)
 
@@ -232,6 +234,21 @@ def find_delay(operation: Operation, builds: Path) -> str | None:
         return None
     limit = f"stale_after_days = {operation.stale_after_days}"
     return f"the last refresh began {days} days ago, beyond {limit}"
+
+
+def find_unit_failure(builds: Path) -> str | None:
+    """Return how systemd's refresh failed, None where it did not or a later one went well.
+
+    It may fail before it can record anything.
+    """
+    unit = show_unit(REFRESH_SERVICE)
+    if unit.get("ActiveState") != "failed":
+        return None
+    record, since = read_refresh(builds), unit["StateChangeTimestamp"]
+    is_good = record is not None and record.last.is_good
+    if record and is_good and dt.datetime.fromisoformat(record.last.began_at) > parse_time(since):
+        return None
+    return f"{REFRESH_SERVICE} failed: {unit['Result']}, {since}"
 
 
 def look_at_last_refresh(builds: Path) -> Finding:
@@ -314,7 +331,7 @@ def look_at_scores(path: Path) -> Finding:
             if share is not None:
                 return Finding("forecast", f"{share:.3f} of the baseline's deviance, {count} {what}; "
                                "below 1 is better")  # fmt: skip
-    return Finding("forecast", "not scored yet: the data hold too few months")
+    return Finding("forecast", "not scored: without a backtest, or of too few months")
 
 
 def look_at_file(path: Path) -> Finding:

@@ -3,6 +3,7 @@
 Input: the name of a unit. Output: some of its properties; times are in UTC.
 """
 
+import datetime as dt
 import os
 import subprocess
 from pathlib import Path
@@ -13,7 +14,12 @@ RUNNING = Path("/run/systemd/system")
 """The folder that is there where systemd has started the machine."""
 
 SERVICE, TIMER = "atlshield.service", "atlshield-refresh.timer"
+REFRESH_SERVICE = "atlshield-refresh.service"
 SECONDS = 10
+WANTED = (
+    "LoadState,UnitFileState,ActiveState,ActiveEnterTimestamp,StateChangeTimestamp,Result,"
+    "NextElapseUSecRealtime"
+)
 
 
 def show_unit(unit: str) -> dict[str, str]:
@@ -23,8 +29,7 @@ def show_unit(unit: str) -> dict[str, str]:
     """
     if not RUNNING.is_dir():
         return {}
-    wanted = "LoadState,UnitFileState,ActiveState,ActiveEnterTimestamp,NextElapseUSecRealtime"
-    command = ["systemctl", "show", unit, f"--property={wanted}"]
+    command = ["systemctl", "show", unit, f"--property={WANTED}"]
     try:
         done = subprocess.run(  # noqa: S603  # names of our own units
             command, env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, check=True,
@@ -34,3 +39,8 @@ def show_unit(unit: str) -> dict[str, str]:
         raise ShieldError(f"systemd does not say how {unit} is: {error}") from error
     found = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     return found if found.get("LoadState") == "loaded" else {}
+
+
+def parse_time(text: str) -> dt.datetime:
+    """Return a time as `show_unit` tells it. Raises `ValueError` for another text."""
+    return dt.datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S UTC").replace(tzinfo=dt.UTC)

@@ -236,7 +236,7 @@ def test_byte_order_mark_is_no_fault(tmp_path: Path, city: City) -> None:
 
 
 def test_what_is_not_a_file_is_named(tmp_path: Path, city: City) -> None:
-    with pytest.raises(ShieldError, match=r"none.geojson: cannot be read: No such file"):
+    with pytest.raises(ShieldError, match=r"none.geojson: no such file; expected GeoJSON"):
         load_boundaries(tmp_path / "none.geojson", city)
     with pytest.raises(ShieldError, match=f"{tmp_path.name}: not a regular file; expected GeoJSON"):
         load_boundaries(tmp_path, city)

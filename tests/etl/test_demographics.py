@@ -106,13 +106,42 @@ def test_bad_file_is_refused_by_name(tmp_path: Path, old: str, new: str, told: s
     assert told in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("0.6,0.4,0.015,0.9,50000,9", None),  # whole percents; who is Hispanic is of any race
+        ("0.6,0.4,0.016,0.9,50000,9",
+         "found share_black 0.6 + share_white 0.4 + share_asian 0.016 = 1.016, expected 1 or less"),
+        ("0.8,0.4,,,,", "line 2: found share_black 0.8 + share_white 0.4 = 1.2, expected 1 or less"),
+        (",,-0.1,,,", "line 2: share_asian: found '-0.1', expected greater than or equal to 0"),
+        (",,,,83.7,", "line 2: median_household_income: found '83.7', expected greater"),
+        (",,,,-666666666,", "line 2: median_household_income: found '-666666666', expected greater"),
+        (",,,,1000001,", "line 2: median_household_income: found '1000001', expected less"),
+        (",,,,50000,-1", "line 2: median_household_income_margin: found '-1', expected greater"),
+    ],
+)  # fmt: skip
+def test_figures_that_cannot_be_are_refused(tmp_path: Path, row: str, told: str | None) -> None:
+    measures = (
+        "share_black,share_white,share_asian,share_hispanic,median_household_income,"
+        "median_household_income_margin"
+    )
+    text = f"area_kind,area,members,population,source,{measures}\ntract,X,Downtown,10,Census,{row}\n"
+    path = write(tmp_path, text)
+    if told is None:
+        assert len(load_demographics(path, load_city())) == 1
+        return
+    with pytest.raises(ShieldError) as caught:
+        load_demographics(path, load_city())
+    assert told in str(caught.value)
+
+
 @pytest.mark.parametrize("text", [b"", HEADER.encode(), b"\xff\xfe", b'area_kind,"x'])
 def test_file_that_is_none_is_refused(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "areas.csv"
     path.write_bytes(text)
     with pytest.raises(ShieldError, match=r"areas\.csv: "):
         load_demographics(path, load_city())
-    with pytest.raises(ShieldError, match=r"none\.csv: .*No such file"):
+    with pytest.raises(ShieldError, match=r"none\.csv: no such file; expected a CSV"):
         load_demographics(tmp_path / "none.csv", load_city())
 
 

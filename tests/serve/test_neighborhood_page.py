@@ -181,6 +181,11 @@ def test_search_shows_a_place_or_lists_some(client: FlaskClient, published: Path
     assert "<h1>Downtown, January 2026</h1>" in search("down town")[0]
     assert "<h1>Downtown, January 2026</h1>" in search("OWNTOW")[0]
     assert search("park")[1] == [name for name in names if "park" in name.lower()]
+    for blank in (" ", "\t \u00a0"):
+        page, found = search(blank)
+        assert (found, "places:" in page, "hold" in page) == (names, True, False)
+    page, found = search("--")
+    assert (found, "No neighborhood is called “--”" in page) == ([], True)
     page, found = search("Dwntwn")
     assert found == ["Downtown"]
     assert "Spelled like it" in page

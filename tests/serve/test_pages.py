@@ -118,6 +118,24 @@ def test_unknown_address_is_told_to_a_browser_on_a_page(client: FlaskClient) -> 
         assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")
 
 
+def test_browser_is_led_to_the_address_without_a_slash_too_many(client: FlaskClient) -> None:
+    browser = {"Accept": "text/html,*/*;q=0.8"}
+    for asked, found in (
+        ("/quality/", "/quality"),
+        ("/plans//", "/plans"),
+        ("/data/dictionary/?table=offense&q=%C3%A4", "/data/dictionary?table=offense&q=%C3%A4"),
+        ("/plans/a%0d%0ab:%20c/", "/plans/a%0D%0Ab%3A%20c"),
+    ):
+        answer = client.get(asked, headers=browser)
+        assert (answer.status_code, answer.headers["Location"]) == (308, found)
+        assert client.get(asked).status_code == 404
+    for asked in ("/nowhere/", "/./evil.example/"):
+        assert client.get(asked, headers=browser).status_code == 404
+    environ = {"PATH_INFO": "//quality/", "HTTP_ACCEPT": "text/html"}
+    foreign = client.get("/", environ_overrides=environ)  # a host of that name is nobody's
+    assert foreign.headers["Location"] == "/quality"
+
+
 def test_without_a_build_a_page_says_so(tmp_path: Path) -> None:
     answer = make_client(create_app(tmp_path)).get("/")
     assert (answer.status_code, answer.mimetype) == (503, "text/html")

@@ -65,8 +65,9 @@ def test_history_can_be_listed_compared_and_gone_back_to(
     assert run("diff", new, new).splitlines()[-1] == "0 changes"
     assert run("verify") == f"good  {old}\ngood  {new}\n"
     (daily_builds / "current.duckdb").unlink()
-    assert main(["--builds", str(daily_builds), "verify"]) == 1
-    assert "current.duckdb leads to nothing, not to " in capsys.readouterr().err
+    for command in ("list", "verify"):
+        assert main(["--builds", str(daily_builds), command]) == 1
+        assert "current.duckdb leads to nothing, not to " in capsys.readouterr().err
     assert f"rolled back to build {old}" in run("rollback", old)
     assert f"rolled back to build {new}" in run("rollback", new)
     assert main(["--builds", str(daily_builds), "rollback", "x"]) == 1

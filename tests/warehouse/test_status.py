@@ -186,6 +186,25 @@ def test_refresh_that_a_timer_starts_must_come(systemctl: Path, tmp_path: Path) 
         assert bool(look_at_refresh(Operation(), tmp_path).fault) == is_fault
 
 
+def test_refresh_that_failed_before_it_recorded_anything_needs_a_person(
+    systemctl: Path, tmp_path: Path
+) -> None:
+    operation = Operation(builds=tmp_path, stale_after_days=0)
+    since = "Thu 2020-01-02 03:04:05 UTC"
+    systemctl.write_text(
+        f"LoadState=loaded\nActiveState=failed\nResult=oom-kill\nStateChangeTimestamp={since}\n"
+    )
+    told = f"atlshield-refresh.service failed: oom-kill, {since}"
+    assert look_at_refresh(operation, tmp_path).text == f"none is recorded; {told}"
+    for began, fault in (("2020-01-02T03:04:04Z", told), ("2020-01-02T03:04:06Z", None)):
+        write_record(tmp_path, RefreshRecord(RefreshRun("x", began, began, "published")))
+        assert look_at_refresh(operation, tmp_path).fault == fault
+    assert look_at_refresh(Operation(builds=tmp_path / "other"), tmp_path).fault is None
+    systemctl.write_text(systemctl.read_text().replace("=failed", "=inactive"))
+    (tmp_path / "refresh.json").unlink()
+    assert look_at_refresh(operation, tmp_path).text == "none is recorded"
+
+
 def test_folder_and_lock_that_cannot_be_written_need_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -383,7 +402,7 @@ def test_forecast_is_scored_as_published_or_else_at_past_origins(tmp_path: Path)
         b 2020-01-31 2020-02-01 neighborhood_month 30 50
         b 2020-01-31 2020-02-01 zone_month 1 2
         c 2020-02-29 2020-03-01 neighborhood_month 40 50"""
-    assert look() == "not scored yet: the data hold too few months"
+    assert look() == "not scored: without a backtest, or of too few months"
     expected = "of the baseline's deviance, 2 {}; below 1 is better"
     assert look(scores=scores) == f"0.850 {expected.format('past origins')}"
     assert look(scores=scores, track=track) == f"0.700 {expected.format('months since published')}"
