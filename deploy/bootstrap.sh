@@ -76,8 +76,17 @@ find_folders() {
   done <<<"$found"
 }
 
+# Night is the city's.
+find_zone() {
+  ATLSHIELD_SETTINGS=$settings .venv/bin/python -c "
+from etl.city import load_city
+from warehouse.command import load_operation
+print(load_city(load_operation().city).time_zone.key)"
+}
+
 render() {
-  sed -e "s|/opt/atlshield|$clone|g" -e "s|^ReadWritePaths=.*|ReadWritePaths=$writable|" "deploy/$1"
+  sed -e "s|/opt/atlshield|$clone|g" -e "s|^ReadWritePaths=.*|ReadWritePaths=$writable|" \
+    -e "s|^\(OnCalendar=.*\) .*|\1 $zone|" "deploy/$1"
 }
 
 # Writes the units with the place of this clone; returns whether one has changed.
@@ -126,6 +135,7 @@ write_settings
 make --silent .venv/runtime
 .venv/bin/python -m compileall -q etl models planner serve warehouse refresh.py  # the user may write nothing here
 find_folders
+zone=$(find_zone)
 if write_units; then systemctl daemon-reload; fi
 start_all
 echo "ATLShield serves and refreshes every night; settings: $settings, state: sudo -u atlshield make status"

@@ -8,13 +8,20 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import holidays
-from holidays.registry import EntityLoader
-from pydantic import AfterValidator, Field, StrictFloat, model_validator
+from holidays.registry import COUNTRIES
+from pydantic import (
+    AfterValidator,
+    Field,
+    StrictFloat,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from etl.scratch_engine import ask_engine
 from warehouse import settings
 from warehouse.errors import first_line
-from warehouse.settings_file import Settings, find_settings, read_settings, suggest
+from warehouse.settings_file import Settings, find_nearest, find_settings, read_settings, suggest
 
 DEFAULT_CITY = settings.DEFAULT_CITY
 
@@ -78,6 +85,19 @@ def check_critical(field: str) -> str:
     return field
 
 
+def check_country(code: str) -> str:
+    """Return a country's code; raises `ValueError` with the nearest one for any other text."""
+    # `holidays.list_supported_countries` would import the calendars of every country to name them.
+    names = {alias: codes[1] for name, codes in COUNTRIES.items() for alias in (name, *codes)}
+    if code not in names.values():
+        near = find_nearest(code.replace(" ", "_"), names)
+        raise ValueError(
+            f"found {code!r}, expected one of the two-letter codes that the package `holidays` knows"
+            f"{f'; did you mean {names[near]!r}?' if near else ''}"
+        )
+    return code
+
+
 class BoundingBox(Settings):
     """Rectangle round the whole city, in degrees, edges included."""
 
@@ -112,25 +132,26 @@ class Portal(Settings):
 
 
 class Holidays(Settings):
-    """Whose holidays the city keeps, in the codes of the package `holidays`."""
+    """Whose holidays the city keeps: ISO 3166-1 alpha-2, and as the package `holidays` has them."""
 
-    country: Text
+    country: Annotated[Text, AfterValidator(check_country)]
     subdivision: str | None = None
 
-    @model_validator(mode="after")
-    def check_known(self) -> Self:
-        """Refuse a country or a subdivision that the package does not know."""
-        # `holidays.list_supported_countries` would import the calendars of every country to name them.
-        if self.country not in set(EntityLoader.get_country_codes()):
+    @field_validator("subdivision")
+    @classmethod
+    def check_subdivision(cls, subdivision: str | None, others: ValidationInfo) -> str | None:
+        """Refuse a subdivision that the country does not have."""
+        code = others.data.get("country")
+        if subdivision is None or code is None:
+            return None  # a mistake in the country is told already
+        country = holidays.country_holidays(code)
+        known = (*country.subdivisions, *country.subdivisions_aliases)
+        if subdivision not in known:
             raise ValueError(
-                f"found country {self.country!r}, expected a code that the package `holidays` knows,"
-                " in capitals, such as 'US'"
+                f"found {subdivision!r}, expected one of {code}: "
+                f"{', '.join(country.subdivisions) or 'it has none'}{suggest(subdivision, known)}"
             )
-        try:
-            holidays.country_holidays(self.country, subdiv=self.subdivision)
-        except NotImplementedError as error:
-            raise ValueError(f"{error}; expected codes that the package `holidays` knows") from error
-        return self
+        return subdivision
 
 
 class Districts(Settings):

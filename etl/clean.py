@@ -58,12 +58,18 @@ FROM (SELECT *, report_number IN (FROM hidden_report) AS is_hidden FROM repaired
 """
 
 CALENDAR_SELECT = """
+WITH wall_clock AS (
+    SELECT calendar_date, hour,
+           calendar_date + to_hours(hour) AS local, timezone($zone, local) AS moment,
+           CASE WHEN timezone($zone, moment) <> local THEN 'spring'
+                WHEN local IN (timezone($zone, moment - INTERVAL 1 HOUR),
+                               timezone($zone, moment + INTERVAL 1 HOUR)) THEN 'autumn' END AS change
+    FROM covered_day CROSS JOIN range(24) AS hours(hour)
+)
 SELECT calendar_date, month(calendar_date)::INTEGER AS month,
-       isodow(calendar_date)::INTEGER AS iso_weekday,
-       CASE date_diff('hour', timezone($zone, calendar_date::TIMESTAMP),
-                      timezone($zone, calendar_date::TIMESTAMP + INTERVAL 1 DAY))
-           WHEN 23 THEN 'spring' WHEN 25 THEN 'autumn' ELSE 'none' END AS clock_change
-FROM covered_day ORDER BY calendar_date
+       isodow(calendar_date)::INTEGER AS iso_weekday, coalesce(min(change), 'none') AS clock_change,
+       (min(hour) FILTER (change IS NOT NULL))::INTEGER AS changed_hour
+FROM wall_clock GROUP BY calendar_date ORDER BY calendar_date
 """
 
 

@@ -143,7 +143,12 @@ def list_days(targets: Integers, zone: ZoneInfo, holidays: pd.DatetimeIndex) -> 
         end = start + pd.DateOffset(months=1)
         month = pd.date_range(start, end, inclusive="left")
         np.add.at(day_types[index], (month.weekday, find_day_types(month, holidays)), 1)
-        local = pd.date_range(start.tz_localize(zone), end.tz_localize(zone), freq="h", inclusive="left")
+        # In some zones the clock changes at midnight, which is then skipped or comes twice.
+        first_hour, end_hour = (
+            midnight.tz_localize(zone, ambiguous=True, nonexistent="shift_forward")
+            for midnight in (start, end)
+        )
+        local = pd.date_range(first_hour, end_hour, freq="h", inclusive="left")
         np.add.at(hours[index], (local.weekday, local.hour), 1)
     return Days(first_days, day_types, hours)
 

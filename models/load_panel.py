@@ -56,7 +56,7 @@ GROUP BY ALL ORDER BY ALL
 
 DAYS_SELECT = f"""
 SELECT calendar_date::TIMESTAMP AS day, {select_month_number("calendar_date")} AS month_number,
-       clock_change
+       clock_change, changed_hour
 FROM calendar ORDER BY calendar_date
 """
 
@@ -154,10 +154,11 @@ def load_strata(
 
 
 def count_clock_hours(days: pd.DataFrame, month_of_day: Integers) -> Floats:
-    """Return clock hours observed (month, hour): 2 is skipped in spring, 1 is doubled in autumn."""
+    """Return clock hours observed (month, hour): one is skipped in spring, one doubled in autumn."""
     hours = np.repeat(np.bincount(month_of_day).astype(np.float64)[:, None], HOURS, axis=1)
-    for change, hour, step in (("spring", 2, -1), ("autumn", 1, 1)):
-        np.add.at(hours[:, hour], month_of_day[days["clock_change"] == change], step)
+    for change, step in (("spring", -1), ("autumn", 1)):
+        changed = days["clock_change"] == change
+        np.add.at(hours, (month_of_day[changed], days["changed_hour"][changed].astype(int)), step)
     return hours
 
 

@@ -117,6 +117,12 @@ def is_model(kind: object) -> bool:
 
 def suggest(found: object, known: Iterable[str]) -> str:
     """Return words that offer the nearest of the known names in any case, empty where none is near."""
+    nearest = find_nearest(found, known)
+    return f"; did you mean {nearest!r}?" if nearest else ""
+
+
+def find_nearest(found: object, known: Iterable[str]) -> str | None:
+    """Return the nearest of the known names in any case, None where none is near."""
     names = {name.lower(): name for name in known}
     nearest = difflib.get_close_matches(str(found).lower(), list(names), 1, cutoff=0.5)
-    return f"; did you mean {names[nearest[0]]!r}?" if nearest else ""
+    return names[nearest[0]] if nearest else None

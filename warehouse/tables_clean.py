@@ -146,8 +146,13 @@ CALENDAR_TABLE = Table(
         ISO_WEEKDAY,
         Column(
             "clock_change", "VARCHAR",
-            "Clock change of that day: none, spring (hour 2 missing) or autumn (hour 1 twice).",
+            "Clock change of that day: none, spring (put forward) or autumn (put back).",
             "Clock change", allowed=("none", "spring", "autumn"),
+        ),
+        Column(
+            "changed_hour", "INTEGER",
+            "Hour that is missing on that day in spring, and comes twice in autumn; NULL on others.",
+            "Changed hour", nullable=True, minimum=0, maximum=23,
         ),
         DATA_SOURCE,
     ),

@@ -75,6 +75,15 @@ def test_what_a_restore_left_to_root_is_given_and_a_failed_refresh_comes_last(tm
     assert machine.writable == f"ReadWritePaths={machine.data}"
 
 
+def test_night_is_the_citys(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    timer = machine.clone / "deploy" / "atlshield-refresh.timer"
+    timer.write_text(timer.read_text().replace("America/New_York", "Europe/Berlin"))
+    machine.set_up()
+    lines = (machine.units / timer.name).read_text().splitlines()
+    assert "OnCalendar=*-*-* 04:15:00 America/New_York" in lines
+
+
 def test_folders_are_where_the_settings_say(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     other = tmp_path / "ebs"

@@ -48,3 +48,13 @@ def test_names_are_english_whatever_the_machine_speaks(monkeypatch: pytest.Monke
     assert names[dt.date(2008, 5, 1)] == "Ascension Day; Labor Day"
     assert names[dt.date(2008, 1, 6)] == "Epiphany"  # a holiday in Bavaria
     assert dt.date(2008, 1, 6) not in dict(list_holidays(Holidays(country="DE"), [2008]))
+
+
+def test_countries_of_the_southern_hemisphere_keep_their_own_days() -> None:
+    sydney = dict(list_holidays(Holidays(country="AU", subdivision="NSW"), [2023]))
+    assert sydney[dt.date(2023, 1, 26)] == "Australia Day"
+    assert sydney[dt.date(2023, 6, 12)] == "King's Birthday"
+    assert dt.date(2023, 7, 4) not in sydney
+    perth = dict(list_holidays(Holidays(country="AU", subdivision="WA"), [2023]))
+    assert dt.date(2023, 6, 12) not in perth  # Western Australia keeps it in September
+    assert dt.date(2023, 9, 7) in dict(list_holidays(Holidays(country="BR"), [2023]))

@@ -39,12 +39,12 @@ MARTS = [table for table in TABLES if table.is_mart]
 
 # Two days of January, one of February, and the two clock changes of 2022, both on a Sunday.
 CALENDAR = """
-calendar_date  clock_change
-2021-01-30     none
-2021-01-31     none
-2021-02-01     none
-2022-03-13     spring
-2022-11-06     autumn
+calendar_date  clock_change  changed_hour
+2021-01-30     none          -
+2021-01-31     none          -
+2021-02-01     none          -
+2022-03-13     spring        2
+2022-11-06     autumn        1
 """
 NEIGHBORHOOD = """
 neighborhood  npu  zone  latitude  longitude  incident_count

@@ -1,15 +1,22 @@
 WITH observed AS (
     SELECT
         weekday::INTEGER AS iso_weekday,
-        count(calendar_date) AS observed_days,
-        count(*) FILTER (clock_change = 'spring') AS spring_days,
-        count(*) FILTER (clock_change = 'autumn') AS autumn_days
+        count(calendar_date) AS observed_days
     FROM range(1, 8) AS week(weekday)
     LEFT JOIN calendar ON iso_weekday = weekday
     GROUP BY ALL
 ),
 clock AS (
     SELECT hour::INTEGER AS hour FROM range(24) AS hours(hour)
+),
+changed AS (
+    SELECT
+        iso_weekday,
+        changed_hour AS hour,
+        sum(if(clock_change = 'autumn', 1, -1)) AS changed_hours
+    FROM calendar
+    WHERE changed_hour IS NOT NULL
+    GROUP BY ALL
 ),
 counted AS (
     SELECT
@@ -27,9 +34,10 @@ SELECT
     time_of_day(hour) AS time_of_day,
     coalesce(incidents, 0) AS incident_count,
     observed_days,
-    observed_days - if(hour = 2, spring_days, 0) + if(hour = 1, autumn_days, 0) AS observed_hours,
+    observed_days + coalesce(changed_hours, 0)::BIGINT AS observed_hours,
     incident_count / nullif(observed_hours, 0) AS incidents_per_hour
 FROM observed
 CROSS JOIN clock
+LEFT JOIN changed USING (iso_weekday, hour)
 LEFT JOIN counted USING (iso_weekday, hour)
 ORDER BY iso_weekday, hour
