@@ -1,6 +1,6 @@
 """The pages of the data: where they come from, what was left out, what each column means, downloads.
 
-Input: a build. Output: HTML; what changed since the build before it, too.
+Input: a build. Output: HTML.
 """
 
 from typing import Annotated
@@ -13,7 +13,7 @@ from serve.builds import list_facts
 from serve.current_build import take_build
 from serve.pages import blueprint, render_page
 from serve.parameters import Parameters, checked
-from serve.rows import NAMES, read_rows
+from serve.rows import read_rows
 from serve.tables import find_table
 from warehouse.read import CORE_TABLES
 from warehouse.schema import TABLES
@@ -84,24 +84,3 @@ def show_dictionary(query: DictionaryQuery) -> Response:
         "dictionary.html", build, query=query, rows=rows, tables=TABLES, is_asked=is_asked,
         table=table,
     )  # fmt: skip
-
-
-@blueprint.get("/compare")
-@checked
-def show_changes(query: Parameters) -> Response:
-    """Answer what changed since the last build of the same feed, the largest changes first."""
-    build, change = take_build(), CORE_TABLES["build_change"].c
-    size = sa.func.abs(
-        sa.func.coalesce(change.value_after, 0) - sa.func.coalesce(change.value_before, 0)
-    )
-    parts = [
-        read_rows(
-            build, "build_change", f"{subject.capitalize()}: the {MAX_ROWS} largest changes",
-            ("item", "value_before", "value_after"), where=change.subject == subject,
-            order=[size.desc(), change.item], limit=MAX_ROWS,
-        )
-        for subject in NAMES["build_change"].columns[0].allowed
-    ]  # fmt: skip
-    with build.connect() as connection:
-        before = connection.execute(sa.select(CORE_TABLES["refresh_run"].c.compared_build_id)).scalar()
-    return render_page("compare.html", build, parts=parts, before=before)

@@ -73,4 +73,4 @@ def show_value(value: object) -> str:
         return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
-    return value.isoformat(" ") if isinstance(value, dt.datetime) else str(value)
+    return value.isoformat(" ", "seconds") if isinstance(value, dt.datetime) else str(value)

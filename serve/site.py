@@ -3,7 +3,16 @@
 Input: the files of pages, which add their routes when they are imported. Output: `blueprint`.
 """
 
-from serve import account_page, city_page, data_page, neighborhood_page, pages, plan_page, quality_page
+from serve import (
+    account_page,
+    city_page,
+    compare_page,
+    data_page,
+    neighborhood_page,
+    pages,
+    plan_page,
+    quality_page,
+)
 
 PAGES = (
     city_page,
@@ -12,6 +21,7 @@ PAGES = (
     quality_page,
     account_page,
     data_page,
+    compare_page,
 )
 
 blueprint = pages.blueprint

@@ -28,6 +28,9 @@ UNION ALL
 SELECT 'forecast by neighborhood', neighborhood, sum(expected_month_crimes)
 FROM {name}.average_daily GROUP BY ALL
 UNION ALL
+SELECT 'forecast by month', strftime(forecast_month, '%Y-%m'), expected_month_crimes
+FROM {name}.forecast_city
+UNION ALL
 SELECT 'backtest score',
        concat_ws(', ', model, metric, grain, nullif(subset, 'all'), horizon_months || ' months'),
        arg_max(value, origin)

@@ -32,6 +32,9 @@ SQLALCHEMY_TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "TIMESTAMP": sa.DateTime,
 }
 
+SMALL_MEMORY = "64MB"
+"""What an engine may take where nothing else is said."""
+
 METADATA = sa.MetaData()
 
 
@@ -71,21 +74,29 @@ def open_file(path: Path, pool: type[sa.Pool] = sa.NullPool) -> sa.Engine:
     )
 
 
-def limit_resources(connection: sa.Connection, memory: str = "64MB") -> None:
+def limit_resources(connection: sa.Connection, memory: str = SMALL_MEMORY) -> None:
     """Let the engine behind a connection use one thread and so much memory: a large sort goes to files.
 
-    They lie in the system's folder of temporary files, in one DuckDB makes and removes. As options of
-    `open_engine`, these would keep all others in the process from the same build.
+    As options of `open_engine`, these would keep all others in the process from the same build.
+    """
+    for statement in list_limits(memory):
+        connection.exec_driver_sql(statement)
+
+
+def list_limits(memory: str) -> list[str]:
+    """Return the statements that limit an engine.
+
+    Its files lie in the system's folder of temporary files, in one DuckDB makes and removes.
     """
     spill = Path(tempfile.gettempdir(), f"atlshield-{secrets.token_hex(8)}")
-    for name, value in (
-        ("threads", "1"),
-        ("enable_progress_bar", "false"),
-        ("memory_limit", quote_text(memory)),
-        ("allocator_flush_threshold", "'1MB'"),
-        ("temp_directory", quote_text(str(spill))),
-    ):
-        connection.exec_driver_sql(f"SET {name} = {value}")
+    limits = {
+        "threads": "1",
+        "enable_progress_bar": "false",
+        "memory_limit": quote_text(memory),
+        "allocator_flush_threshold": "'1MB'",
+        "temp_directory": quote_text(str(spill)),
+    }
+    return [f"SET {name} = {value}" for name, value in limits.items()]
 
 
 @contextmanager
@@ -174,11 +185,13 @@ def attach_build(connection: duckdb.DuckDBPyConnection, path: Path, name: str) -
 
 @contextmanager
 def connect_builds(**paths: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open several finished builds at once, read-only, each attached under its keyword.
+    """Open several finished builds at once, read-only, within limits, each attached under its keyword.
 
     Raises `NoBuildError` naming them for what DuckDB finds wrong while they are read.
     """
     with name_build_file(*paths.values()), duckdb.connect() as connection, ExitStack() as stack:
+        for statement in list_limits(SMALL_MEMORY):
+            connection.execute(statement)
         for name, path in paths.items():
             stack.enter_context(attach_build(connection, path, name))
         yield connection

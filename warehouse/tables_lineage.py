@@ -22,9 +22,12 @@ BUILD_CHANGE_TABLE = Table(
     (
         Column(
             "subject", "VARCHAR",
-            "What is compared: incidents that occurred in a month, crimes expected in a neighborhood"
-            " over the twelve forecast months, a score of the newest backtest.", "Subject",
-            allowed=("incidents by month", "forecast by neighborhood", "backtest score"),
+            "What is compared: incidents that occurred in a month, crimes expected in the city in a"
+            " month, crimes expected in a neighborhood over the twelve forecast months, a score of the"
+            " newest backtest.", "Subject",
+            allowed=(
+                "incidents by month", "forecast by month", "forecast by neighborhood", "backtest score",
+            ),
         ),
         Column(
             "item", "VARCHAR",

@@ -27,6 +27,7 @@ FROM neighborhood WHERE longitude IS NOT NULL
 """
 PATHS = [*(path for path, _ in NAVIGATION), "/neighborhoods/Downtown?month=7"]
 WIDTHS = {"phone": 320, "tablet": 768, "desk": 1440, "desk at 200 %": 720}
+LATER = "20991231T000000Z"
 STRANGE_NAME = "O''Hare & <Sons>/West"
 
 
@@ -46,7 +47,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server of a build with boundaries and a name that must be quoted everywhere."""
+    """A server of two builds, the later with boundaries and a name that must be quoted everywhere."""
     folder = tmp_path_factory.mktemp("browser")
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         tables = connection.execute("""
@@ -56,7 +57,10 @@ def address(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         f"UPDATE {table} SET neighborhood = '{STRANGE_NAME}' WHERE neighborhood = 'Home Park'"
         for (table,) in tables
     ]
-    builds = copy_builds(published, folder, BOUNDARIES, *renaming)
+    builds = copy_builds(published, folder)
+    publish_changed(
+        builds, LATER, BOUNDARIES, *renaming, "UPDATE average_daily SET expected_month_crimes = 7"
+    )
     with run_server(builds) as (address, _):
         yield address
 
@@ -154,6 +158,17 @@ def test_form_works_without_script(browser: Browser, address: str) -> None:
         page.click("button")
         assert "month=7&per=hour&hour=12" in page.url
         assert "July" in page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_two_builds_are_chosen(browser: Browser, address: str, has_script: bool) -> None:
+    with open_page(browser, f"{address}/compare", java_script_enabled=has_script) as page:
+        expect(page.locator("#places")).to_be_visible()
+        page.select_option("select[name=from]", LATER)
+        if not has_script:
+            page.click("button")
+        expect(page.locator("#view")).to_contain_text("are the same in both")
+        assert f"from={LATER}&to={LATER}" in page.url
 
 
 def test_keyboard_reaches_the_content_first(browser: Browser, address: str) -> None:

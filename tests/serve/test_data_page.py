@@ -7,10 +7,7 @@ import duckdb
 import pytest
 from flask.testing import FlaskClient
 
-from serve.app import create_app
 from serve.rows import show_value
-from tests.serve.builds import copy_builds
-from tests.serve.client import make_client
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 
@@ -22,7 +19,7 @@ def list_links(page: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("address", ["/data", "/compare", "/data/dictionary?table=incident"])
+@pytest.mark.parametrize("address", ["/data", "/data/dictionary?table=incident"])
 def test_every_link_of_a_page_leads_somewhere(client: FlaskClient, address: str) -> None:
     answer = client.get(address)
     assert answer.status_code == 200
@@ -74,25 +71,6 @@ def test_dictionary_is_searched_by_words_and_tables(client: FlaskClient) -> None
     assert "offense" in unknown.text
     attack = client.get("/data/dictionary?q=<script>alert(1)</script>").text
     assert "<script>alert" not in attack
-
-
-def test_changes_are_shown_largest_first(published: Path, tmp_path: Path) -> None:
-    rows = ", ".join(
-        f"('forecast by neighborhood', 'Place {number:02}', 10, {10 + number}, 'before', 'x')"
-        for number in range(40)
-    )
-    builds = copy_builds(
-        published, tmp_path, f"INSERT INTO build_change VALUES {rows}",
-        "UPDATE refresh_run SET compared_build_id = 'before'",
-    )  # fmt: skip
-    page = make_client(create_app(builds)).get("/compare").text
-    places = re.findall(r"<td>(Place \d\d)</td>", page)
-    assert places == [f"Place {number}" for number in range(39, 9, -1)]
-    assert "beside before, the last published one" in page
-
-
-def test_first_build_has_nothing_to_compare_with(client: FlaskClient) -> None:
-    assert "is the first of its feed" in client.get("/compare").text
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ SIDE = """
 CREATE TABLE {name}.incident AS SELECT unnest({days}::DATE[]) AS occurred_at;
 CREATE TABLE {name}.average_daily AS
     SELECT unnest(['A', 'A', 'B']) AS neighborhood, unnest({crimes}) AS expected_month_crimes;
+CREATE TABLE {name}.forecast_city AS
+    SELECT '2021-04-01'::DATE AS forecast_month, floor(list_sum({crimes})) AS expected_month_crimes;
 CREATE TABLE {name}.backtest_score AS
     SELECT 'forest' AS model, unnest({origins}::DATE[]) AS origin, 3 AS horizon_months, 'hour' AS grain,
            'all' AS subset, 'mean_absolute_error' AS metric, unnest({scores}) AS value;
@@ -35,6 +37,7 @@ def test_incidents_forecasts_and_newest_scores_that_differ_are_listed() -> None:
         changes = connection.execute(render_changes("old", "new")).fetchall()
     assert changes == [
         ("backtest score", "forest, mean_absolute_error, hour, 3 months", -0.5, -0.25),
+        ("forecast by month", "2021-04", 8.0, 9.0),
         ("forecast by neighborhood", "A", 3.0, 4.0),
         ("incidents by month", "2021-02", 1.0, None),
         ("incidents by month", "2021-03", None, 1.0),
