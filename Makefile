@@ -2,8 +2,8 @@
 # What can be given on the make command line (`make serve PORT=5001`), and only there: the loop hides
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
-	FORMAT BACKTEST_OUT ORIGINS TO FROM VERSION REQUEST
-SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE
+	FORMAT BACKTEST_OUT ORIGINS TO FROM VERSION REQUEST CITIES UNION SCHEDULER WORKERS
+SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE RESUME
 ON := 1 yes true on
 OFF := 0 no false off
 unexport $(VALUES) $(SWITCHES)
@@ -106,6 +106,11 @@ track: .venv/runtime
 plan: .venv/runtime
 	$(RUN) planner plan $(call value_of,REQUEST) $(FROM_BUILDS) $(if $(filter OUT,$(GIVEN)),$(call option,out,OUT))
 
+.PHONY: fleet
+
+fleet: .venv/fleet
+	$(RUN) fleet $(call value_of,CITIES) $(FROM_BUILDS) $(call option,union,UNION) $(call option,scheduler,SCHEDULER) $(call option,workers,WORKERS) $(call switch,resume,RESUME)
+
 export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)
 
@@ -163,6 +168,10 @@ docs: .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-tableau.lock
 	@touch $@
 
+.venv/fleet: requirements-fleet.lock .venv/runtime
+	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-fleet.lock
+	@touch $@
+
 .venv/dev: requirements-dev.lock .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@
@@ -178,7 +187,8 @@ lock:
 	rm -rf .venv-lock && $(call value_of,PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --upgrade-strategy eager . && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements.lock
 	.venv-lock/bin/python -m pip install --quiet '.[tableau]' && .venv-lock/bin/python -m pip freeze --exclude atlshield | grep -vxFf requirements.lock > requirements-tableau.lock
-	.venv-lock/bin/python -m pip install --quiet '.[dev,tableau]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
+	.venv-lock/bin/python -m pip install --quiet '.[fleet]' && .venv-lock/bin/python -m pip freeze --exclude atlshield | grep -vxFf requirements.lock -e "$$(cat requirements-tableau.lock)" > requirements-fleet.lock
+	.venv-lock/bin/python -m pip install --quiet '.[dev,tableau,fleet]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
 	rm -rf .venv-lock build *.egg-info
 
 clean:

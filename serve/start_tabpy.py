@@ -98,7 +98,7 @@ def run(config: Path) -> None:
     def listen_on_loopback(self: Any, port: int, **options: Any) -> Any:  # noqa: ANN401
         return listen(self, port, address=ADDRESS, **options)
 
-    Application.listen = listen_on_loopback
+    Application.listen = listen_on_loopback  # type: ignore[assignment, method-assign]
     TabPyApp(str(config), disable_auth_warning=False).run()
 
 

@@ -57,7 +57,9 @@ def test_version_is_the_same_everywhere() -> None:
     assert re.search(r"^## (\S+)", changelog, flags=re.MULTILINE)[1] == settings.VERSION  # type: ignore[index]
 
 
-LOCKS = ("requirements.lock", "requirements-tableau.lock", "requirements-dev.lock")
+LOCKS = (
+    "requirements.lock", "requirements-tableau.lock", "requirements-fleet.lock", "requirements-dev.lock",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*LOCKS, "requirements-tabpy.lock"])
@@ -68,9 +70,11 @@ def test_lock_files_pin_and_say_nothing_else(name: str) -> None:
 
 
 def test_developers_have_the_very_versions_that_users_have() -> None:
-    runtime, tableau, dev = (set((settings.ROOT / name).read_text().splitlines()) for name in LOCKS)
-    assert runtime | tableau <= dev
-    assert not runtime & tableau
+    runtime, tableau, fleet, dev = (
+        set((settings.ROOT / name).read_text().splitlines()) for name in LOCKS
+    )
+    assert runtime | tableau | fleet <= dev
+    assert not runtime & (tableau | fleet)
 
 
 def test_nothing_committed_names_a_machine() -> None:
@@ -93,7 +97,7 @@ def test_every_make_target_is_one_line_of_python_m() -> None:
         assert recipe[1].startswith("$(RUN) ")
 
 
-@pytest.mark.parametrize("room", ["etl", "models", "warehouse", "serve", "planner"])
+@pytest.mark.parametrize("room", ["etl", "models", "warehouse", "serve", "planner", "fleet"])
 def test_contributing_lists_every_file(room: str) -> None:
     page = (settings.ROOT / "CONTRIBUTING.md").read_text()
     listed = re.findall(

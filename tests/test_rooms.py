@@ -8,7 +8,7 @@ import pytest
 
 from warehouse.settings import ROOT
 
-ROOMS = {"etl", "models", "warehouse", "serve", "planner", "studies"}
+ROOMS = {"etl", "models", "warehouse", "serve", "planner", "studies", "fleet"}
 MAY_IMPORT = {
     "etl": {"etl", "warehouse"},
     "models": {"models", "warehouse"},
@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "serve": {"serve", "warehouse"},
     "planner": {"planner", "warehouse"},
     "studies": {"studies", "models", "warehouse"},
+    "fleet": {"fleet", "refresh", "etl", "warehouse"},
 }
 
 
@@ -24,6 +25,7 @@ OPEN_DATABASES = {
     "warehouse/read.py": "reads finished builds",
     "warehouse/plans.py": "reads finished plans",
     "warehouse/sql_child.py": "reads one for a statement, without the half second that SQLAlchemy takes",
+    "fleet/union.py": "writes views over the union",
     "etl/finding.py": "scratch", "etl/guess.py": "scratch", "etl/raw_file.py": "scratch",
     "etl/scratch_engine.py": "scratch", "etl/simulate.py": "scratch", "etl/snapshot.py": "scratch",
 }  # fmt: skip

@@ -20,14 +20,14 @@ from warehouse.pointer import PublishedBuild, describe_published, find_link_erro
 from warehouse.query import answer, run_shell
 from warehouse.read import connect_published
 from warehouse.records import find_build, find_record, list_builds, name_id
-from warehouse.schema import PLAN_TABLES, TABLES
+from warehouse.schema import FLEET_TABLES, PLAN_TABLES, TABLES
 from warehouse.settings_file import suggest
 from warehouse.sql_settings import CLOSED, lock_connection
 from warehouse.status import list_findings
 from warehouse.tableau_export import export_tableau
 
 PAGES = {
-    settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES, PLAN_TABLES),
+    settings.ROOT / "docs" / "data_dictionary.md": render_page(TABLES, (*PLAN_TABLES, *FLEET_TABLES)),
     settings.ROOT / "docs" / "table_diagram.md": render_diagram(TABLES),
     settings.ROOT / "deploy" / "atlshield.toml": render_template(),
 }

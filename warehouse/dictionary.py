@@ -82,10 +82,10 @@ def describe_range(column: Column) -> str | None:
     return f"{low} to {high}" if low and high else f"from {low}" if low else f"up to {high}"
 
 
-def render_page(tables: Iterable[Table], plan_tables: Iterable[Table] = ()) -> str:
+def render_page(tables: Iterable[Table], other_tables: Iterable[Table] = ()) -> str:
     """Return `docs/data_dictionary.md`: one section per table, one line per column.
 
-    Those of a plan come last: they stand in a file of their own.
+    Those of a plan and of a fleet come last: they stand in files of their own.
     """
     lines = [
         "# Data dictionary",
@@ -94,9 +94,10 @@ def render_page(tables: Iterable[Table], plan_tables: Iterable[Table] = ()) -> s
         "Every timestamp is local wall clock time unless its unit says otherwise.",
         "NPU, zone and beat stand for districts that a city may have: the table `data_dictionary` of a",
         "build calls them by the city's names and leaves out those it lacks.",
-        *(["Tables whose names begin with `plan_` stand in the file of a plan."] if plan_tables else []),
+        "Tables whose names begin with `plan_` stand in the file of a plan; `fleet_run` and",
+        "`city_summary` in that of a fleet.",
     ]
-    for table in (*tables, *plan_tables):
+    for table in (*tables, *other_tables):
         lines += ["", f"## {table.name}", "", table.description, ""]
         lines += [f"One row per {table.full_grain}." + (" A view." if table.is_view else "")]
         lines += ["", "| column | type | what it holds | unit | values |", "|---|---|---|---|---|"]

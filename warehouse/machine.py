@@ -23,10 +23,19 @@ BUILD_MB = 250
 """What a first refresh needs beside twice its raw files: a build, and what the engine spills."""
 
 
+_shares: dict[str, int] = {}
+
+
+def take_share(cores: int, memory: int) -> None:
+    """From now on, use no more than so many cores and bytes: others of the house share this machine."""
+    _shares.update(cores=cores, memory=memory)
+
+
 def available_cores() -> int:
     """Return how many cores this process may use, at least 1: fewer where a control group says so."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quotas = [text.split() for text in read_limits("cpu.max")]  # microseconds, of so many
+    cores = min(cores, _shares.get("cores", cores))
     return max(1, min([cores, *(int(part) // int(whole) for part, whole in quotas if part != "max")]))
 
 
@@ -41,6 +50,7 @@ def available_memory() -> int:
     Of groups those of version 2 count, as systemd makes them. Without Linux's accounts nothing limits.
     """
     found = [int(text) for text in read_limits("memory.max") if text != "max"]
+    found += [_shares["memory"]] if _shares else []
     if MEMORY.exists():
         lines = MEMORY.read_text().splitlines()
         found += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemTotal:")]

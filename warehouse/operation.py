@@ -24,7 +24,9 @@ FILE_VARIABLE = f"{PREFIX}SETTINGS"
 
 FILE = settings.ROOT / "atlshield.toml"
 
-PATHS = ("builds", "raw_folder", "plans", "raw", "boundaries", "demographics")
+PATHS = (
+    "builds", "raw_folder", "plans", "fleet_builds", "fleet_union", "raw", "boundaries", "demographics",
+)  # fmt: skip
 
 MIN_KEY_LENGTH = 16
 """Characters of an API key: fewer could be guessed."""
@@ -96,6 +98,12 @@ class Operation(Settings):
     ] = settings.RAW_DIR
     plans: Annotated[Place, Field(description="Folder of patrol plans, each in one of its own.")] = (
         settings.PLANS_DIR
+    )
+    fleet_builds: Annotated[
+        Place, Field(description="Folder of a fleet: a folder of builds for each of its cities.")
+    ] = settings.FLEET_DIR / "builds"
+    fleet_union: Annotated[Place, Field(description="Folder of a fleet's common tables.")] = (
+        settings.FLEET_DIR / "union"
     )
     kept_builds: Annotated[
         Count, Field(ge=1, le=1000, description="Published builds that stay, the current one included.")

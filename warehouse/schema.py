@@ -20,6 +20,7 @@ from warehouse.tables_clean import (
     REPAIRED_INCIDENT_TABLE,
     REPORT_DELAY_TABLE,
 )
+from warehouse.tables_fleet import CITY_SUMMARY_TABLE, FLEET_RUN_TABLE
 from warehouse.tables_forecast import (
     AVERAGE_DAILY_TABLE,
     BACKTEST_ORIGIN_TABLE,
@@ -129,3 +130,6 @@ PLAN_TABLES = (
     PLAN_TRADE_OFF_TABLE,
 )
 """Those of a patrol plan, which is a file of its own."""
+
+FLEET_TABLES = (FLEET_RUN_TABLE, CITY_SUMMARY_TABLE)
+"""Those of a fleet, beside the union of its cities' tables."""

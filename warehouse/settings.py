@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILDS_DIR = ROOT / "data" / "builds"
 RAW_DIR = ROOT / "data" / "raw"
 PLANS_DIR = ROOT / "data" / "plans"
+FLEET_DIR = ROOT / "data" / "fleet"
 REFERENCE_DIR = ROOT / "data" / "reference"
 LAYOUTS_DIR = ROOT / "data" / "layouts"
 CITIES_DIR = ROOT / "data" / "cities"

@@ -20,6 +20,7 @@ EXPECTED = {
     "dict_type": "a table",
     "model_type": "a table",
     "tuple_type": "a list",
+    "too_short": "at least one",
 }
 """What is expected, by pydantic's type of mistake, where its own words do not say it."""
 

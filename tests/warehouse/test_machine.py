@@ -85,3 +85,13 @@ def test_space_is_asked_for_before_the_work(
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(needed * MB - 1))
     with pytest.raises(ShieldError, match=f"{needed - 1} MB free, a refresh needs {needed} MB"):
         require_space(tmp_path, last * MB, raw * MB)
+
+
+def test_a_share_is_all_that_a_process_uses(accounts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert accounts.exists()
+    monkeypatch.setattr(machine, "_shares", {})
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(8))
+    machine.take_share(3, 700 * MB)
+    assert (available_cores(), available_memory(), limit_engine()) == (3, 700 * MB, "315MB")
+    machine.take_share(99, 2**40)
+    assert (available_cores(), available_memory()) == (8, 2**31)

@@ -107,7 +107,11 @@ def test_the_template_names_every_setting_and_changes_none(tmp_path: Path) -> No
     used = [line[2:] for line in lines if " = " in line]
     assert "port = 5000" in used
     assert read(tmp_path, "\n".join(used)).operation == Operation(
-        builds=tmp_path / "data/builds", raw_folder=tmp_path / "data/raw", plans=tmp_path / "data/plans"
+        builds=tmp_path / "data/builds",
+        raw_folder=tmp_path / "data/raw",
+        plans=tmp_path / "data/plans",
+        fleet_builds=tmp_path / "data/fleet/builds",
+        fleet_union=tmp_path / "data/fleet/union",
     )
 
 

@@ -1,0 +1,139 @@
+"""The union: marts and forecasts of all cities, as Parquet that is partitioned by city.
+
+Input: published builds. Output: `<table>/city=<name>/data.parquet`, which DuckDB, Spark, Trino and
+Athena read as one table; `fleet.duckdb` with a view over each.
+
+A city is swapped as a whole: all its partitions lead through one link to the files of one build.
+"""
+
+import shutil
+from collections.abc import Collection, Iterable
+from dataclasses import astuple
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from warehouse.files import PARTIAL, replace_file, sync
+from warehouse.parquet import render_copy
+from warehouse.read import connect_published
+from warehouse.schema import TABLES
+from warehouse.table import quote_text, render_ddl
+from warehouse.tables_fleet import CITY_SUMMARY_TABLE, FLEET_CITY, FLEET_RUN_TABLE
+
+if TYPE_CHECKING:
+    from fleet.city_task import CityOutcome
+
+FILE = "fleet.duckdb"
+UNION_TABLES = tuple(
+    table
+    for table in TABLES
+    if table.name.startswith(("forecast_", "average_", "mart_")) and not table.is_view
+)
+"""Forecasts and marts; `neighborhood` is in the marts, and incidents stay in the cities' builds."""
+
+SUMMARY = """
+SELECT any_value(run.city) AS city_name, any_value(run.build_id) AS build_id,
+    any_value(run.cutoff) AS cutoff,
+    any_value(run.is_synthetic) AS is_synthetic,
+    (SELECT count(DISTINCT neighborhood) FROM average_daily) AS neighborhoods,
+    (SELECT count(*) FROM incident) AS incidents,
+    (SELECT sum(expected_month_crimes) FROM forecast_city) AS expected_crimes,
+    avg(value) FILTER (metric = 'deviance_to_reference' AND subset = 'all') AS deviance_to_reference,
+    avg(value) FILTER (metric = 'predicted_to_actual' AND subset = 'all') AS predicted_to_actual,
+    avg(value) FILTER (metric = 'coverage_80' AND grain = 'neighborhood_month') AS coverage_80
+FROM refresh_run AS run LEFT JOIN backtest_score AS score ON score.model = 'base_and_forest'
+"""
+
+
+def write_part(builds: Path, union: Path, name: str) -> None:
+    """Bring a city's part of the union to its published build.
+
+    Whenever the process dies, readers find the part of before or the new one. Raises `NoBuildError`
+    where nothing is published, `OSError` for a folder that cannot be written.
+    """
+    parts, current = union / ".parts" / name, union / ".current" / name
+    with connect_published(builds, {"threads": 1}) as (published, connection):
+        part = parts / published.build_id
+        if not part.exists():
+            draft = part.with_name(part.name + PARTIAL)
+            shutil.rmtree(draft, ignore_errors=True)
+            write_files(connection, draft)
+            draft.rename(part)
+            sync(parts)
+    move_link(current, Path("..", ".parts", name, part.name))
+    for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
+        partition = name_partition(union, table.name, name)
+        if not partition.is_symlink():
+            move_link(partition, Path("..", ".current", name, table.name))
+    for path in parts.iterdir():
+        if path != part:
+            shutil.rmtree(path)
+
+
+def write_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Write a build's tables, each as the one file of a folder of its own."""
+    for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
+        path = folder / table.name / "data.parquet"
+        path.parent.mkdir(parents=True)
+        copy = f"COPY ({SUMMARY}) TO {quote_text(str(path))} (FORMAT parquet)"
+        connection.execute(copy if table is CITY_SUMMARY_TABLE else render_copy(table, path))
+        sync(path)
+
+
+def name_partition(union: Path, table: str, name: str) -> Path:
+    """Return the folder of a city's rows of a table."""
+    return union / table / f"{FLEET_CITY.name}={name}"
+
+
+def move_link(link: Path, target: Path) -> None:
+    """Let a link lead to a path, in one step."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    draft = link.with_name(f".{link.name}{PARTIAL}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+def write_database(union: Path, outcomes: Iterable["CityOutcome"]) -> Path:
+    """Write `fleet.duckdb`: what the last run did, and a view over the union of each table.
+
+    The views lead to the union by its full path. `fleet_quality` lists the cities, the worst deviance
+    first, and before it those that have no backtest.
+    """
+    path = union / FILE
+    draft = path.with_name(FILE + PARTIAL)
+    draft.unlink(missing_ok=True)
+    with duckdb.connect(str(draft)) as connection:
+        connection.execute(render_ddl(FLEET_RUN_TABLE))
+        connection.executemany(
+            f"INSERT INTO {FLEET_RUN_TABLE.name} VALUES (?, ?, ?, ?, ?)", [astuple(o) for o in outcomes]
+        )
+        for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
+            if any((union / table.name).glob("*/data.parquet")):
+                pattern = quote_text(str((union / table.name).resolve() / "*" / "data.parquet"))
+                connection.execute(
+                    f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet({pattern},"
+                    " hive_partitioning = true, union_by_name = true, hive_types_autocast = false)"
+                )
+        if any((union / CITY_SUMMARY_TABLE.name).glob("*")):
+            connection.execute(
+                f"CREATE VIEW fleet_quality AS SELECT * FROM {CITY_SUMMARY_TABLE.name}"
+                f" ORDER BY deviance_to_reference DESC NULLS FIRST, {FLEET_CITY.name}"
+            )
+    replace_file(draft, path)
+    return path
+
+
+def remove_others(union: Path, names: Collection[str]) -> list[str]:
+    """Remove cities that the fleet no longer has from the union, and return their names."""
+    parts = union / ".parts"
+    others = (
+        sorted(path.name for path in parts.iterdir() if path.name not in names) if parts.exists() else []
+    )
+    for name in others:
+        for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
+            name_partition(union, table.name, name).unlink(missing_ok=True)
+        (union / ".current" / name).unlink(missing_ok=True)
+        shutil.rmtree(parts / name)
+    return others
