@@ -46,7 +46,7 @@ REFRESH_OPTIONS = $(call option,source,SOURCE) $(FROM_BUILDS) $(if $(RAW_FILES),
 	$(call switch,no-backtest,NO_BACKTEST) $(call option,city,CITY) \
 	$(call option,cleaning,CLEANING) $(call option,boundaries,BOUNDARIES) $(call option,demographics,DEMOGRAPHICS) $(call switch,full,FULL) $(call switch,force,FORCE) $(call switch,hot-spots,HOT_SPOTS)
 
-.PHONY: install uninstall upgrade backup restore refresh fetch profile serve test test-all check bench backtest card track plan export rollback shell docs lock clean
+.PHONY: install uninstall upgrade backup restore follow refresh fetch profile serve test test-all check bench backtest card track plan export rollback shell docs lock clean
 
 refresh: .venv/runtime
 	$(RUN) refresh $(REFRESH_OPTIONS)
@@ -141,6 +141,9 @@ backup: .venv/runtime
 
 restore: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) restore $(call value_of,FROM)
+
+follow: .venv/runtime
+	$(RUN) warehouse $(FROM_BUILDS) follow $(call value_of,FROM)
 
 rollback: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) rollback $(if $(value BUILD),$(call value_of,BUILD))

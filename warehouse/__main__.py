@@ -93,6 +93,9 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     back = commands.add_parser("restore", help="put a backup where the settings want it")
     back.add_argument("source", type=parse_path, metavar="FOLDER", help="what backup has written")
     back.set_defaults(run=run_restore)
+    replica = commands.add_parser("follow", help="publish here what another machine's service serves")
+    replica.add_argument("source", type=parse_text, metavar="URL", help="https://<host>, of a service")
+    replica.set_defaults(run=run_follow)
     sql = commands.add_parser("sql", help="answer SQL on the published build, read-only")
     sql.add_argument("sql", type=parse_text, metavar="SELECT", help="one statement")
     sql.add_argument("--csv", action="store_true", help="print CSV, every row")
@@ -224,6 +227,17 @@ def run_restore(options: Namespace) -> None:
     """Restore a backup to where the settings want it."""
     operation = read_operation().operation.model_copy(update={"builds": options.builds})
     print("restored " + describe_published(restore(operation, options.source)))
+
+
+def run_follow(options: Namespace) -> None:
+    """Follow another service; what talks to it is imported here, as no other command needs it."""
+    from warehouse.follow import follow
+
+    operation = read_operation().operation.model_copy(update={"builds": options.builds})
+    published = follow(options.source, operation)
+    print(
+        "published " + describe_published(published) if published else "what it serves is published here"
+    )
 
 
 def run_sql(options: Namespace) -> None:

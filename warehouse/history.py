@@ -33,14 +33,22 @@ def verify_build(path: Path) -> PublishedBuild:
     """
     published = check_hash(path)
     describe_build(path, path.name)
+    audit_file(path, published.build_id)
+    return published
+
+
+def audit_file(path: Path, build_id: str) -> None:
+    """Audit a finished build.
+
+    Raises `OtherVersionError` for one that lacks a table, and `ShieldError` with what else is wrong.
+    """
     with connect_build(path) as connection:
-        build = Build(published.build_id, path, connection)
+        build = Build(build_id, path, connection)
         try:
             check_tables(build)
         except SchemaError as error:
             raise OtherVersionError(f"{path.name}: {error}") from error
         audit_build(build)
-    return published
 
 
 def read_lineage(path: Path) -> dict[str, object]:
@@ -69,7 +77,15 @@ def roll_back(builds: Path, build_id: str | None = None) -> PublishedBuild:
             raise ShieldError(
                 f"build {build_id} was refused: `make refresh FORCE=1` publishes such a one"
             )
-        published = verify_build(path)
-        move_pointer(builds, published)
-        sweep_leftovers(builds)
+        return republish(builds, path)
+
+
+def republish(builds: Path, path: Path) -> PublishedBuild:
+    """Move the pointer to a kept build after verifying it; call with the folder's lock held.
+
+    Raises `ShieldError` where it is not whole, and `OSError` where the folder cannot be written.
+    """
+    published = verify_build(path)
+    move_pointer(builds, published)
+    sweep_leftovers(builds)
     return published

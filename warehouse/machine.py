@@ -76,9 +76,13 @@ def require_space(folder: Path, last_bytes: int, raw_bytes: int) -> None:
 
     `last_bytes` is the size of the last build, `raw_bytes` that of the files to be read.
     """
-    needed = needed_space(last_bytes, raw_bytes)
+    require_free(folder, needed_space(last_bytes, raw_bytes), "a refresh")
+
+
+def require_free(folder: Path, needed: int, work: str) -> None:
+    """Raise `ShieldError` where the disk of a folder has fewer bytes than some work needs."""
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ShieldError(
-            f"the disk of {folder} has {free // MB:,} MB free, a refresh needs {needed // MB:,} MB"
+            f"the disk of {folder} has {free // MB:,} MB free, {work} needs {needed // MB:,} MB"
         )

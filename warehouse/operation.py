@@ -166,6 +166,10 @@ class Operation(Settings):
             repr=False, description="Keys, of which a request must have one; none: everybody may ask."
         ),
     ] = ()
+    follow_key: Annotated[
+        str,
+        Field(repr=False, description="Key that the service asks for whose builds `make follow` takes."),
+    ] = ""
     sql: Annotated[bool, Field(description="Whether those who have a key may send SQL.")] = False
     log_requests: Annotated[
         bool, Field(description="Whether every request is logged, not only those that failed.")
@@ -181,11 +185,13 @@ class Operation(Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         """Raise `ValueError` for keys that are none, and for settings that contradict each other."""
-        for number, key in enumerate(self.api_keys, start=1):
+        keys = [("api_keys", f"key {number}", key) for number, key in enumerate(self.api_keys, start=1)]
+        keys += [("follow_key", "this", self.follow_key)] if self.follow_key else []
+        for setting, name, key in keys:
             if len(key) < MIN_KEY_LENGTH or not key.isascii() or not key.isprintable() or " " in key:
                 raise ValueError(
-                    f"api_keys: expected {MIN_KEY_LENGTH} or more printable ASCII characters; key "
-                    f"{number} is another ({len(key)} characters)"
+                    f"{setting}: expected {MIN_KEY_LENGTH} or more printable ASCII characters; "
+                    f"{name} is another ({len(key)} characters)"
                 )
         if self.sql and not self.api_keys:
             raise ValueError("sql: needs api_keys, SQL is for those who have one")
@@ -215,7 +221,7 @@ def read_operation(environment: Mapping[str, str] = os.environ) -> Reading:
         if name.startswith(PREFIX) and name != FILE_VARIABLE and text:
             key = name.removeprefix(PREFIX).lower()
             facts[key], origins[key] = text, name
-    hide_keys = re.compile(r"^(api_keys\b.*): found .*, expected")
+    hide_keys = re.compile(r"^((?:api_keys|follow_key)\b.*): found .*, expected")
     try:
         return Reading(Operation.model_validate(facts), origins)
     except ValidationError as error:
@@ -258,7 +264,8 @@ def list_settings(reading: Reading) -> list[tuple[str, str, str]]:
     rows = []
     for key, field in Operation.model_fields.items():
         value = getattr(reading.operation, key)
-        shown = spell_value(value) if field.repr else f"{len(value)} set"
+        count = len(value) if isinstance(value, tuple) else int(value != "")
+        shown = spell_value(value) if field.repr else f"{count} set"
         rows.append((key, shown, reading.origins.get(key, "default")))
     return rows
 

@@ -13,13 +13,13 @@ from warehouse.records import list_builds, list_refused, name_record
 from warehouse.track import sweep_track
 
 
-def sweep_leftovers(builds: Path) -> None:
+def sweep_leftovers(builds: Path, draft: Path | None = None) -> None:
     """Finish or undo what a refresh that died had begun, and tidy up after one that did not.
 
     Call with the lock held; it may be called at any time and any number of times. A build whose record
     is still partial was published if the pointer names it and goes otherwise; the link follows the
-    pointer; a record whose build is gone goes; forecasts of published builds stay. Raises `OSError`
-    where the folder cannot be written.
+    pointer; a record whose build is gone goes; forecasts of published builds stay, and so does `draft`,
+    a file whose rest will be downloaded. Raises `OSError` where the folder cannot be written.
     """
     current = find_pointer(builds)
     sweep_track(builds, current)
@@ -30,7 +30,7 @@ def sweep_leftovers(builds: Path) -> None:
             partial.replace(record)
         else:
             build.unlink(missing_ok=True)
-    for leftover in builds.glob(f"*{PARTIAL}*"):
+    for leftover in set(builds.glob(f"*{PARTIAL}*")) - {draft}:
         if leftover.is_dir():
             shutil.rmtree(leftover)
         else:

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from xml.etree.ElementTree import ParseError
 
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
 
+from warehouse.address import check_address
 from warehouse.errors import ShieldError
 from warehouse.export import MANIFEST
 from warehouse.settings import SIMULATED
@@ -42,8 +43,6 @@ TIMEOUTS = (10, 600)
 TRIES = 4
 PAUSE = wait_exponential_jitter(initial=1, max=20)
 
-LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
 UNREADABLE = (ParseError, AttributeError, IndexError, TypeError, ValueError)
 """What the client raises where a good answer is not Tableau's, as a proxy's page that asks to log in."""
 
@@ -58,16 +57,7 @@ class Target:
 
     def __post_init__(self) -> None:
         """Raise `ShieldError` for an address over which no token may go."""
-        if "@" in self.server:  # not repeated: a password may stand before it
-            raise ShieldError("--server: expected https://<host>, found a user name or a password in it")
-        try:
-            address = urlsplit(self.server)
-        except ValueError as error:
-            raise ShieldError(f"--server: {error}: {self.server!r}") from error
-        if address.scheme not in {"http", "https"} or not address.hostname:
-            raise ShieldError(f"--server: expected https://<host>, found {self.server!r}")
-        if address.scheme == "http" and address.hostname not in LOOPBACK:
-            raise ShieldError(f"--server: a token goes over https only, found {self.server!r}")
+        check_address("--server", self.server, "a token")
 
 
 def publish_build(builds: Path, target: Target) -> None:

@@ -81,6 +81,8 @@ def test_a_variable_counts_before_the_file(tmp_path: Path) -> None:
         ("", {"ATLSHIELD_PORT": "x"}, "ATLSHIELD_PORT: port: found 'x', expected a valid integer"),
         ("", {"ATLSHIELD_LOG_REQUEST": "1"}, "did you mean 'log_requests'"),
         ("", {"ATLSHIELD_SQL": "1"}, "sql: needs api_keys"),
+        ("", {"ATLSHIELD_FOLLOW_KEY": "short"}, "follow_key: expected 16 or more"),
+        (f'follow_key = ["{KEYS[0]}"]', {}, "mine.toml: follow_key: expected a valid string"),
         ("", {"ATLSHIELD_SQL": "maybe"}, "ATLSHIELD_SQL: sql: found 'maybe', expected a valid boolean"),
         ("", {"ATLSHIELD_API_KEYS": f"{KEYS[0]},short"}, "key 2 is another (5 characters)"),
         ("", {"ATLSHIELD_API_KEYS": f"{KEYS[0]},"}, "key 2 is another (0 characters)"),
