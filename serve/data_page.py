@@ -3,22 +3,33 @@
 Input: a build. Output: HTML.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from flask import Response
 from pydantic import Field
 
 from serve.builds import list_facts
-from serve.current_build import take_build
-from serve.pages import blueprint, render_page
+from serve.current_build import ServedBuild, take_build
+from serve.glossary import WORDS
+from serve.pages import blueprint, once_per_build, render_page
 from serve.parameters import Parameters, checked
 from serve.rows import read_rows
 from serve.tables import find_table
+from warehouse.columns import DISTRICT_KINDS
+from warehouse.dictionary import list_entries
 from warehouse.read import CORE_TABLES
-from warehouse.schema import TABLES
+from warehouse.schema import PLAN_TABLES, TABLES
 
 MAX_ROWS = 30
+SHOWN = ("table_name", "column_name", "type", "unit", "description")
+"""What the dictionary shows of a column."""
+PLAN_ENTRIES = [
+    {name: entry[name] for name in SHOWN}
+    for entry in list_entries(PLAN_TABLES, {kind: kind for kind in DISTRICT_KINDS})
+]
+"""The columns of a plan: they stand in a file of their own."""
 DELAYS = (0, 1, 2, 7, 14, 30, 90)
 """Days of delay that the page tells of."""
 
@@ -68,19 +79,41 @@ def show_data(query: Parameters) -> Response:
 @checked
 def show_dictionary(query: DictionaryQuery) -> Response:
     """Answer what columns mean, those of a table or those that tell of some words."""
-    build, entry = take_build(), CORE_TABLES["data_dictionary"].c
-    select = sa.select(entry.table_name, entry.column_name, entry.type, entry.unit, entry.description)
-    table = find_table(query.table) if query.table else None
-    if table:
-        select = select.where(entry.table_name == table.name)
-    for word in query.q.split():
-        told = entry.table_name + " " + entry.column_name + " " + entry.description
-        select = select.where(told.icontains(word, autoescape=True))
-    select = select.order_by(entry.table_name, entry.column_number)
-    is_asked = bool(query.table or query.q.strip())
-    with build.connect() as connection:
-        rows = connection.execute(select).all() if is_asked else []
+    build = take_build()
+    plan_table = next((table for table in PLAN_TABLES if table.name == query.table), None)
+    table = plan_table or (find_table(query.table) if query.table else None)
+    asked = query.q.casefold().split()
+    rows = [
+        row
+        for row in (*read_entries(build), *PLAN_ENTRIES)
+        if (table is None or row["table_name"] == table.name) and tells(row, asked)
+    ]
     return render_page(
-        "dictionary.html", build, query=query, rows=rows, tables=TABLES, is_asked=is_asked,
-        table=table,
+        "dictionary.html", build, query=query, rows=rows if table or asked else [],
+        tables=(*TABLES, *PLAN_TABLES), is_asked=bool(table or asked), table=table,
+        words={} if table else find_words(asked),
     )  # fmt: skip
+
+
+@once_per_build
+def read_entries(build: ServedBuild) -> list[Mapping[str, Any]]:
+    """Return what each column of a build means, in the words of its city."""
+    entry = CORE_TABLES["data_dictionary"].c
+    select = sa.select(*(entry[name] for name in SHOWN)).order_by(entry.table_name, entry.column_number)
+    with build.connect() as connection:
+        return [dict(row) for row in connection.execute(select).mappings()]
+
+
+def tells(row: Mapping[str, Any], asked: list[str]) -> bool:
+    """Return whether all that is asked for stands in the names or the description of a column."""
+    text = "{table_name} {column_name} {description}".format_map(row).casefold()
+    return all(word in text for word in asked)
+
+
+def find_words(asked: list[str]) -> dict[str, str]:
+    """Return the words of the glossary in which all that is asked for stands, in any case."""
+    return {
+        word: text
+        for word, text in WORDS.items()
+        if all(part in f"{word} {text}".casefold() for part in asked)
+    }

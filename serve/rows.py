@@ -29,11 +29,6 @@ class Rows:
     rows: Sequence[sa.Row[Any]]
     csv: str
 
-    @property
-    def has_dictionary(self) -> bool:
-        """Whether the dictionary of the build tells of the columns."""
-        return self.table.name in NAMES
-
 
 def read_rows(
     build: ServedBuild, name: str, caption: str, columns: Sequence[str],

@@ -8,6 +8,7 @@ from serve import (
     city_page,
     compare_page,
     data_page,
+    glossary,
     neighborhood_page,
     pages,
     plan_page,
@@ -22,6 +23,7 @@ PAGES = (
     account_page,
     data_page,
     compare_page,
+    glossary,
 )
 
 blueprint = pages.blueprint

@@ -3,7 +3,10 @@
 Input: HTML. Output: a `Page`.
 """
 
+import re
 from html.parser import HTMLParser
+
+from flask.testing import FlaskClient
 
 
 class Page(HTMLParser):
@@ -83,3 +86,25 @@ def check_form(text: str) -> Page:
     for tag in ("path", "polyline", "circle", "rect", "line"):
         assert "nan" not in str(page.list_elements(tag)).lower()
     return page
+
+
+HEADING = re.compile(r'<th scope="col"[^>]*>(.*?)</th>')
+SELF_EXPLAINING = re.compile(r"20\d\d|(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*|MB|Files")
+"""Headings that need no meaning: years, days of the week, units, downloads."""
+
+
+def check_terms(client: FlaskClient, path: str) -> set[str]:
+    """Check that each heading of the tables of a page has a link, and that each term is explained.
+
+    Returns the addresses of the meanings that the page leads to.
+    """
+    text = client.get(path).text
+    for heading in HEADING.findall(text):
+        assert "<a " in heading or SELF_EXPLAINING.fullmatch(heading), (path, heading)
+    links = {
+        link.replace("&amp;", "&") for link in re.findall(r'href="(/data/dictionary[?#][^"]*)"', text)
+    }
+    for link in links:
+        address, _, anchor = link.partition("#")
+        assert not anchor or f'id="{anchor}"' in client.get(address).text, link
+    return links

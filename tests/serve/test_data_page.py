@@ -7,6 +7,7 @@ import duckdb
 import pytest
 from flask.testing import FlaskClient
 
+from serve.glossary import WORDS
 from serve.rows import show_value
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
@@ -65,7 +66,14 @@ def test_dictionary_is_searched_by_words_and_tables(client: FlaskClient) -> None
     assert 'id="is_discretionary"' in page
     assert "month_lower_80" not in page
     assert "No column tells of that." in client.get("/data/dictionary?q=100%25+_").text
-    assert "Choose a table" in client.get("/data/dictionary").text
+    page = client.get("/data/dictionary").text
+    assert "Choose a table" in page
+    assert page.count("<dt id=") == len(WORDS)
+    page = client.get("/data/dictionary?q=OUTSIDE+neighborhoods").text
+    assert re.findall('<dt id="(.*?)"', page) == ["neighborhood"]
+    page = client.get("/data/dictionary?table=plan_trade_off").text
+    assert 'id="hours_gini"' in page
+    assert "<dt" not in page
     unknown = client.get("/data/dictionary?table=offence")
     assert (unknown.status_code, unknown.mimetype) == (404, "text/html")
     assert "offense" in unknown.text

@@ -14,6 +14,7 @@ from serve.app import create_app
 from tests.planner.requests import BASE, FLOORS, write_request
 from tests.serve.builds import copy_builds
 from tests.serve.client import make_client
+from tests.serve.page_text import check_terms
 from warehouse.operation import Operation
 
 NAME = "summer & 'night'"
@@ -33,6 +34,12 @@ def planned(few_places: Path, plans: Path, tmp_path: Path) -> FlaskClient:
     """A client of a service that has the plan."""
     operation = Operation(builds=copy_builds(few_places, tmp_path), plans=plans)
     return make_client(create_app(operation))
+
+
+def test_every_heading_of_a_plan_leads_to_its_meaning(planned: FlaskClient) -> None:
+    assert "/data/dictionary?table=plan_request#fairness" in check_terms(planned, "/plans")
+    links = check_terms(planned, "/plans/summer%20&%20'night'")
+    assert {"/data/dictionary#fairness", "/data/dictionary?table=plan_trade_off#hours_gini"} <= links
 
 
 def test_plan_is_shown_as_its_tables_have_it(planned: FlaskClient, plans: Path) -> None:
