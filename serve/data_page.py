@@ -3,6 +3,7 @@
 Input: a build. Output: HTML.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from pydantic import Field
 from serve.builds import list_facts
 from serve.current_build import ServedBuild, take_build
 from serve.glossary import WORDS
-from serve.pages import blueprint, once_per_build, render_page
+from serve.pages import blueprint, once_per_build, read_run, render_page
 from serve.parameters import Parameters, checked
 from serve.rows import read_rows
 from serve.tables import find_table
@@ -23,6 +24,8 @@ from warehouse.read import CORE_TABLES
 from warehouse.schema import PLAN_TABLES, TABLES
 
 MAX_ROWS = 30
+NEXT_WARNING = re.compile(r"; (?=[^;]*: )")
+"""Where a warning ends and another begins: each says first what it is about; one may have more parts."""
 SHOWN = ("table_name", "column_name", "type", "unit", "description")
 """What the dictionary shows of a column."""
 PLAN_ENTRIES = [
@@ -71,8 +74,9 @@ def show_data(query: Parameters) -> Response:
         ),
     )  # fmt: skip
     return render_page(
-        "data.html", build, parts=parts, tables=TABLES, licence=licence, kept=list_facts()
-    )
+        "data.html", build, parts=parts, tables=TABLES, licence=licence, kept=list_facts(),
+        warnings=NEXT_WARNING.split(read_run(build).warnings),
+    )  # fmt: skip
 
 
 @blueprint.get("/data/dictionary")

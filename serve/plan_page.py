@@ -83,14 +83,14 @@ def show_plan(path: PlanPath, query: Parameters) -> Response:
 
 
 PARTS: tuple[tuple[str, str, tuple[str, ...], str | None], ...] = (
-    ("plan_limit", "Limits that bind, the dearest first",
-     ("limit_kind", "description", "limit_hours", "shadow_price"), None),
     ("plan_neighborhood", "Weekly hours by neighborhood",
      ("neighborhood", "zone", "hours", "hours_lower_80", "hours_upper_80", "expected_reported_crimes",
       "hours_per_expected_crime"), "hours"),
     ("plan_group", "Weekly hours by group",
      ("group_kind", "group_name", "hours", "hours_per_reported_crime", "population",
       "hours_per_1000_residents"), None),
+    ("plan_limit", "Limits that bind, the dearest first",
+     ("limit_kind", "description", "limit_hours", "shadow_price"), None),
     ("plan_trade_off", "What fairness and floors give and cost",
      ("fairness", "floor_multiple", "is_request", "neighborhoods_without_hours", "patrolled_share",
       "hours_gini", "objective_loss_share"), None),

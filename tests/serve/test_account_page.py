@@ -45,7 +45,9 @@ def test_groups_are_those_of_sql(page: Page, published: Path) -> None:
     audit = read_rows(published, "SELECT * FROM group_audit ORDER BY group_kind, group_name")
     assert len(audit) > 5
     for kind in {group["group_kind"] for group in audit}:
-        assert page.find_rows(f"Errors and expected crimes by {kind.replace('_', ' ')}") == [
+        assert page.find_rows(
+            f"Errors and expected crimes by {kind.replace('_', ' ').replace('npu', 'NPU')}"
+        ) == [
             [
                 group["group_name"],
                 str(group["neighborhood_count"]),

@@ -7,8 +7,11 @@ import duckdb
 import pytest
 from flask.testing import FlaskClient
 
+from serve.app import create_app
 from serve.glossary import WORDS
 from serve.rows import show_value
+from tests.serve.builds import copy_builds
+from tests.serve.client import make_client
 from warehouse.pointer import read_pointer
 from warehouse.schema import TABLES
 
@@ -47,7 +50,9 @@ def test_data_are_told_as_the_build_has_them(client: FlaskClient, published: Pat
         days = connection.execute(
             "SELECT cumulative_share FROM report_delay WHERE delay_days = 7"
         ).fetchall()[0][0]
-    assert re.search(rf'<td>{name}</td><td>simulated</td><td class="number">.*?<td>{sha256}</td>', page)
+    assert re.search(
+        rf'<td>{name}</td><td>simulated</td><td class="number">.*?<td class="hash">{sha256}</td>', page
+    )
     assert f"{kept:,} of " in page
     for rule, count in rules:
         assert f'<td>{rule}</td><td class="number">{count:,}</td>' in page
@@ -56,6 +61,15 @@ def test_data_are_told_as_the_build_has_them(client: FlaskClient, published: Pat
     for table in TABLES:
         assert f'/v1/tables/{table.name}.parquet"' in page
     assert f"/v1/builds/{read_pointer(published).build_id}.duckdb" in page
+
+
+def test_warnings_stand_one_by_one(published: Path, tmp_path: Path) -> None:
+    told = "all: from 2 to 1 a day; training mixes two levels; places: unknown (1): Moon"
+    builds = copy_builds(published, tmp_path, f"UPDATE refresh_run SET warnings = '{told}'")
+    page = make_client(create_app(builds)).get("/data").text
+    assert re.findall("<li>(.*?:.*)</li>", page) == [
+        "all: from 2 to 1 a day; training mixes two levels", "places: unknown (1): Moon",
+    ]  # fmt: skip
 
 
 def test_dictionary_is_searched_by_words_and_tables(client: FlaskClient) -> None:

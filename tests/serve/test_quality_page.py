@@ -166,9 +166,9 @@ def test_groups_are_those_of_sql(page: Page, published: Path) -> None:
     with duckdb.connect(str(published / "current.duckdb"), read_only=True) as connection:
         audit = connection.execute("SELECT * FROM group_audit ORDER BY group_kind, group_name").df()
     rows = page.find_rows("Groups of neighborhoods")
-    assert [row[0] for row in rows] == sorted(audit["group_kind"].unique())
+    assert [row[0].lower() for row in rows] == sorted(audit["group_kind"].unique())
     for kind, count, ratios, high, low, covered, lost in rows:
-        group = audit[audit["group_kind"] == kind].set_index("group_name")
+        group = audit[audit["group_kind"] == kind.lower()].set_index("group_name")
         group = group[group["predicted_to_actual"].notna()]
         ratio = group["predicted_to_actual"]
         assert (count, ratios) == (str(len(group)), f"{ratio.min():.2f} to {ratio.max():.2f}")
