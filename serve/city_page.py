@@ -6,7 +6,7 @@ Input: a month, an hour or the whole day, which crimes. Output: HTML; every view
 import bisect
 from dataclasses import dataclass
 from typing import Annotated, Literal
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import sqlalchemy as sa
 from flask import Response, request
@@ -47,9 +47,13 @@ class CityQuery(Parameters):
 
 @dataclass(frozen=True)
 class PlaceValue:
-    """What is expected of a place in a view; `rank` counts from 1, the most."""
+    """What is expected of a place in a view; `rank` counts from 1, the most.
+
+    `address` is the name as an address has it.
+    """
 
     name: str
+    address: str
     zone: str | None
     value: float
     level: int
@@ -79,21 +83,32 @@ def read_months(build: ServedBuild) -> tuple[tuple[int, str], ...]:
         return tuple((month, f"{day:%B %Y}") for month, day in rows)
 
 
+@once_per_build
+def read_places(build: ServedBuild) -> dict[str, tuple[str, str | None]]:
+    """Return every neighborhood's name as an address has it, and its zone."""
+    place = CORE_TABLES["neighborhood"].c
+    with build.connect() as connection:
+        rows = connection.execute(sa.select(place.neighborhood, place.zone)).all()
+    return {name: (quote(name), zone) for name, zone in rows}
+
+
 def read_values(build: ServedBuild, query: CityQuery, month: int) -> list[PlaceValue]:
-    """Return what is expected of every place in a view, most first."""
+    """Return what is expected of every place in a view, most first.
+
+    Each join or order in SQL would leave some KB in DuckDB's queue of buffers to evict, which is
+    cleared only from tens of MB on.
+    """
     column = COLUMNS[query.per, query.crimes]
-    table, place = column.table.c, CORE_TABLES["neighborhood"].c
-    select = sa.select(table.neighborhood, place.zone, column).where(
-        table.month == month, table.neighborhood == place.neighborhood
-    )
+    table = column.table.c
+    select = sa.select(table.neighborhood, column).where(table.month == month)
     if query.per == "hour":
         select = select.where(table.hour == query.hour)
-    limits = read_limits(build)[query.per, query.crimes]
+    limits, places = read_limits(build)[query.per, query.crimes], read_places(build)
     with build.connect() as connection:
-        rows = connection.execute(select.order_by(column.desc(), table.neighborhood)).all()
+        rows = connection.execute(select).all()
     return [
-        PlaceValue(name, zone, value, bisect.bisect_right(limits, value), rank)
-        for rank, (name, zone, value) in enumerate(rows, start=1)
+        PlaceValue(name, *places[name], value, bisect.bisect_right(limits, value), rank)
+        for rank, (name, value) in enumerate(sorted(rows, key=lambda row: (-row[1], row[0])), start=1)
     ]
 
 
@@ -113,6 +128,7 @@ def show_city(query: CityQuery) -> Response:
         "city.html", build, query=query, month=month, months=months, places=table,
         busiest=values[:BUSIEST], limits=read_limits(build)[query.per, query.crimes],
         shapes=read_shapes(build), width=WIDTH, largest=values[0].value,
+        drawn=[(place.name, place.value, place.level) for place in values],
         csv=f"v1/tables/{column.table.name}.csv?{urlencode(csv)}",
         link=lambda **changes: f"?{urlencode({**request.args.to_dict(), **changes})}",
     )  # fmt: skip

@@ -5,16 +5,18 @@ Input: a build. Output: a `MapShapes`, in a plane whose unit is a thousandth of 
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from markupsafe import Markup, escape
 
 from serve.current_build import ServedBuild
 from serve.pages import once_per_build
 from warehouse.read import CORE_TABLES
 
 WIDTH = 1000
-MAX_RADIUS = 45
+MAX_RADIUS, ALIKE_RADIUS = 45, 18
 MARGIN = MAX_RADIUS
 """A circle at the edge shows as a whole."""
 POINT = re.compile(r"(-?[\d.]+) (-?[\d.]+)")
@@ -47,9 +49,28 @@ class MapShapes:
     outlines: dict[str, str]
     middles: dict[str, Place]
 
-    def find_radius(self, value: float, largest: float) -> float:
-        """Return the radius of a circle whose area is in proportion to a value."""
-        return MAX_RADIUS * math.sqrt(value / largest) if largest > 0 else 0.0
+    def draw(self, places: Iterable[tuple[str, float, int]], largest: float) -> Markup:
+        """Return SVG of places with their name, value and class: outlines, above them circles.
+
+        A circle is for a place without an outline. Its area is in proportion to the value, but on a map
+        that has outlines all are alike.
+        """
+        paths, circles = [], []
+        for name, value, level in places:
+            title = f"<title>{escape(name)}: {value:.3g}</title>"
+            if name in self.outlines:
+                paths.append(f'<path class="c{level}" d="{self.outlines[name]}">{title}</path>')
+            elif name in self.middles:
+                x, y = self.middles[name]
+                radius = round(ALIKE_RADIUS if self.outlines else find_radius(value, largest), 1)
+                where = f'cx="{x:.1f}" cy="{y:.1f}" r="{radius}"'
+                circles.append(f'<circle class="c{level}" {where}>{title}</circle>')
+        return Markup("\n".join(paths + circles))  # noqa: S704
+
+
+def find_radius(value: float, largest: float) -> float:
+    """Return the radius of a circle whose area is in proportion to a value."""
+    return MAX_RADIUS * math.sqrt(value / largest) if largest > 0 else 0.0
 
 
 def fit_plane(places: list[Place]) -> Plane:

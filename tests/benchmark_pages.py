@@ -20,8 +20,10 @@ MONTHS, HOURS = range(1, 13), range(24)
 def list_views(places: list[str]) -> list[str]:
     """Return the addresses of different pages: of the city first, then of neighborhoods."""
     city = [
-        f"/?per=hour&month={month}&hour={hour}&crimes={crimes}&sort={sort}"
-        for month, hour, crimes, sort in product(MONTHS, HOURS, ("all", "reported"), ("crimes", "name"))
+        f"/?per={per}&month={month}&hour={hour}&crimes={crimes}&sort={sort}"
+        for per, month, hour, crimes, sort in product(
+            ("hour", "day"), MONTHS, HOURS, ("all", "reported"), ("crimes", "name")
+        )
     ]
     return city + [
         f"/neighborhoods/{quote(place)}?month={month}" for place in places for month in MONTHS

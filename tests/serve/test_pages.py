@@ -5,6 +5,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from serve.app import Service, create_app
@@ -207,3 +208,24 @@ def test_browser_may_send_the_key_as_a_password_where_nothing_but_an_answer_come
         assert client.get(address, auth=("me", "wrong")).status_code == 401
     body = {"neighborhood": "Downtown", "month": 1}
     assert client.post("/predict_hourly_crime", json=body, auth=("me", key)).status_code == 401
+
+
+@pytest.mark.parametrize("address", ["/?month=7", "/?month=7&per=hour&hour=3&sort=name"])
+def test_a_view_only_reads_what_is_there(app: Service, client: FlaskClient, address: str) -> None:
+    """What DuckDB joins, sorts or groups takes its time, and leaves memory that it clears late."""
+    engine = app.extensions["current_build"].get().engine
+    asked: list[tuple[str, object]] = []
+
+    def keep(_connection: object, _cursor: object, sql: str, values: object, *_: object) -> None:
+        asked.append((sql, values))
+
+    client.get(address)  # reads once what holds for the build
+    sa.event.listen(engine, "before_cursor_execute", keep)
+    client.get(address)
+    sa.event.remove(engine, "before_cursor_execute", keep)
+    assert asked
+    with engine.connect() as connection:
+        for sql, values in asked:
+            [(_, plan)] = connection.exec_driver_sql(f"EXPLAIN {sql}", values).fetchall()
+            assert "SCAN" in plan
+            assert not re.findall("JOIN|ORDER|TOP_N|GROUP|AGGREGATE|WINDOW", plan), plan
