@@ -114,7 +114,11 @@ fleet: .venv/fleet
 export: .venv/runtime $(if $(filter tableau,$(value FORMAT)),.venv/tableau)
 	$(RUN) warehouse $(FROM_BUILDS) export $(call option,format,FORMAT) $(call option,out,OUT)
 
-.PHONY: audit feedback hot-spots list status verify settings diff
+# Not echoed: the URL may hold a password.
+mirror: .venv/runtime .venv/postgres
+	@$(RUN) warehouse $(FROM_BUILDS) mirror $(call value_of,TO)
+
+.PHONY: audit feedback hot-spots list status verify settings diff mirror
 
 list verify: .venv/runtime
 	$(RUN) warehouse $(FROM_BUILDS) $@
@@ -175,6 +179,10 @@ docs: .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-fleet.lock
 	@touch $@
 
+.venv/postgres: requirements-postgres.lock .venv/runtime
+	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-postgres.lock
+	@touch $@
+
 .venv/dev: requirements-dev.lock .venv/runtime
 	$(RUN) pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 	@touch $@
@@ -191,7 +199,8 @@ lock:
 	.venv-lock/bin/python -m pip install --quiet --upgrade-strategy eager . && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements.lock
 	.venv-lock/bin/python -m pip install --quiet '.[tableau]' && .venv-lock/bin/python -m pip freeze --exclude atlshield | grep -vxFf requirements.lock > requirements-tableau.lock
 	.venv-lock/bin/python -m pip install --quiet '.[fleet]' && .venv-lock/bin/python -m pip freeze --exclude atlshield | grep -vxFf requirements.lock -e "$$(cat requirements-tableau.lock)" > requirements-fleet.lock
-	.venv-lock/bin/python -m pip install --quiet '.[dev,tableau,fleet]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
+	.venv-lock/bin/python -m pip install --quiet '.[postgres]' && .venv-lock/bin/python -m pip freeze --exclude atlshield | grep -vxFf requirements.lock -e "$$(cat requirements-tableau.lock requirements-fleet.lock)" > requirements-postgres.lock
+	.venv-lock/bin/python -m pip install --quiet '.[dev,tableau,fleet,postgres]' && .venv-lock/bin/python -m pip freeze --exclude atlshield > requirements-dev.lock
 	rm -rf .venv-lock build *.egg-info
 
 clean:

@@ -20,6 +20,7 @@ def read_list(name: str) -> list[str]:
     return found[1].replace("\\\n", " ").split()
 
 
+STAMPS = re.findall(r"^\.venv/([a-z]+):", MAKEFILE, flags=re.MULTILINE)
 VALUES, SWITCHES = read_list("VALUES"), read_list("SWITCHES")
 
 
@@ -28,7 +29,7 @@ def run_make(
 ) -> "subprocess.CompletedProcess[str]":
     """Run make, or only print its recipes; the virtual environment counts as made."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith("MAKE")}
-    made = [word for stamp in ("runtime", "tableau", "dev") for word in ("-o", f".venv/{stamp}")]
+    made = [word for stamp in STAMPS for word in ("-o", f".venv/{stamp}")]
     return subprocess.run(
         ["make", "-s", *(["-n"] if dry else []), *made, *words],  # noqa: S607
         cwd=settings.ROOT, env={**inherited, **(environment or {})},
@@ -148,3 +149,9 @@ def test_pattern_of_raw_files_is_followed() -> None:
         "refresh", "--raw", "docs/adr/0001-one-refresh-process.md",
         "docs/adr/0002-base-and-forests.md", "gone*.csv",
     ]  # fmt: skip
+
+
+def test_mirror_gets_its_address_and_make_does_not_print_it() -> None:
+    address = "postgresql+psycopg://user:secret@here/there?sslmode=require"
+    assert show("mirror", f"TO={address}") == ["warehouse", "mirror", address]
+    assert re.search(r"^mirror: .*\n\t@\$\(RUN\) ", MAKEFILE, flags=re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Commands on builds: list, verify, roll back, compare, export, publish in Tableau, SQL, settings."""
+"""Commands on builds: list, verify, roll back, compare, export, mirror, publish, SQL, settings."""
 
 import signal
 import sys
@@ -85,6 +85,9 @@ def parse_arguments(arguments: list[str] | None) -> Namespace:
     )
     publish.add_argument("--project", type=parse_text, required=True, help="name of a project")
     publish.set_defaults(run=run_publish)
+    mirror = commands.add_parser("mirror", help="copy the published build into PostgreSQL")
+    mirror.add_argument("url", metavar="URL", help="postgresql+psycopg://<user>@<host>/<database>")
+    mirror.set_defaults(run=run_mirror)
     backup = commands.add_parser(
         "backup", help="copy builds, raw files, plans and settings into a new folder"
     )
@@ -215,6 +218,15 @@ def run_publish(options: Namespace) -> None:
     from warehouse.tableau_publish import Target, publish_build
 
     publish_build(options.builds, Target(options.server, options.site, options.project))
+
+
+def run_mirror(options: Namespace) -> None:
+    """Mirror into PostgreSQL; its driver is an extra, imported where it is used."""
+    try:
+        from warehouse.mirror import mirror_build
+    except ImportError as error:
+        raise ShieldError(f"mirroring needs `make .venv/postgres` first: {error}") from error
+    print(mirror_build(options.builds, options.url))
 
 
 def run_backup(options: Namespace) -> None:

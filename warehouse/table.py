@@ -156,15 +156,19 @@ def quote_text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def render_ddl(table: Table, select: str = "") -> str:
+def render_ddl(table: Table, select: str = "", double: str = "DOUBLE") -> str:
     """Return the statement that creates `table`.
 
-    `select` is what a view shows; its columns are cast, so that they keep their declared types.
+    `select` is what a view shows; its columns are cast, so that they keep their declared types. `double`
+    is the one name of a type that another engine may have its own word for.
     """
     if table.is_view:
         casts = ", ".join(f"{c.name}::{c.type} AS {c.name}" for c in table.columns)
         return f"CREATE VIEW {table.name} AS SELECT {casts} FROM ({select})"
-    lines = [f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in table.columns]
+    types = {"DOUBLE": double}
+    lines = [
+        f"{c.name} {types.get(c.type, c.type)}{'' if c.nullable else ' NOT NULL'}" for c in table.columns
+    ]
     return f"CREATE TABLE {table.name} ({', '.join(lines)})"
 
 
