@@ -109,7 +109,7 @@ def test_numbers_are_those_of_sql_on_both_builds(two: FlaskClient, builds: Path,
         "Downtown", "Midtown", "Home Park", STRANGE_NAME.replace("''", "'"),
     }  # fmt: skip
     total = sum(after.values()) - sum(before.values())
-    assert f"Together they expect +{total:,.1f} crimes a year" in two.get("/compare").text
+    assert f"Summed over all neighborhoods: +{total:,.1f} crimes a year" in two.get("/compare").text
     scores = page.find_rows("The published model’s scores")
     select = """SELECT horizon_months, arg_max(value, origin) FROM backtest_score
         WHERE model = 'base_and_forest' AND metric = 'mean_absolute_error' AND subset = 'all'
