@@ -65,6 +65,16 @@ class SourceService:
         self.app.extensions["current_build"].follow()
 
 
+def answer_with(status: str, body: bytes, *headers: tuple[str, str]) -> Answer:
+    """Return an application that gives one answer."""
+
+    def answer(_: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        start(status, [("Content-Length", str(len(body))), *headers])
+        return [body]
+
+    return answer
+
+
 @contextmanager
 def run_source(builds: Path, *keys: str) -> Iterator[SourceService]:
     """Run a service over a folder of builds."""

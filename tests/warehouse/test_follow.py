@@ -13,7 +13,7 @@ from tenacity import wait_none
 
 from tests.kill import disturb_call, list_damage, list_left_over
 from tests.serve.builds import flip_middle, publish_changed
-from tests.warehouse.source_service import SourceService, StartResponse, run_source
+from tests.warehouse.source_service import SourceService, StartResponse, answer_with, run_source
 from warehouse import download
 from warehouse.__main__ import main
 from warehouse.backup import list_finished
@@ -166,14 +166,23 @@ def test_file_that_is_not_what_was_asked_for(
     assert pair.draft.stat().st_size <= len(content)
 
 
-def test_answer_that_ends_early_is_resumed(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
-    size = len(pair.content)
+@pytest.mark.parametrize("is_length_told", [True, False])
+def test_answer_that_ends_early_is_resumed(
+    pair: Pair, capsys: pytest.CaptureFixture[str], is_length_told: bool
+) -> None:
+    size, app = len(pair.content), pair.source.answer
+
+    def answer(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        def start_without(status: str, headers: list[tuple[str, str]], *rest: object) -> Any:  # noqa: ANN401
+            return start(status, [told for told in headers if told[0] != "Content-Length"], *rest)
+
+        return app(environ, start if is_length_told else start_without)
 
     def cut(body: Iterable[bytes]) -> Iterator[bytes]:
         whole = b"".join(body)
         yield whole[: len(whole) // 2 + 100]
 
-    pair.source.spoil = cut
+    pair.source.answer, pair.source.spoil = answer, cut
     with pytest.raises(ShieldError, match=r"no usable answer in 8 tries; the last: "):
         pair.follow()
     asked, sent = pair.source.take()
@@ -256,16 +265,6 @@ def test_key_goes_in_a_header_and_nowhere_else(
     assert "FROM: an API key goes over https only, found 'http://192.0.2.1'" in told.err
     assert re.search(r"follow_key +1 set +ATLSHIELD_FOLLOW_KEY", told.out)
     assert KEY not in told.out + told.err
-
-
-def answer_with(status: str, body: bytes, *headers: tuple[str, str]) -> Any:  # noqa: ANN401
-    """Return an application that gives one answer."""
-
-    def answer(_: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-        start(status, [("Content-Length", str(len(body))), *headers])
-        return [body]
-
-    return answer
 
 
 LISTED = {"build_id": "20200101T000000Z", "sha256": "0" * 64, "bytes": 9, "is_current": True}
