@@ -5,6 +5,7 @@ Input: a connection to a build, a neighborhood in its own spelling. Output: an `
 
 import calendar
 import datetime as dt
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,18 +72,34 @@ def read_months(connection: sa.Connection, neighborhood: str) -> HourGrid:
 def read_weekdays(connection: sa.Connection, neighborhood: str) -> HourGrid:
     """Return a row of 24 hours for each weekday: means over all such days of the forecast months."""
     hourly = CORE_TABLES["forecast_hourly_weekday"].c
+    rows = connection.execute(select_weekdays().where(hourly.neighborhood == neighborhood)).all()
+    return make_grid(neighborhood, "weekday", list(calendar.day_name), rows)
+
+
+def read_all_weekdays(connection: sa.Connection) -> dict[str, HourGrid]:
+    """Return the weekdays of every neighborhood."""
+    rows = connection.execute(select_weekdays())
+    return {
+        name: make_grid(name, "weekday", list(calendar.day_name), list(cells))
+        for name, cells in itertools.groupby(rows, key=lambda row: row.neighborhood)
+    }
+
+
+def select_weekdays() -> sa.Select[Any]:
+    """Return the query for the hours of the week of all neighborhoods, Monday first."""
+    hourly = CORE_TABLES["forecast_hourly_weekday"].c
     mean = sa.func.sum(hourly.expected_crimes * hourly.exposure_days) / sa.func.sum(hourly.exposure_days)
-    rows = connection.execute(
+    cell = (hourly.neighborhood, hourly.iso_weekday, hourly.hour)
+    return (
         sa.select(
-            mean.label("expected_crimes"), sa.func.min(hourly.data_source).label("data_source"),
+            hourly.neighborhood, mean.label("expected_crimes"),
+            sa.func.min(hourly.data_source).label("data_source"),
             sa.func.min(hourly.forecast_month).label("first"),
             sa.func.max(hourly.forecast_month).label("last"),
         )
-        .where(hourly.neighborhood == neighborhood)
-        .group_by(hourly.iso_weekday, hourly.hour)
-        .order_by(hourly.iso_weekday, hourly.hour)
-    ).all()  # fmt: skip
-    return make_grid(neighborhood, "weekday", list(calendar.day_name), rows)
+        .group_by(*cell)
+        .order_by(*cell)
+    )  # fmt: skip
 
 
 def make_grid(

@@ -90,18 +90,19 @@ def select_rank(neighborhood: str, month: int) -> sa.Select[tuple[int, int, floa
 
     Beside it the number of neighborhoods, and the mean of expected crimes per hour over all of them.
     """
+    ranks = select_ranks().subquery().c
+    return sa.select(ranks.rank, ranks["count"], ranks.mean).where(
+        ranks.neighborhood == neighborhood, ranks.month == month
+    )
+
+
+def select_ranks() -> sa.Select[tuple[str, int, int, int, float]]:
+    """Return the query for the ranks of all neighborhoods in all months."""
     daily = CORE_TABLES["average_daily"].c
-    places = (
-        sa.select(
-            daily.neighborhood,
-            sa.func.rank().over(order_by=daily.expected_month_crimes.desc()).label("rank"),
-            sa.func.count().over().label("count"),
-            (sa.func.avg(daily.expected_daily_crimes).over() / HOURS).label("mean"),
-        )
-        .where(daily.month == month)
-        .subquery()
-        .c
-    )
-    return sa.select(places.rank, places["count"], places.mean).where(
-        places.neighborhood == neighborhood
-    )
+    month = daily.month
+    rank = sa.func.rank().over(partition_by=month, order_by=daily.expected_month_crimes.desc())
+    return sa.select(
+        daily.neighborhood, month, rank.label("rank"),
+        sa.func.count().over(partition_by=month).label("count"),
+        (sa.func.avg(daily.expected_daily_crimes).over(partition_by=month) / HOURS).label("mean"),
+    )  # fmt: skip

@@ -77,19 +77,22 @@ class MonthSeries:
 
 def read_month(connection: sa.Connection, neighborhood: str) -> MonthSeries:
     """Return the forecast months of a neighborhood, and what was observed there."""
-    daily = CORE_TABLES["average_daily"].c
-    months = connection.execute(
-        sa.select(daily.neighborhood.table)
-        .where(daily.neighborhood == neighborhood)
-        .order_by(daily.forecast_month)
+    daily, counted = CORE_TABLES["average_daily"], CORE_TABLES["mart_neighborhood_month"].c
+    rows = connection.execute(sa.select(daily).where(daily.c.neighborhood == neighborhood)).all()
+    months = sorted(rows, key=lambda row: row.forecast_month)
+    whole = connection.execute(
+        sa.select(counted.month_start, counted.incident_count).where(
+            counted.neighborhood == neighborhood, counted.observed_days == counted.month_days
+        )
     ).all()
+    observed = sorted((ObservedMonth(*row) for row in whole), key=lambda month: month.month_start)
     return MonthSeries(
         neighborhood=neighborhood,
         forecast_months=tuple(row.forecast_month for row in months),
         expected_crimes=tuple(row.expected_month_crimes for row in months),
         intervals={level: tuple(find_interval(row, level) for row in months)
                    for level in INTERVAL_LEVELS},
-        observed=tuple(ObservedMonth(*row) for row in connection.execute(select_observed(neighborhood))),
+        observed=tuple(observed[-MAX_OBSERVED_YEARS * MONTHS :]),
         data_source=months[0].data_source,
     )  # fmt: skip
 
@@ -97,30 +100,3 @@ def read_month(connection: sa.Connection, neighborhood: str) -> MonthSeries:
 def find_interval(row: sa.Row[Any], level: int) -> Interval:
     """Return the prediction interval of a level out of a row of forecast months."""
     return row._mapping[f"month_lower_{level}"], row._mapping[f"month_upper_{level}"]
-
-
-def select_observed(neighborhood: str) -> sa.Select[tuple[dt.date, int]]:
-    """Return the query for crimes by month that was observed whole, zeros counted, newest years only."""
-    incident, day = CORE_TABLES["incident"].c, CORE_TABLES["calendar"].c.calendar_date
-    month = find_month(day)
-    whole = (
-        sa.select(month.label("month_start"))
-        .group_by(month)
-        .having(sa.func.count() == sa.func.day(sa.func.last_day(month)))
-        .order_by(month.desc())
-        .limit(MAX_OBSERVED_YEARS * MONTHS)
-        .subquery()
-        .c.month_start
-    )
-    is_there = (find_month(incident.occurred_at) == whole) & (incident.neighborhood == neighborhood)
-    return (
-        sa.select(whole, sa.func.count(incident.incident_id))
-        .select_from(whole.table.outerjoin(incident.incident_id.table, is_there))
-        .group_by(whole)
-        .order_by(whole)
-    )
-
-
-def find_month(moment: sa.ColumnElement[Any]) -> sa.ColumnElement[dt.date]:
-    """Return the first day of the month of a date or timestamp, in SQL."""
-    return sa.cast(sa.func.date_trunc(sa.literal_column("'month'"), moment), sa.Date)

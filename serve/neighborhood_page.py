@@ -14,11 +14,11 @@ from pydantic import StringConstraints
 from serve.answers import UnknownNeighborhoodError
 from serve.city_page import read_months
 from serve.current_build import ServedBuild, take_build
-from serve.hour_grid_data import HourGrid, read_weekdays
-from serve.hourly_data import select_rank
+from serve.hour_grid_data import HourGrid, read_all_weekdays
+from serve.hourly_data import select_ranks
 from serve.month_data import MonthSeries, read_month
 from serve.page_scale import Scale, fit_scale
-from serve.pages import blueprint, render_page
+from serve.pages import blueprint, once_per_build, render_page
 from serve.parameters import Neighborhood, Parameters, Whole, checked
 from warehouse.months import MONTHS
 from warehouse.read import CORE_TABLES
@@ -27,9 +27,6 @@ from warehouse.spelling import fold
 CLASSES = 5
 LOCAL_CLASSES = {"low": 1, "moderate": 2, "high": 4}
 """Colors of local intensity."""
-SIMILAR = 5
-VOLUME_FACTOR = 2
-"""A similar place expects between a half and twice as many crimes a day."""
 LEFT, RIGHT, TOP, BOTTOM = 48, 712, 10, 220
 """Edges of the axes in a picture."""
 
@@ -86,34 +83,67 @@ def show_neighborhood(path: PlacePath, query: PlaceQuery) -> Response:
     return render_place(build, name, query.month or read_months(build)[0][0])
 
 
-def render_place(build: ServedBuild, name: str, month: int) -> Response:
-    """Return the page of a neighborhood by its own spelling."""
-    hourly, place = CORE_TABLES["mart_forecast_hourly"], CORE_TABLES["neighborhood"]
-    daily = CORE_TABLES["average_daily"]
+@once_per_build
+def read_weeks(build: ServedBuild) -> dict[str, HourGrid]:
+    """Return the hours of the week of every neighborhood."""
     with build.connect() as connection:
-        hours = connection.execute(
-            sa.select(hourly)
-            .where(hourly.c.neighborhood == name, hourly.c.month == month)
-            .order_by(hourly.c.hour)
-        ).all()
-        day = connection.execute(
-            sa.select(daily).where(daily.c.neighborhood == name, daily.c.month == month)
-        ).one()
+        return read_all_weekdays(connection)
+
+
+@once_per_build
+def read_ranks(build: ServedBuild) -> dict[tuple[str, int], tuple[int, int]]:
+    """Return the rank of every neighborhood in every month, and the number of neighborhoods."""
+    with build.connect() as connection:
+        rows = connection.execute(select_ranks()).all()
+    return {(name, month): (rank, count) for name, month, rank, count, _ in rows}
+
+
+def render_place(build: ServedBuild, name: str, month: int) -> Response:
+    """Return the page of a neighborhood by its own spelling.
+
+    Rows come as they are stored and are sorted here, for the reason that `city_page.read_values` gives.
+    """
+    with build.connect() as connection:
+        hours = connection.execute(select_rows("mart_forecast_hourly", name, month)).all()
         values: dict[str, Any] = {
-            "place": connection.execute(sa.select(place).where(place.c.neighborhood == name)).one(),
-            "rank": connection.execute(select_rank(name, month)).one(),
-            "categories": connection.execute(select_categories(name, month)).all(),
-            "similar": connection.execute(select_similar(name, month)).all(),
+            "day": connection.execute(select_rows("average_daily", name, month)).one(),
+            "place": connection.execute(select_rows("neighborhood", name)).one(),
+            "similar": connection.execute(select_rows("mart_similar_place", name, month)).all(),
+            "categories": read_categories(connection, name, month),
             "year": read_month(connection, name),
-            "week": read_weekdays(connection, name),
         }
+    week = read_weeks(build)[name]
     return render_page(
-        "neighborhood.html", build, name=name, month=month, months=read_months(build), hours=hours,
-        day=day, local_classes=LOCAL_CLASSES, **values,
+        "neighborhood.html", build, name=name, month=month, months=read_months(build),
+        hours=sorted(hours, key=lambda row: row.hour), rank=read_ranks(build)[name, month],
+        local_classes=LOCAL_CLASSES, week=week, **values,
         hour_scale=fit_scale(max(row.expected_crimes for row in hours), BOTTOM, TOP),
-        week_limits=find_limits(values["week"]), find_class=bisect.bisect_right,
+        week_limits=find_limits(week), find_class=bisect.bisect_right,
         **describe_year(values["year"]),
     )  # fmt: skip
+
+
+def select_rows(table: str, name: str, month: int | None = None) -> sa.Select[Any]:
+    """Return the query for the rows of a neighborhood in a table, of all months unless one is given."""
+    core = CORE_TABLES[table]
+    select = sa.select(core).where(core.c.neighborhood == name)
+    return select if month is None else select.where(core.c.month == month)
+
+
+def read_categories(
+    connection: sa.Connection, name: str, month: int
+) -> list[tuple[str, float, float | None]]:
+    """Return expected crimes a day and their share by offense category, most first.
+
+    There is no share where no crime is expected.
+    """
+    crimes: dict[str, float] = {}
+    for row in connection.execute(select_rows("mart_forecast_category", name, month)).all():
+        category = row.offense_category
+        crimes[category] = crimes.get(category, 0.0) + row.expected_daily_crimes
+    whole = sum(crimes.values())
+    ranked = sorted(crimes.items(), key=lambda item: (-item[1], item[0]))
+    return [(name, value, value / whole if whole else None) for name, value in ranked]
 
 
 def find_limits(week: HourGrid) -> list[float]:
@@ -139,45 +169,3 @@ def describe_year(year: MonthSeries) -> dict[str, Any]:
         "year_scale": fit_scale(largest, BOTTOM, TOP),
         "first_years": sorted({day.year for day in starts if day.month == 1}),
     }
-
-
-def select_categories(name: str, month: int) -> sa.Select[tuple[str, float, float]]:
-    """Return the query for expected crimes a day and their share by offense category, most first."""
-    mart = CORE_TABLES["mart_forecast_category"].c
-    crimes = sa.func.sum(mart.expected_daily_crimes)
-    share = crimes / sa.func.nullif(sa.func.sum(crimes).over(), 0)
-    return (
-        sa.select(mart.offense_category, crimes.label("crimes"), share.label("share"))
-        .where(mart.neighborhood == name, mart.month == month)
-        .group_by(mart.offense_category)
-        .order_by(crimes.desc(), mart.offense_category)
-    )
-
-
-def select_similar(name: str, month: int) -> sa.Select[tuple[str, float, float]]:
-    """Return the query for the places of like volume whose hours are shaped most alike, nearest first.
-
-    The difference is the total variation distance of both days over their hours: the share of the crimes
-    that would have to fall in other hours, 0 to 1.
-    """
-    hourly, daily = CORE_TABLES["forecast_hourly"], CORE_TABLES["average_daily"]
-    parts = (
-        sa.select(
-            hourly.c.neighborhood, hourly.c.hour, daily.c.expected_daily_crimes,
-            (hourly.c.expected_crimes / daily.c.expected_daily_crimes).label("share"),
-        )
-        .where(hourly.c.neighborhood == daily.c.neighborhood, hourly.c.month == daily.c.month)
-        .where(hourly.c.month == month, daily.c.expected_daily_crimes > 0)
-        .cte()
-    )  # fmt: skip
-    own, other = parts.alias().c, parts.alias().c
-    difference = sa.func.sum(sa.func.abs(own.share - other.share)) / 2
-    volume = own.expected_daily_crimes
-    return (
-        sa.select(other.neighborhood, other.expected_daily_crimes, difference.label("difference"))
-        .where(own.neighborhood == name, other.neighborhood != name, own.hour == other.hour)
-        .where(other.expected_daily_crimes.between(volume / VOLUME_FACTOR, volume * VOLUME_FACTOR))
-        .group_by(other.neighborhood, other.expected_daily_crimes)
-        .order_by(difference, other.neighborhood)
-        .limit(SIMILAR)
-    )

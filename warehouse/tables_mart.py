@@ -48,6 +48,11 @@ from warehouse.tables_forecast import BACKTEST_SCORE_TABLE, METRIC_READING
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
 
+MONTH_DAYS = Column(
+    "month_days", "INTEGER", "Calendar days of the month.", "Days of the month", unit="days",
+    minimum=28, maximum=31,
+)
+
 MART_FORECAST_HOURLY_TABLE = Table(
     "mart_forecast_hourly",
     "The hourly forecast with the labels and the geography that readers want beside it.",
@@ -145,10 +150,7 @@ MART_YEARLY_TREND_TABLE = Table(
         INCIDENT_COUNT,
         INCIDENTS_PER_DAY,
         count_observed_days("the month"),
-        Column(
-            "month_days", "INTEGER", "Calendar days of the month.", "Days of the month",
-            unit="days", minimum=28, maximum=31,
-        ),
+        MONTH_DAYS,
         DATA_SOURCE,
     ),
     is_mart=True,
@@ -175,6 +177,65 @@ MART_NEIGHBORHOOD_DENSITY_TABLE = Table(
     ),
     is_mart=True,
     counts_incidents=True,
+)
+
+MART_NEIGHBORHOOD_MONTH_TABLE = Table(
+    "mart_neighborhood_month",
+    "Incidents by neighborhood and month; observed_days below month_days marks a partial month.",
+    "neighborhood and month; complete over observed months",
+    ("neighborhood", "month_start"),
+    (
+        NEIGHBORHOOD,
+        NPU,
+        ZONE,
+        IS_NAMED,
+        *CENTER,
+        MONTH_START,
+        YEAR,
+        MONTH,
+        MONTH_NAME,
+        INCIDENT_COUNT,
+        INCIDENTS_PER_DAY,
+        count_observed_days("the month"),
+        MONTH_DAYS,
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+    counts_incidents=True,
+)
+
+MART_SIMILAR_PLACE_TABLE = Table(
+    "mart_similar_place",
+    "The five places most like a place in a month: of those that expect between half and twice as many"
+    " crimes a day, the ones whose days have the most similar shape.",
+    "neighborhood, month and rank of the similar place; fewer than five where fewer expect as much",
+    ("neighborhood", "month", "similar_rank"),
+    (
+        NEIGHBORHOOD,
+        MONTH,
+        MONTH_NAME,
+        FORECAST_MONTH,
+        Column("similar_rank", "INTEGER", "Rank by hour_difference, 1 the most similar.",
+               "Rank", minimum=1, maximum=5),
+        replace(
+            NEIGHBORHOOD, name="similar_neighborhood", description="The similar place.",
+            label="Similar neighborhood",
+        ),
+        Column(
+            "similar_expected_daily_crimes", "DOUBLE",
+            "Expected crimes of the similar place on an average day of that month.",
+            "Expected daily crimes of the similar place", unit="crimes per day", minimum=0,
+        ),
+        Column(
+            "hour_difference", "DOUBLE",
+            "Total variation distance of both average days over their hours: the share of the crimes"
+            " that would have to fall in other hours.",
+            "Difference of the hours", minimum=0, maximum=1,
+        ),
+        DATA_SOURCE,
+    ),
+    is_mart=True,
+    empty_where="no place expects between half and twice as many crimes as another",
 )
 
 MART_ZONE_DISTRIBUTION_TABLE = Table(

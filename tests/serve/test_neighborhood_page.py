@@ -157,7 +157,7 @@ def test_links_lead_to_the_same_numbers(client: FlaskClient, slashed: str) -> No
     page = open_place(client, slashed, "?month=7")
     links = [str(link["href"]) for link in page.list_elements("a")]
     tables = [link for link in links if link.startswith("/v1/tables/")]
-    assert len(tables) == 8
+    assert len(tables) == 12
     for link in tables:
         answer = client.get(link)
         assert answer.status_code == 200
@@ -247,7 +247,8 @@ def test_place_of_which_nothing_is_expected_has_a_page(published: Path, tmp_path
         f"UPDATE average_daily SET expected_daily_crimes = 0, expected_month_crimes = 0,"
         f" month_lower_80 = 0, month_upper_80 = 0, month_lower_95 = 0, month_upper_95 = 0 {where}",
         f"UPDATE mart_forecast_category SET expected_daily_crimes = 0 {where}",
-        f"DELETE FROM incident {where}",
+        f"UPDATE mart_neighborhood_month SET incident_count = 0 {where}",
+        f"DELETE FROM mart_similar_place {where}",
     )  # fmt: skip
     text = make_client(create_app(builds)).get("/neighborhoods/Downtown").text
     check_form(text)

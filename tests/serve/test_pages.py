@@ -210,7 +210,9 @@ def test_browser_may_send_the_key_as_a_password_where_nothing_but_an_answer_come
     assert client.post("/predict_hourly_crime", json=body, auth=("me", key)).status_code == 401
 
 
-@pytest.mark.parametrize("address", ["/?month=7", "/?month=7&per=hour&hour=3&sort=name"])
+@pytest.mark.parametrize(
+    "address", ["/?month=7", "/?month=7&per=hour&hour=3&sort=name", "/neighborhoods/Downtown?month=7"]
+)
 def test_a_view_only_reads_what_is_there(app: Service, client: FlaskClient, address: str) -> None:
     """What DuckDB joins, sorts or groups takes its time, and leaves memory that it clears late."""
     engine = app.extensions["current_build"].get().engine

@@ -231,7 +231,12 @@ DAMAGES = [
     ("DELETE FROM report_delay WHERE delay_days = 180", "report_delay is not complete"),
     *(
         (f"UPDATE {mart} SET incident_count = incident_count + 1", f"{mart}.incident_count does not add")
-        for mart in ("mart_yearly_trend", "mart_neighborhood_density", "mart_time_of_day")
+        for mart in (
+            "mart_yearly_trend",
+            "mart_neighborhood_density",
+            "mart_neighborhood_month",
+            "mart_time_of_day",
+        )
     ),
     ("DELETE FROM backtest_score", "backtest_origin has an origin without scores"),
     ("UPDATE backtest_origin SET is_reused = NOT is_reused", "is_reused contradicts computed_build_id"),
