@@ -3,7 +3,7 @@
 # variables of the environment. What is not given is left to the default of the Python command.
 VALUES := PYTHON BUILDS SOURCE SAMPLE_INCIDENTS RAW FIRST LAST CITY CLEANING BOUNDARIES DEMOGRAPHICS BUILD A B HOST PORT OUT TABPY API \
 	FORMAT BACKTEST_OUT ORIGINS TO FROM VERSION REQUEST CITIES UNION SCHEDULER WORKERS
-SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE RESUME
+SWITCHES := FULL FORCE HOT_SPOTS HISTORY NO_BACKTEST LARGE LINEAGE RESUME FLEET
 ON := 1 yes true on
 OFF := 0 no false off
 unexport $(VALUES) $(SWITCHES)
@@ -58,7 +58,7 @@ profile: .venv/runtime
 	$(RUN) etl profile $(FROM_BUILDS)
 
 serve: .venv/runtime
-	$(RUN) serve $(FROM_BUILDS) $(call option,host,HOST) $(call option,port,PORT)
+	$(RUN) serve $(FROM_BUILDS) $(call switch,serve-fleet,FLEET) $(call option,host,HOST) $(call option,port,PORT)
 
 .PHONY: tabpy deploy-tabpy
 

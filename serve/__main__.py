@@ -50,6 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", type=parse_text, default=operation.host)
     parser.add_argument("--port", type=count_between(1, 65_535), default=operation.port)
     add_builds(parser)
+    parser.add_argument(
+        "--serve-fleet", action="store_true", default=operation.serve_fleet,
+        help="serve all cities of the folder fleet_builds",
+    )  # fmt: skip
     asked = vars(parser.parse_args(arguments))
     return run_command(lambda: serve(operation.model_copy(update=asked)))
 
@@ -59,7 +63,7 @@ def serve(operation: Operation) -> None:
 
     Raises `ShieldError` for a folder that cannot be one, and an address at which nobody can listen.
     """
-    builds = operation.builds
+    builds = operation.fleet_builds if operation.serve_fleet else operation.builds
     if not builds.is_dir() and (builds.exists() or not builds.parent.is_dir()):
         raise ShieldError(f"{builds} is not a folder of builds, and can become none")
     address = find_address(operation.host, operation.port)

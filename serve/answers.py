@@ -6,6 +6,8 @@ later request is a dictionary look-up.
 """
 
 import difflib
+import functools
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +53,12 @@ class Answers:
     daily: dict[Key, bytes]
     names: dict[str, str]
     blend_weights: BlendWeights
+
+    @functools.cached_property
+    def size(self) -> int:
+        """About how many bytes of memory they take."""
+        texts = (text for head, lines in self.hours.values() for text in (head, *lines))
+        return sum(map(sys.getsizeof, texts)) + sum(map(sys.getsizeof, self.daily.values()))
 
     def find_neighborhood(self, name: str) -> str:
         """Return the neighborhood's own spelling; only letters and digits matter, in any case.

@@ -20,11 +20,37 @@ from flask import Response, request
 from flask.sessions import NullSession, SessionInterface
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
+from werkzeug.exceptions import NotFound
 from werkzeug.http import parse_etags
 
-from serve import builds, charts, errors, evaluate, health, lookups, openapi, queries, site, sql, tables
+from serve import (
+    builds,
+    charts,
+    cities,
+    errors,
+    evaluate,
+    health,
+    lookups,
+    openapi,
+    queries,
+    site,
+    sql,
+    tables,
+)
 from serve.chart_cache import find_drawn
-from serve.current_build import EXTENSION, TAKEN, CurrentBuild, ServedBuild
+from serve.cities import Cities, enter_city
+from serve.cities_page import show_cities
+from serve.current_build import (
+    CITIES,
+    CITY,
+    EXTENSION,
+    TAKEN,
+    CurrentBuild,
+    ServedBuild,
+    find_current_build,
+    keep_following,
+    names_no_city,
+)
 from serve.errors import REQUEST_ID, TABLEAU, Problem, answer_problem
 from serve.log import FIELDS
 from serve.lookups import QUICK, find_quickly
@@ -43,6 +69,9 @@ PINNED = re.compile(r"/v1/builds/([^/]+)(/.+)")
 
 PINNED_TOPICS = {"lookups", "tables", "queries", "charts"}
 """What a build alone decides: under its address it never changes."""
+
+CITY_FREE = re.compile(r"/(v1/cities|livez|readyz|metrics|openapi.json|docs.*|assets/.*)$")
+"""What needs no city in its address where the service has several."""
 
 PIN, BEGUN, REFUSED = "atlshield.pin", "atlshield.begun", "atlshield.refused"
 """Where the environ of a request keeps the build that its address names, when it began, and why it was
@@ -101,7 +130,23 @@ class Service(OpenAPI):
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
         self.key_hashes = [hash_key(key) for key in operation.api_keys]
         self.code_version = hash_code()
-        self.extensions[EXTENSION] = CurrentBuild(operation.builds)
+        if operation.serve_fleet:
+            self.extensions[CITIES] = Cities(operation.fleet_builds, operation.fleet_megabytes)
+        else:
+            self.extensions[EXTENSION] = keep_following(CurrentBuild(operation.builds))
+
+    def enter(self, environ: dict[str, Any]) -> dict[str, Any]:
+        """Take the city out of the address, where the service has several, and return the request."""
+        if CITIES in self.extensions:
+            enter_city(environ)
+        return environ
+
+    def find_ready(self, environ: dict[str, Any]) -> ServedBuild | None:
+        """Return the build that a request is about, if it is open."""
+        if CITIES not in self.extensions:
+            return self.extensions[EXTENSION].get()  # type: ignore[no-any-return]
+        current = self.extensions[CITIES].find_open(environ.get(CITY, ""))
+        return current.get() if current else None
 
     def wsgi_app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401
         """Answer a request; every answer gets its id, and the headers of its build and of safety."""
@@ -118,6 +163,7 @@ class Service(OpenAPI):
             headers.append(("X-Request-ID", request_id))
             return start_response(status, headers, exc_info)
 
+        self.enter(environ)
         if pinned := PINNED.fullmatch(environ["PATH_INFO"]):
             environ[PIN] = pinned[1]
             environ["SCRIPT_NAME"] += f"/v1/builds/{pinned[1]}"
@@ -131,7 +177,7 @@ class Service(OpenAPI):
 
     def answer_quickly(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes] | None:
         """Answer a good lookup, or a chart drawn before; return nothing for any other request."""
-        build = self.extensions[EXTENSION].get()
+        build = self.find_ready(environ)
         if build is None or PIN in environ or REFUSED in environ or not self.is_allowed(environ):
             return None
         found = find_quickly(build, environ) or find_drawn(build, environ)
@@ -151,9 +197,9 @@ class Service(OpenAPI):
 
     def is_quick(self, environ: dict[str, Any]) -> bool:
         """Return whether an answer takes less time than a change of threads."""
+        build = self.find_ready(environ)
         if environ["PATH_INFO"] in QUICK_PATHS:
-            return True
-        build = self.extensions[EXTENSION].get()
+            return build is not None or CITIES not in self.extensions
         return build is not None and find_drawn(build, environ) is not None
 
     def add_headers(self, environ: dict[str, Any], status: str, headers: list[tuple[str, str]]) -> None:
@@ -185,6 +231,10 @@ class Service(OpenAPI):
         is_open = request.path in OPEN_PATHS and PIN not in request.environ
         if not is_open and not self.is_allowed(request.environ):
             return refuse_stranger()
+        if names_no_city() and not CITY_FREE.match(request.path):
+            if request.path == "/":
+                return show_cities()
+            raise NotFound("expected an address of a city, /v1/cities/<city>/…; /v1/cities lists them")
         if TABLEAU.fullmatch(request.path):
             request.max_content_length = MAX_TABLE_BYTES
         if pinned := request.environ.get(PIN):
@@ -200,7 +250,7 @@ class Service(OpenAPI):
 
     def refuse_other_build(self, build_id: str) -> Response | None:
         """Return the refusal of a request for any other build than the one that is served."""
-        served = self.extensions[EXTENSION].get()
+        served = find_current_build().get()
         if request.blueprint not in PINNED_TOPICS or request.method not in {"GET", "HEAD"}:
             return answer_problem(HTTPStatus.NOT_FOUND, "expected what can be read from a build")
         if served and served.published.build_id == build_id:
@@ -297,6 +347,17 @@ def create_app(operation: Operation | Path | str = settings.BUILDS_DIR) -> Servi
     app = Service(operation)
     app.register_blueprint(errors.blueprint)
     app.register_blueprint(site.blueprint)
-    for documented in (lookups, evaluate, queries, charts, tables, builds, sql, health, openapi):
+    for documented in (
+        lookups,
+        evaluate,
+        queries,
+        charts,
+        tables,
+        builds,
+        cities,
+        sql,
+        health,
+        openapi,
+    ):
         app.register_api(documented.blueprint)
     return app

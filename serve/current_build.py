@@ -11,7 +11,7 @@ import weakref
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 from flask import current_app, request
@@ -24,6 +24,12 @@ from warehouse.read import connect_engine, limit_resources, open_engine
 
 EXTENSION = "current_build"
 """Where an application keeps its `CurrentBuild`."""
+
+CITIES = "cities"
+"""Where one that serves a fleet keeps its cities instead."""
+
+CITY = "atlshield.city"
+"""Where the environ of a request keeps the city that its address names, in a service of many."""
 
 TOPIC = "forecast to look up"
 """What a build must hold to be served, as an error says it."""
@@ -67,9 +73,8 @@ class ServedBuild:
 class CurrentBuild:
     """Hands out the build to serve; safe to use from several threads.
 
-    A thread of its own follows the pointer for as long as this object lives, so that no request waits
-    for a new build to open. Nothing published, or nothing that can be served, is no reason to end: what
-    comes next is served.
+    `keep_following` has a thread follow the pointer, so that no request waits for a new build to open.
+    Nothing published, or nothing that can be served, is no reason to end: what comes next is served.
     """
 
     def __init__(self, builds: Path) -> None:
@@ -83,9 +88,6 @@ class CurrentBuild:
         self._retry_at = 0.0
         self._lock = threading.Lock()
         self.follow()
-        stopped = threading.Event()
-        weakref.finalize(self, stopped.set)
-        threading.Thread(target=follow_pointer, args=(weakref.ref(self), stopped), daemon=True).start()
 
     def get(self) -> ServedBuild | None:
         """Return the build to serve; none before there is one."""
@@ -126,14 +128,32 @@ class CurrentBuild:
         self.reload_error = error
 
 
-def follow_pointer(reference: "weakref.ref[CurrentBuild]", stopped: threading.Event) -> None:
-    """Follow the pointer until nobody needs the current build any more."""
-    while not stopped.wait(CHECK_SECONDS) and (current := reference()) is not None:
+class Following(Protocol):
+    """What follows pointers."""
+
+    def follow(self) -> None:
+        """Serve what they name now."""
+
+
+FollowingType = TypeVar("FollowingType", bound=Following)
+
+
+def keep_following(followed: FollowingType) -> FollowingType:
+    """Let a thread follow pointers for as long as an object lives, and return the object."""
+    stopped = threading.Event()
+    weakref.finalize(followed, stopped.set)
+    threading.Thread(target=follow_pointers, args=(weakref.ref(followed), stopped), daemon=True).start()
+    return followed
+
+
+def follow_pointers(reference: "weakref.ref[Following]", stopped: threading.Event) -> None:
+    """Follow pointers until nobody needs what is served any more."""
+    while not stopped.wait(CHECK_SECONDS) and (followed := reference()) is not None:
         try:
-            current.follow()
+            followed.follow()
         except Exception:  # whatever it is, the next publish must still be followed
             log.exception("the pointer could not be followed")
-        del current
+        del followed
 
 
 class NotServedError(ShieldError):
@@ -156,8 +176,19 @@ def take_build() -> ServedBuild:
 
 
 def find_current_build() -> CurrentBuild:
-    """Return what the current application serves from."""
+    """Return what the current request is answered from: that of its city, in a service of many.
+
+    Raises `NotFound` for a city that there is not.
+    """
+    cities = current_app.extensions.get(CITIES)
+    if cities is not None:
+        return cast("CurrentBuild", cities.find(request.environ[CITY]))
     return cast("CurrentBuild", current_app.extensions[EXTENSION])
+
+
+def names_no_city() -> bool:
+    """Return whether the service has several cities and the current request is about none of them."""
+    return CITIES in current_app.extensions and CITY not in request.environ
 
 
 def open_build(builds: Path, published: PublishedBuild) -> ServedBuild:

@@ -9,9 +9,10 @@ import json
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3.openapi import OpenAPI
 
+from serve.current_build import CITY
 from serve.errors import TABLEAU
 
 JSON = "application/json"
@@ -94,7 +95,8 @@ def ask(app: OpenAPI, path: str, method: str, operation: dict[str, Any]) -> Resp
     query = {name: text for name, text in given.items() if name not in inside}
     body = find_body(app, operation)
     address = f"{path.format(**inside)}?{urlencode(query)}"
-    with app.test_request_context(address, method=method.upper(), json=body):
+    of_city = {CITY: request.environ[CITY]} if CITY in request.environ else {}
+    with app.test_request_context(address, method=method.upper(), json=body, environ_overrides=of_city):
         try:
             return app.make_response(app.dispatch_request())
         except Exception as error:  # what the handlers make of it is no example

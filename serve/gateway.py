@@ -141,7 +141,7 @@ class Gateway:
 
     async def __rsgi__(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request; what the gateway refuses, the application puts in words."""
-        environ = make_environ(scope)
+        environ = self.app.enter(make_environ(scope))
         is_table = int(scope.headers.get("content-length", 0)) > MAX_BODY_BYTES and TABLEAU.fullmatch(
             environ["PATH_INFO"]
         )

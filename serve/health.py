@@ -6,11 +6,11 @@ Input: the current build, and what the application counts. Output: `/livez`, `/r
 import datetime as dt
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, current_app, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from serve.current_build import ServedBuild, find_current_build
+from serve.current_build import CITIES, ServedBuild, find_current_build, names_no_city
 from serve.metrics import BUILD_AGE, CUTOFF_AGE, REGISTRY, RELOAD_FAILED
 from serve.openapi import answer_with, make_blueprint
 
@@ -45,6 +45,9 @@ class Ready(BaseModel):
     link_error: str | None = Field(description="Where `current.duckdb` leads, if not to that build.")
 
 
+NO_BUILD: dict[str, Any] = {name: None for name in Ready.model_fields if name != "status"}
+
+
 @blueprint.get("/livez", responses={"200": Alive}, openapi_extensions={"security": []})
 def livez() -> Response:
     """Answer that the process answers.
@@ -58,8 +61,14 @@ def livez() -> Response:
 def readyz() -> Response:
     """Answer which build is served.
 
-    It needs no key. A newer build that cannot be loaded is named; without any the status is 503.
+    It needs no key. A newer build that cannot be loaded is named; without any the status is 503. A
+    service of many cities is ready where there is one; `/v1/cities/<city>/readyz` tells of each.
     """
+    if names_no_city():
+        has_any = bool(current_app.extensions[CITIES].list_names())
+        response = jsonify(Ready(status="ok" if has_any else "unavailable", **NO_BUILD).model_dump())
+        response.status_code = 200 if has_any else UNAVAILABLE
+        return response
     current = find_current_build()
     served, error = current.get(), current.reload_error
     ready = Ready(
@@ -90,6 +99,8 @@ def metrics() -> Response:
 
     In the text format of Prometheus.
     """
+    if names_no_city():
+        return Response(generate_latest(REGISTRY), content_type=CONTENT_TYPE_LATEST)
     current = find_current_build()
     served = current.get()
     RELOAD_FAILED.set(current.reload_error is not None)

@@ -13,7 +13,7 @@ from flask_openapi3.models.tag import Tag
 from flask_openapi3.openapi import OpenAPI
 from pydantic import BaseModel
 
-from serve.current_build import TAKEN, find_current_build
+from serve.current_build import TAKEN, find_current_build, names_no_city
 from serve.document import JSON, render_document
 
 PAGE = """<!doctype html>
@@ -62,7 +62,7 @@ def document() -> Response:
 
     Its examples are answers of the build that is served.
     """
-    served = find_current_build().get()
+    served = None if names_no_city() else find_current_build().get()
     if served:
         request.environ[TAKEN] = served
     build_id = served.published.build_id if served else None

@@ -9,7 +9,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from serve.current_build import take_build
@@ -50,8 +50,8 @@ def list_queries(query: Parameters) -> Response:
     """
     entries = [
         QueryEntry(
-            name=name, title=query.title, description=query.description, path=f"/v1/queries/{name}",
-            parameters=[*query.parameters],
+            name=name, title=query.title, description=query.description,
+            path=f"{request.script_root}/v1/queries/{name}", parameters=[*query.parameters],
         )
         for name, query in QUERIES.items()
     ]  # fmt: skip

@@ -155,6 +155,16 @@ class Operation(Settings):
     on_failure: Annotated[
         str, Field(description="Shell command that is told of a refresh that failed, by its last lines.")
     ] = ""
+    serve_fleet: Annotated[
+        bool, Field(description="Whether the service serves all cities of fleet_builds, not builds.")
+    ] = False
+    fleet_megabytes: Annotated[
+        Count,
+        Field(
+            ge=1, le=1_000_000,
+            description="What open cities may take; those asked for the longest ago are closed.",
+        ),
+    ] = 150  # fmt: skip
     host: Annotated[
         str, AfterValidator(check_host), Field(description="Address the service listens at.")
     ] = "127.0.0.1"
