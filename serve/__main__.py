@@ -55,6 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
         help="serve all cities of the folder fleet_builds",
     )  # fmt: skip
     asked = vars(parser.parse_args(arguments))
+    if asked["serve_fleet"] and asked["builds"] != operation.builds:  # then it names the cities' folder
+        asked["fleet_builds"] = asked["builds"]
     return run_command(lambda: serve(operation.model_copy(update=asked)))
 
 

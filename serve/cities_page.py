@@ -12,6 +12,9 @@ from warehouse import settings
 
 def show_cities() -> Response:
     """Answer which cities are served; there is no build that the page is of."""
-    page = render_template("cities.html", cities=list_facts(), navigation=(), version=settings.VERSION)
+    page = render_template(
+        "cities.html", cities=list_facts(), navigation=(), version=settings.VERSION,
+        simulated=settings.SIMULATED,
+    )  # fmt: skip
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
     return Response(page, mimetype="text/html", headers=headers)

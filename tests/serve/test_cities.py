@@ -31,11 +31,9 @@ def fleet(few_places: Path, daily: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def serve_fleet(folder: Path, megabytes: int = 150, **settings: Any) -> Service:
+def serve_fleet(folder: Path, api_keys: tuple[str, ...] = ()) -> Service:
     """Return a service of a fleet."""
-    return create_app(
-        Operation(serve_fleet=True, fleet_builds=folder, fleet_megabytes=megabytes, **settings)
-    )
+    return create_app(Operation(serve_fleet=True, fleet_builds=folder, api_keys=api_keys))
 
 
 @pytest.fixture
