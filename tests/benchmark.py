@@ -31,6 +31,7 @@ from models.backtest import list_origins, run_backtest
 from models.forecast import make_forecast
 from models.load_panel import load_panel
 from tests.benchmark_charts import bench_charts
+from tests.benchmark_fleet import bench_fleet
 from tests.benchmark_mirror import bench_mirror
 from tests.benchmark_pages import bench_pages
 from tests.benchmark_plan import bench_plan
@@ -237,6 +238,7 @@ def main() -> None:
         bench_tableau(builds)
         bench_mirror(builds)
         bench_plan(builds)
+        bench_fleet()
         bench_small_machine(Path(folder, RAW), Path(folder, "small"))
 
 
