@@ -59,13 +59,14 @@ def list_schemas(url: str) -> list[str]:
         return [name for (name,) in connection.execute(select)]
 
 
-def find_programs() -> Path:
-    """Return the folder of the newest server's programs, or skip."""
+MISSING = "PostgreSQL's server is not installed (Debian: postgresql)"
+
+
+def find_programs() -> Path | None:
+    """Return the folder of the newest server's programs."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     initdb = found[-1] if found else shutil.which("initdb")
-    if initdb is None:
-        pytest.skip("PostgreSQL's server is not installed (Debian: postgresql)")
-    return Path(initdb).parent
+    return Path(initdb).parent if initdb else None
 
 
 def run_as_other(*command: str) -> None:
@@ -79,8 +80,8 @@ def run_as_other(*command: str) -> None:
 
 @contextmanager
 def run_server(data: Path | None = None) -> Iterator[Server]:
-    """Run a server while the block runs, its data in an empty folder where one is given."""
-    programs = find_programs()
+    """Run a server while the block runs, its data in an empty folder where one is given; or skip."""
+    programs = find_programs() or pytest.skip(MISSING)
     with tempfile.TemporaryDirectory(prefix="atlshield-postgres-", ignore_cleanup_errors=True) as name:
         folder = Path(name)  # not pytest's, which only its owner may enter, and of a short name
         data = data or folder / "data"

@@ -105,6 +105,7 @@ def test_password_comes_from_the_url_the_environment_or_a_file(
 def test_user_without_rights_is_told_which(
     builds: Path, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    mirror(builds, server.make_database())  # so that the role is there
     own = server.make_database("owner_only")
     other = server.make_database().replace("postgres@", "owner_only@")
     assert "permission denied for database test_" in fail(builds, other, capsys)
@@ -185,6 +186,22 @@ def test_server_that_dies_is_told_in_one_line(
     assert re.search("terminat|closed", fail(builds, url, capsys))
     assert not caplog.records
     assert list_schemas(url) == []
+
+
+def test_command_whose_server_dies_while_it_copies_ends_with_a_word(daily: Path, url: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "warehouse", "--builds", str(daily), "mirror", url],
+        cwd=settings.ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    with connect(url) as other:
+        while process.poll() is None:
+            if other.execute(f"{end} WHERE query LIKE 'COPY forecast_category %'").fetchall():
+                break
+            time.sleep(0.01)
+    _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1, "the pipe's writer must not end the process"
+    assert said.count("\n") == 1 and said.startswith("error: ")
 
 
 def test_missing_driver_is_told(
