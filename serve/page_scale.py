@@ -34,7 +34,8 @@ class Scale:
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(step * power for step in STEPS if step * power >= rough * (1 - 1e-9))
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [(number * step, f"{number * step:.4g}") for number in range(first, last + 1)]
+        values = [number * step for number in range(first, last + 1)]
+        return [(value, f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}") for value in values]
 
 
 def fit_scale(largest: float, start: float, end: float) -> Scale:

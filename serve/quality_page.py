@@ -3,6 +3,7 @@
 Input: nothing. Output: HTML of the backtest, the audit by group and the track record of the build.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,7 +43,7 @@ def show_quality(query: NoParameters) -> Response:
     selects = {
         "ratios": select_ratios(), "wins": select_wins(), "origins": select_origins(),
         "tenths": select_tenths(), "coverage": select_coverage(), "groups": select_groups(),
-        "months": select_city_months(), "ages": select_ages(),
+        "months": select_city_months(), "ages": select_ages(), "unscored": select_unscored(),
     }  # fmt: skip
     with build.connect() as connection:
         found = {name: connection.execute(select).all() for name, select in selects.items()}
@@ -52,7 +53,9 @@ def show_quality(query: NoParameters) -> Response:
         models.setdefault(row.model, {})[row.horizon_months] = row
     return render_page(
         "quality.html", build, **found, published_model=PUBLISHED, min_difference=MIN_DIFFERENCE,
-        grains=GRAINS, horizons=horizons, models=models, origin_dots=draw_dots(
+        grains=GRAINS, horizons=horizons, models=models, **judge_months(found["months"]),
+        waiting=[row for row in found["unscored"] if row.state == "whole"],
+        lost=[row for row in found["unscored"] if row.state != "whole"], origin_dots=draw_dots(
             [DotRow(f"{row.origin}", row.value, row.lower, row.upper, 1.0) for row in found["origins"]]
         ),
         coverage_dots=draw_dots(
@@ -216,6 +219,27 @@ def select_city_months() -> sa.Select[Any]:
         .subquery()
     )
     return sa.select(newest).order_by(newest.c.target_month)
+
+
+def judge_months(months: Sequence[sa.Row[Any]]) -> dict[str, int]:
+    """Return how many months lie in their interval, and in how many each model was nearer."""
+    own = [abs(row.expected_month_crimes - row.observed_crimes) for row in months]
+    other = [abs(row.reference_month_crimes - row.observed_crimes) for row in months]
+    return {
+        "inside": sum(row.month_lower_80 <= row.observed_crimes <= row.month_upper_80 for row in months),
+        "nearer": sum(a < b for a, b in zip(own, other, strict=True)),
+        "farther": sum(a > b for a, b in zip(own, other, strict=True)),
+    }
+
+
+def select_unscored() -> sa.Select[Any]:
+    """Return the query for forecasts that cannot be scored, or have met no complete month yet."""
+    track = CORE_TABLES["track_build"]
+    return (
+        sa.select(track)
+        .where((track.c.state != "whole") | (track.c.months_scored == 0))
+        .order_by(track.c.cutoff, track.c.forecast_build_id)
+    )
 
 
 def select_ages() -> sa.Select[Any]:

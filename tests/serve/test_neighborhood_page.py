@@ -260,6 +260,7 @@ def test_scale_is_linear_and_its_ticks_are_round() -> None:
     assert (scale.put(0), scale.put(10), scale.put(5)) == (220, 10, 115)
     assert [text for _, text in scale.list_ticks()] == ["0", "2.5", "5", "7.5", "10"]
     assert [text for _, text in Scale(0.93, 1.12, 0, 1).list_ticks()] == ["0.95", "1", "1.05", "1.1"]
+    assert [text for _, text in Scale(0, 24_000, 0, 1).list_ticks(2)] == ["0", "20,000"]
     assert fit_scale(0, 0, 1) == Scale(0, 1, 0, 1)
     for largest in (1e-6, 0.3, 7, 99, 12_345):
         ticks = fit_scale(largest, 0, 1).list_ticks()

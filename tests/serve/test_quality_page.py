@@ -1,6 +1,7 @@
 """The page of quality: its numbers are SQL's, and where another model wins it says so."""
 
 import datetime as dt
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from tests.serve.page_text import Page, check_form
 TRACK = """
 INSERT INTO mart_track_record
 SELECT 'b' || age, DATE '2025-12-31' - to_months(age), DATE '2025-12-01' + to_months(month), age, grain,
-       100 + month, 90 + age, 95, 0.9, age * deviance, deviance, 0.5, 0.75, 0.95,
-       if(grain = 'city_month', 80, NULL), if(grain = 'city_month', 110, NULL),
-       if(grain = 'city_month', 70, NULL), if(grain = 'city_month', 120, NULL), 'simulated data'
+       1065 + 16 * month, 1090 + age, 1095, 0.9, age * deviance, deviance, 0.5, 0.75, 0.95,
+       if(grain = 'city_month', 1080, NULL), if(grain = 'city_month', 1110, NULL),
+       if(grain = 'city_month', 1070, NULL), if(grain = 'city_month', 1120, NULL), 'simulated data'
 FROM (VALUES (1), (2)) AS ages(age), (VALUES (1), (2), (3)) AS months(month),
      (VALUES ('city_month', 1), ('neighborhood_month', 4)) AS grains(grain, deviance)
 """
@@ -184,15 +185,36 @@ def test_groups_are_those_of_sql(page: Page, published: Path) -> None:
 
 def test_track_record_is_shown_where_there_is_one(published: Path, tmp_path: Path) -> None:
     builds = copy_builds(published, tmp_path, TRACK)
-    page = check_form(make_client(create_app(builds)).get("/quality").text)
+    text = make_client(create_app(builds)).get("/quality").text
+    page = check_form(text)
     newest = dt.date(2025, 11, 30)
     assert page.find_rows("The city’s months") == [
-        [f"{month} 2026", f"{newest}", str(100 + number), "91", "80 to 110", "95"]
-        for number, month in enumerate(("January", "February", "March"), start=1)
+        [f"{month} 2026", f"{newest}", f"{observed:,}", "1,091", "1,080 to 1,110", "1,095"]
+        for month, observed in (("January", 1081), ("February", 1097), ("March", 1113))
     ]
+    assert "2 of 3 of the city’s months lie in their 80 % interval" in text
+    assert re.search("nearer to what happened in 1 of them, the .*simple model.* in 2", text)
     assert page.find_rows("Months of neighborhoods by age") == [
         ["1", "3", "1.000", "75 %", "95 %"], ["2", "3", "2.000", "75 %", "95 %"],
     ]  # fmt: skip
+
+
+def test_forecasts_that_are_not_scored_are_named(published: Path, tmp_path: Path) -> None:
+    builds = copy_builds(
+        published, tmp_path,
+        "DELETE FROM track_build",
+        """INSERT INTO track_build SELECT build, cutoff, state, months, 9, 0, 0, 'simulated data'
+           FROM (VALUES ('b1', '2025-01-31', 'whole', 3), ('b2', '2025-02-28', 'whole', 0),
+                        ('b3', '2025-03-31', 'whole', 0), ('b4', '2025-03-31', 'changed', 0),
+                        ('b5', NULL, 'missing', 0)) AS left_forecasts(build, cutoff, state, months)""",
+    )  # fmt: skip
+    text = make_client(create_app(builds)).get("/quality").text
+    check_form(text)
+    assert "2 published forecasts, known up to 2025-02-28 and later, the last to 2025-03-31:" in text
+    assert re.findall("<li>build (b.*)</li>", text) == [
+        "b4, known up to 2025-03-31: its file was changed since it was published",
+        "b5: its file is missing",
+    ]
 
 
 def test_without_backtest_and_track_record_it_says_so(published: Path, tmp_path: Path) -> None:
