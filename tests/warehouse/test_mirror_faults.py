@@ -188,9 +188,9 @@ def test_server_that_dies_is_told_in_one_line(
     assert list_schemas(url) == []
 
 
-def test_command_whose_server_dies_while_it_copies_ends_with_a_word(daily: Path, url: str) -> None:
+def test_command_whose_server_dies_while_it_copies_ends_with_a_word(published: Path, url: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "warehouse", "--builds", str(daily), "mirror", url],
+        [sys.executable, "-m", "warehouse", "--builds", str(published), "mirror", url],
         cwd=settings.ROOT, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
