@@ -117,6 +117,9 @@ def test_numbers_are_those_of_sql_on_both_builds(two: FlaskClient, builds: Path,
     olds, news = read_both(builds, earlier, select)
     months = max(olds)
     [score] = scores
+    labels = read_both(builds, earlier, "SELECT metric, any_value(metric_label) FROM mart_model_quality"
+                       " GROUP BY ALL")[0]  # fmt: skip
+    assert score[0] == str(labels["mean_absolute_error"])
     assert score[1:4] == [
         f"neighborhood month hour, {months} months", f"{olds[months]:,.4g}", f"{news[months]:,.4g}",
     ]  # fmt: skip
