@@ -65,7 +65,7 @@ def run_fleet(options: Namespace) -> list[str]:
         gone = remove_others(union, cities)
         path = write_database(union, outcomes)
     counts = (f"{sum(o.outcome == kind for o in outcomes)} {kind}" for kind in OUTCOMES)
-    print(f"{len(outcomes)} cities: {', '.join(counts)}")
+    print(f"{len(outcomes)} {'city' if len(outcomes) == 1 else 'cities'}: {', '.join(counts)}")
     for name in gone:
         print(f"{name} is no longer in the union: {options.cities} does not have it")
     print(f"union in {path}")

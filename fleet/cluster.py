@@ -24,6 +24,8 @@ CONNECT_SECONDS = 20
 def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Client]:
     """Connect to a scheduler, or make a cluster of this machine: a worker of one thread for each core.
 
+    What reaches a worker can run anything there: on this machine only this process can, by certificates.
+
     Raises `ShieldError` for a scheduler that does not answer, and for workers with several threads.
     """
     if scheduler is None:
@@ -31,7 +33,7 @@ def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Clie
         with (
             LocalCluster(
                 n_workers=count, threads_per_worker=1, memory_limit=available_memory() // count,
-                dashboard_address=None, silence_logs=logging.CRITICAL,
+                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, security=True,
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip
