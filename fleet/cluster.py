@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+import dask
 from distributed import Client, LocalCluster, as_completed
 from tqdm import tqdm
 
@@ -18,6 +19,9 @@ from warehouse.machine import available_cores, available_memory
 from warehouse.tables_fleet import FAILED
 
 CONNECT_SECONDS = 20
+
+MAX_DEATHS = 10
+"""Workers of this machine that may die over the same city; beyond, it has failed."""
 
 
 @contextmanager
@@ -31,9 +35,11 @@ def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Clie
     if scheduler is None:
         count = workers or available_cores()
         with (
+            dask.config.set({"distributed.scheduler.allowed-failures": MAX_DEATHS}),
             LocalCluster(
                 n_workers=count, threads_per_worker=1, memory_limit=available_memory() // count,
                 dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL, security=True,
+                preload=["fleet.worker"],
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from fleet.union import FILE
-from tests.load import find_port, list_family
+from tests.load import find_port
 from tests.raw import write_daily, write_simulated
 from warehouse.history import verify_build
 from warehouse.operation import FILE_VARIABLE
@@ -66,11 +66,18 @@ def write_cities(folder: Path, count: int) -> list[str]:
 
 
 def list_workers(pid: int) -> list[int]:
-    """Return the processes of a fleet that do its work."""
-    commands = {each: Path(f"/proc/{each}/cmdline") for each in list_family(pid)}
-    return [
-        each for each, path in commands.items() if path.exists() and b"spawn_main" in path.read_bytes()
-    ]
+    """Return the processes of a fleet that do its work: children of any of its threads."""
+    lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    children = [Path("/proc", child) for child in " ".join(lists).split()]
+    return [int(child.name) for child in children if b"spawn_main" in read_command(child)]
+
+
+def read_command(process: Path) -> bytes:
+    """Return a process's command line, empty where it has ended."""
+    try:
+        return (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def test_contents_are_those_of_single_refreshes(tmp_path: Path) -> None:
@@ -106,7 +113,7 @@ def test_ten_workers_are_killed_and_every_city_is_published(tmp_path: Path) -> N
     killed = 0
     with start(tmp_path, "fleet", str(tmp_path / "fleet.toml"), *places) as process:
         while process.poll() is None and killed < 10:
-            time.sleep(draws.uniform(1, 4))
+            time.sleep(draws.uniform(0.2, 2))
             at_work = [*(tmp_path / "builds").glob("*/refresh.json")]
             if at_work and (workers := list_workers(process.pid)):
                 os.kill(draws.choice(workers), signal.SIGKILL)
@@ -131,7 +138,8 @@ def test_ten_workers_are_killed_and_every_city_is_published(tmp_path: Path) -> N
 
 def test_workers_of_a_scheduler_share_the_folder(tmp_path: Path) -> None:
     names = write_cities(tmp_path, 6)
-    (tmp_path / "fleet.toml").open("a").write('[cities.bad]\nraw = ["nowhere.csv"]\n')
+    with (tmp_path / "fleet.toml").open("a") as stream:
+        stream.write('[cities.bad]\nraw = ["nowhere.csv"]\n')
     address = f"tcp://127.0.0.1:{find_port()}"
     scheduler = ["dask", "scheduler", "--host", "127.0.0.1", "--port", address.rpartition(":")[2]]
     worker = ["dask", "worker", address, "--host", "127.0.0.1", "--nthreads", "1", "--no-dashboard"]
