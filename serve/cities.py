@@ -24,8 +24,11 @@ from warehouse.pointer import read_pointer
 
 ADDRESS = re.compile(r"(/v1/cities/([a-z0-9][a-z0-9_-]{0,62}))(/.*)?")
 
-ENGINE_BYTES = 4 * 2**20
-"""What an open build takes beside its answers: an engine, and what it has read."""
+CITY_BYTES = 2**19
+"""What an open city takes beside its answers."""
+
+MAX_ENGINES = 8
+"""Cities whose files are open at a time, some 6 MB each; lookups need none."""
 
 blueprint = make_blueprint(
     "cities", __name__, "The cities that are served, where several are.", "/v1/cities"
@@ -39,6 +42,7 @@ class Cities:
         """Open none yet."""
         self.folder, self.limit = folder, megabytes * 2**20
         self.open: OrderedDict[str, CurrentBuild] = OrderedDict()
+        self.engines: OrderedDict[str, CurrentBuild] = OrderedDict()
         self._lock, self._opening = threading.Lock(), threading.Lock()
         keep_following(self)
 
@@ -54,11 +58,21 @@ class Cities:
             return self.open.get(name)
 
     def find(self, name: str) -> CurrentBuild:
-        """Return a city, opened now if it is not open. Raises `NotFound` where there is none."""
+        """Return a city whose tables are to be read, opened now if it is not open.
+
+        Raises `NotFound` where there is none.
+        """
         current = self.find_open(name)
         if current is None:
             with self._opening:  # one at a time: opening takes more memory than an open build
                 current = self.find_open(name) or self._open(name)
+        with self._lock:
+            self.engines[name] = current
+            self.engines.move_to_end(name)
+            closed = [self.engines.popitem(last=False)[1]] if len(self.engines) > MAX_ENGINES else []
+        for other in closed:
+            if served := other.get():
+                served.engine.dispose()  # who still reads goes on, and whoever reads next opens it again
         return current
 
     def _open(self, name: str) -> CurrentBuild:
@@ -73,7 +87,9 @@ class Cities:
             self.open[name] = current
             taken = sum(map(measure, self.open.values()))
             while taken > self.limit and len(self.open) > 1:
-                taken -= measure(self.open.popitem(last=False)[1])
+                closed, other = self.open.popitem(last=False)
+                self.engines.pop(closed, None)
+                taken -= measure(other)
         return current
 
     def follow(self) -> None:
@@ -88,8 +104,8 @@ def measure(current: CurrentBuild) -> int:
     """Return about how many bytes an open city takes."""
     served = current.get()
     if served is None:
-        return ENGINE_BYTES
-    return ENGINE_BYTES + served.answers.size
+        return CITY_BYTES
+    return CITY_BYTES + served.answers.size
 
 
 def enter_city(environ: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from serve.answers import Answers, prepare_answers
 from warehouse.errors import NoBuildError, ShieldError
 from warehouse.files import hash_file
 from warehouse.pointer import PublishedBuild, find_link_error, read_pointer
-from warehouse.read import connect_engine, limit_resources, open_engine
+from warehouse.read import connect_engine, open_engine
 
 EXTENSION = "current_build"
 """Where an application keeps its `CurrentBuild`."""
@@ -211,13 +211,11 @@ def load_build(builds: Path, published: PublishedBuild) -> ServedBuild:
     engine = open_engine(builds, published)
     try:
         with connect_engine(engine, published, TOPIC) as connection:
-            # Somebody in this process may hold the same file, with less memory: then it is one database.
-            limit_resources(connection, PREPARE_MEMORY)
+            connection.exec_driver_sql(f"SET memory_limit = '{PREPARE_MEMORY}'")
             answers = prepare_answers(connection)
     finally:
         engine.dispose()  # only a database that is closed gives back what it took to write the JSON
-    with connect_engine(engine, published, TOPIC) as connection:  # stays open in the engine's pool
-        limit_resources(connection)
+    with connect_engine(engine, published, TOPIC):  # stays open in the engine's pool
         return ServedBuild(published, engine, answers)
 
 

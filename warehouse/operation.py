@@ -162,7 +162,7 @@ class Operation(Settings):
         Count,
         Field(
             ge=1, le=1_000_000,
-            description="What open cities may take; those asked for the longest ago are closed.",
+            description="What answers of cities may take; those asked for the longest ago are closed.",
         ),
     ] = 150  # fmt: skip
     host: Annotated[

@@ -32,6 +32,9 @@ SQLALCHEMY_TYPES: dict[str, type[sa.types.TypeEngine[Any]]] = {
     "TIMESTAMP": sa.DateTime,
 }
 
+SPILL = "atlshield-"
+"""How the folder's name begins that an engine keeps in its temporary files."""
+
 SMALL_MEMORY = "64MB"
 """What an engine may take where nothing else is said."""
 
@@ -57,11 +60,25 @@ CORE_TABLES = {table.name: make_core_table(table) for table in TABLES}
 
 
 def open_engine(builds: Path, published: PublishedBuild) -> sa.Engine:
-    """Return an engine on a build's own file; a later build never changes what it reads."""
-    return open_file(builds / published.file, sa.QueuePool)
+    """Return an engine on a build's own file; a later build never changes what it reads.
+
+    Its resources are limited; `dispose` closes the file, and the next connection opens it again.
+    """
+
+    def connect() -> ConnectionWrapper:
+        connection = duckdb.connect(str(builds / published.file), read_only=True)
+        limits = make_limits(SMALL_MEMORY)
+        [[folder]] = connection.execute("SELECT current_setting('temp_directory')").fetchall()
+        if SPILL in folder:  # another connection has the file open, and may have spilled there
+            del limits["temp_directory"]
+        for name, value in limits.items():
+            connection.execute(f"SET {name} = {value}")
+        return ConnectionWrapper(connection)
+
+    return sa.create_engine("duckdb://", poolclass=sa.QueuePool, creator=connect)
 
 
-def open_file(path: Path, pool: type[sa.Pool] = sa.NullPool) -> sa.Engine:
+def open_file(path: Path) -> sa.Engine:
     """Return an engine on a finished file of tables, read-only.
 
     Its connections are made here, not from a URL: there, a path may hold no `?`, and the dialect adds a
@@ -69,34 +86,24 @@ def open_file(path: Path, pool: type[sa.Pool] = sa.NullPool) -> sa.Engine:
     """
     return sa.create_engine(
         "duckdb://",
-        poolclass=pool,
+        poolclass=sa.NullPool,
         creator=lambda: ConnectionWrapper(duckdb.connect(str(path), read_only=True)),
     )
 
 
-def limit_resources(connection: sa.Connection, memory: str = SMALL_MEMORY) -> None:
-    """Let the engine behind a connection use one thread and so much memory: a large sort goes to files.
+def make_limits(memory: str) -> dict[str, str]:
+    """Return settings by which an engine has one thread and so much memory: a large sort goes to files.
 
-    As options of `open_engine`, these would keep all others in the process from the same build.
+    They lie in the system's folder of temporary files, in one DuckDB makes and removes. As options of
+    `duckdb.connect`, these would keep all others in the process from the same build.
     """
-    for statement in list_limits(memory):
-        connection.exec_driver_sql(statement)
-
-
-def list_limits(memory: str) -> list[str]:
-    """Return the statements that limit an engine.
-
-    Its files lie in the system's folder of temporary files, in one DuckDB makes and removes.
-    """
-    spill = Path(tempfile.gettempdir(), f"atlshield-{secrets.token_hex(8)}")
-    limits = {
+    return {
         "threads": "1",
         "enable_progress_bar": "false",
         "memory_limit": quote_text(memory),
         "allocator_flush_threshold": "'1MB'",
-        "temp_directory": quote_text(str(spill)),
+        "temp_directory": quote_text(str(Path(tempfile.gettempdir(), f"{SPILL}{secrets.token_hex(8)}"))),
     }
-    return [f"SET {name} = {value}" for name, value in limits.items()]
 
 
 @contextmanager
@@ -190,8 +197,8 @@ def connect_builds(**paths: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises `NoBuildError` naming them for what DuckDB finds wrong while they are read.
     """
     with name_build_file(*paths.values()), duckdb.connect() as connection, ExitStack() as stack:
-        for statement in list_limits(SMALL_MEMORY):
-            connection.execute(statement)
+        for name, value in make_limits(SMALL_MEMORY).items():
+            connection.execute(f"SET {name} = {value}")
         for name, path in paths.items():
             stack.enter_context(attach_build(connection, path, name))
         yield connection

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from serve.app import Service, create_app
-from serve.cities import ENGINE_BYTES, Cities, measure
+from serve.cities import CITY_BYTES, Cities, measure
 from serve.current_build import CITIES, CurrentBuild
 from tests.serve.client import make_client
 from warehouse.operation import Operation
@@ -147,7 +147,7 @@ def test_keys_guard_every_city(fleet: Path) -> None:
 
 def test_those_asked_for_the_longest_ago_are_closed(fleet: Path) -> None:
     few = measure(CurrentBuild(fleet / "few"))
-    assert few > ENGINE_BYTES + 500_000
+    assert few > CITY_BYTES + 500_000
     for name in ("more", "most"):
         shutil.copytree(fleet / "few", fleet / name, symlinks=True)
     cities = Cities(fleet, int(2.5 * few) // 2**20)
@@ -162,6 +162,28 @@ def test_those_asked_for_the_longest_ago_are_closed(fleet: Path) -> None:
     assert tiny.find("few") is tiny.find("few")
     assert tiny.find("daily") is tiny.find("daily")
     assert len(tiny.open) == 1
+
+
+def test_few_files_are_open_at_a_time(fleet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serve.cities.MAX_ENGINES", 1)
+    app = serve_fleet(fleet)
+    client = make_client(app)
+    cities: Cities = app.extensions[CITIES]
+    opened = {}
+    for name in ("few", "daily", "few"):
+        answer = client.get(f"/v1/cities/{name}/v1/tables/forecast_city.csv")
+        assert answer.status_code == 200
+        served = cities.find_open(name)
+        assert served is not None
+        opened[name] = served.get()
+        assert list(cities.engines) == [name]
+        idle = {city: build.engine.pool.checkedin() for city, build in opened.items() if build}  # type: ignore[attr-defined]
+        assert idle == {**dict.fromkeys(opened, 0), name: 1}
+    assert (
+        client.get("/v1/cities/daily/predict_hourly_crime?neighborhood=Downtown&month=4").status_code
+        == 200
+    )
+    assert list(cities.engines) == ["few"]
 
 
 def test_city_is_opened_once_whoever_asks(fleet: Path) -> None:
