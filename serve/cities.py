@@ -27,7 +27,7 @@ ADDRESS = re.compile(r"(/v1/cities/([a-z0-9][a-z0-9_-]{0,62}))(/.*)?")
 CITY_BYTES = 2**19
 """What an open city takes beside its answers."""
 
-MAX_ENGINES = 8
+MAX_ENGINES = 4
 """Cities whose files are open at a time, some 6 MB each; lookups need none."""
 
 blueprint = make_blueprint(
