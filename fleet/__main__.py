@@ -10,7 +10,7 @@ from fleet.city_task import CityTask
 from fleet.cluster import connect_cluster, run_tasks
 from fleet.inputs import hash_code
 from fleet.request import make_request, read_fleet
-from fleet.union import remove_others, write_database
+from fleet.union import claim, remove_others, write_database
 from refresh import measure_inputs
 from warehouse.command import (
     CommandParser,
@@ -61,6 +61,7 @@ def run_fleet(options: Namespace) -> list[str]:
     ]
     tasks.sort(key=guess_size, reverse=True)  # so that no large one is left for the end
     with hold_lock(builds, FLEET), connect_cluster(options.scheduler, options.workers) as client:
+        claim(union, builds)
         outcomes = run_tasks(client, tasks)
         gone = remove_others(union, cities)
         path = write_database(union, outcomes)

@@ -17,7 +17,9 @@ from fleet.union import write_part
 from refresh import Request, refresh
 from warehouse.command import MACHINE_ERRORS, join_lines
 from warehouse.errors import ShieldError
+from warehouse.guards import GuardError
 from warehouse.machine import available_memory, take_share
+from warehouse.pointer import find_pointer
 from warehouse.tables_fleet import FAILED, PUBLISHED, UNCHANGED
 
 LOG = "refresh.log"
@@ -54,7 +56,10 @@ def run_on_worker(task: CityTask) -> CityOutcome:
 
 
 def run_city(task: CityTask, worker: str) -> CityOutcome:
-    """Refresh a city unless it is unchanged, and bring its part of the union up to date."""
+    """Refresh a city unless it is unchanged, and bring its part of the union to its published build.
+
+    That is the one of before where the refresh failed.
+    """
     began, reason = time.monotonic(), None
     log = task.request.builds / LOG
     try:
@@ -62,13 +67,20 @@ def run_city(task: CityTask, worker: str) -> CityOutcome:
         with log.open("w", buffering=1) as stream, redirect_stdout(stream), redirect_stderr(stream):
             try:
                 outcome = refresh_if_changed(task)
-                write_part(task.request.builds, task.union, task.name)
+            except GuardError as error:
+                outcome, reason = FAILED, f"{error}; in a fleet, that is make refresh of this city alone"
             except (ShieldError, *MACHINE_ERRORS) as error:
                 outcome, reason = FAILED, join_lines(str(error))
-                print("error:", reason)
             except Exception as error:  # a mistake of this program in one city leaves the others
                 outcome, reason = FAILED, f"{type(error).__name__}, a mistake of this program: see {log}"
                 traceback.print_exc()
+            try:
+                if outcome != FAILED or find_pointer(task.request.builds):
+                    write_part(task.request.builds, task.union, task.name)
+            except (ShieldError, *MACHINE_ERRORS) as error:
+                outcome, reason = FAILED, "; ".join(filter(None, (reason, join_lines(str(error)))))
+            if reason:
+                print("error:", reason)
     except OSError as error:
         outcome, reason = FAILED, str(error)
     return CityOutcome(task.name, outcome, reason, time.monotonic() - began, worker)

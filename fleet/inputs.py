@@ -48,7 +48,8 @@ def hash_inputs(request: Request, code: str) -> str | None:
         *filter(None, (request.boundaries, request.demographics)),
     ]
     options = {name: getattr(request, name) for name in OPTIONS}
-    return hash_facts([code, [(path.name, hash_file(path)) for path in files], options])
+    times = [path.stat().st_mtime_ns for path in request.raw]  # no row is newer than its file
+    return hash_facts([code, [(path.name, hash_file(path)) for path in files], times, options])
 
 
 def hash_facts(facts: object) -> str:

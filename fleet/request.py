@@ -56,6 +56,18 @@ class Fleet(Settings):
 
     cities: Annotated[dict[Folder, CityRequest], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Raise `ValueError` for a raw file of two cities: sums of the fleet would count it twice."""
+        owners: dict[Path, str] = {}
+        for name, city in self.cities.items():
+            for path in city.raw:
+                if owners.setdefault(path.resolve(), name) != name:
+                    raise ValueError(
+                        f"cities.{name}.raw: {path} is a file of {owners[path.resolve()]} too"
+                    )
+        return self
+
 
 def read_fleet(path: Path) -> Fleet:
     """Return the fleet that a file describes; paths in it are relative to it.

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.files import PARTIAL, replace_file, sync
+from warehouse.errors import ShieldError
+from warehouse.files import PARTIAL, replace_file, replace_text, sync
 from warehouse.parquet import render_copy
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
@@ -32,6 +33,12 @@ UNION_TABLES = tuple(
 )
 """Forecasts and marts; `neighborhood` is in the marts, and incidents stay in the cities' builds."""
 
+ALL_TABLES = (*UNION_TABLES, CITY_SUMMARY_TABLE)
+DATA = "data.parquet"
+
+OWNER = ".builds"
+"""What names the folder of builds that a union is of."""
+
 SUMMARY = """
 SELECT any_value(run.city) AS city_name, any_value(run.build_id) AS build_id,
     any_value(run.cutoff) AS cutoff,
@@ -46,6 +53,20 @@ FROM refresh_run AS run LEFT JOIN backtest_score AS score ON score.model = 'base
 """
 
 
+def claim(union: Path, builds: Path) -> None:
+    """Make a folder the union of a folder of builds.
+
+    Raises `ShieldError` where it is that of another one, whose cities would go.
+    """
+    union.mkdir(parents=True, exist_ok=True)
+    owner = union / OWNER
+    if owner.exists() and owner.read_text() != str(builds):
+        raise ShieldError(
+            f"{union} is the union of {owner.read_text()}, not of {builds}: give UNION another"
+        )
+    replace_text(owner, str(builds))
+
+
 def write_part(builds: Path, union: Path, name: str) -> None:
     """Bring a city's part of the union to its published build.
 
@@ -55,14 +76,15 @@ def write_part(builds: Path, union: Path, name: str) -> None:
     parts, current = union / ".parts" / name, union / ".current" / name
     with connect_published(builds, {"threads": 1}) as (published, connection):
         part = parts / published.build_id
-        if not part.exists():
+        if not all((part / table.name / DATA).exists() for table in ALL_TABLES):
+            shutil.rmtree(part, ignore_errors=True)  # somebody has removed some of it
             draft = part.with_name(part.name + PARTIAL)
             shutil.rmtree(draft, ignore_errors=True)
             write_files(connection, draft)
             draft.rename(part)
             sync(parts)
     move_link(current, Path("..", ".parts", name, part.name))
-    for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
+    for table in ALL_TABLES:
         partition = name_partition(union, table.name, name)
         if not partition.is_symlink():
             move_link(partition, Path("..", ".current", name, table.name))
@@ -73,8 +95,8 @@ def write_part(builds: Path, union: Path, name: str) -> None:
 
 def write_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Write a build's tables, each as the one file of a folder of its own."""
-    for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
-        path = folder / table.name / "data.parquet"
+    for table in ALL_TABLES:
+        path = folder / table.name / DATA
         path.parent.mkdir(parents=True)
         copy = f"COPY ({SUMMARY}) TO {quote_text(str(path))} (FORMAT parquet)"
         connection.execute(copy if table is CITY_SUMMARY_TABLE else render_copy(table, path))
@@ -109,9 +131,9 @@ def write_database(union: Path, outcomes: Iterable["CityOutcome"]) -> Path:
         connection.executemany(
             f"INSERT INTO {FLEET_RUN_TABLE.name} VALUES (?, ?, ?, ?, ?)", [astuple(o) for o in outcomes]
         )
-        for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
-            if any((union / table.name).glob("*/data.parquet")):
-                pattern = quote_text(str((union / table.name).resolve() / "*" / "data.parquet"))
+        for table in ALL_TABLES:
+            if any((union / table.name).glob(f"*/{DATA}")):
+                pattern = quote_text(str((union / table.name).resolve() / "*" / DATA))
                 connection.execute(
                     f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet({pattern},"
                     " hive_partitioning = true, union_by_name = true, hive_types_autocast = false)"
@@ -132,7 +154,7 @@ def remove_others(union: Path, names: Collection[str]) -> list[str]:
         sorted(path.name for path in parts.iterdir() if path.name not in names) if parts.exists() else []
     )
     for name in others:
-        for table in (*UNION_TABLES, CITY_SUMMARY_TABLE):
+        for table in ALL_TABLES:
             name_partition(union, table.name, name).unlink(missing_ok=True)
         (union / ".current" / name).unlink(missing_ok=True)
         shutil.rmtree(parts / name)

@@ -228,7 +228,7 @@ class Service(OpenAPI):
         """Refuse a request that was refused before, has no key, or is for a build that is not served."""
         if REFUSED in request.environ:
             raise request.environ[REFUSED]
-        is_open = request.path in OPEN_PATHS and PIN not in request.environ
+        is_open = request.path in OPEN_PATHS and not {PIN, CITY} & request.environ.keys()
         if not is_open and not self.is_allowed(request.environ):
             return refuse_stranger()
         if names_no_city() and not CITY_FREE.match(request.path):
@@ -328,7 +328,9 @@ def hash_code() -> str:
 
 def log_request(environ: dict[str, Any], status: int, seconds: float) -> None:
     """Log a request without the address of a client, a body, a key or a query."""
-    request_path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
+    request_path = (
+        (environ["SCRIPT_NAME"] + environ["PATH_INFO"]).encode("latin-1").decode(errors="replace")
+    )
     fields = {
         "request_id": environ[REQUEST_ID], "method": environ["REQUEST_METHOD"],
         "path": request_path[:200], "status": status, "milliseconds": round(1000 * seconds, 1),

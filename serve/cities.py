@@ -93,11 +93,16 @@ class Cities:
         return current
 
     def follow(self) -> None:
-        """Let every open city serve what its pointer names now."""
+        """Let every open city serve what its pointer names now; close those that are gone."""
         with self._lock:
-            followed = list(self.open.values())
-        for current in followed:
-            current.follow()
+            followed = list(self.open.items())
+        for name, current in followed:
+            if (self.folder / name / "current.json").exists():
+                current.follow()
+                continue
+            with self._lock:
+                self.open.pop(name, None)
+                self.engines.pop(name, None)
 
 
 def measure(current: CurrentBuild) -> int:

@@ -1,6 +1,7 @@
 """A fleet's cities one by one: what is asked for, what came of it, and their union."""
 
 import datetime as dt
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from fleet.__main__ import main
 from fleet.city_task import LOG, CityOutcome, CityTask, run_city
 from fleet.inputs import hash_code, hash_inputs
 from fleet.request import make_request, read_fleet
-from fleet.union import FILE, UNION_TABLES, remove_others, write_database, write_part
+from fleet.union import FILE, UNION_TABLES, claim, remove_others, write_database, write_part
 from refresh import Request
 from tests.raw import write_daily
 from warehouse import settings
 from warehouse.errors import ShieldError
+from warehouse.history import roll_back
 from warehouse.operation import Operation
 from warehouse.pointer import read_pointer
 from warehouse.read import connect_published
@@ -60,6 +62,7 @@ def test_cities_are_read_with_paths_of_the_file(tmp_path: Path) -> None:
         ('[cities.a]\nraw = ["b"]\nsource = "disk"', "cities.a.source: expected simulated"),
         ('[cities.a]\nraw = ["b"]\n[cities.a]', "fleet.toml: expected a TOML file"),
         ("cities = 3", "cities: found 3, expected a"),
+        ('[cities.a]\nraw = ["b", "c"]\n[cities.d]\nraw = ["./c"]', "cities.d.raw: "),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, told: str) -> None:
@@ -94,6 +97,8 @@ def test_city_is_refreshed_left_out_and_refreshed_again(task: CityTask, tmp_path
     first = read_pointer(builds).build_id
     assert run_city(task, WORKER).outcome == "unchanged"
     assert read_pointer(builds).build_id == first
+    os.utime(task.request.raw[0], (1_700_000_000, 1_700_000_000))  # no row counts that is newer
+    assert run_city(task, WORKER).outcome == "published"
     with task.request.raw[0].open("a") as stream:
         stream.write(task.request.raw[0].read_text().splitlines()[-1] + "\n")
     assert run_city(task, WORKER).outcome == "published"
@@ -130,6 +135,35 @@ def test_failure_is_told_and_leaves_build_and_union(
     assert ask_union(task.union, "SELECT city, outcome, reason FROM fleet_run ORDER BY city") == [
         ("east", "failed", failed.reason), ("west", "failed", broken.reason),
     ]  # fmt: skip
+
+
+def test_union_follows_the_published_build_though_the_refresh_fails(task: CityTask) -> None:
+    builds, raw = task.request.builds, task.request.raw[0]
+    for _ in range(2):
+        run_city(replace(task, does_resume=False), WORKER)
+    roll_back(builds)
+    raw.rename(raw.with_name("elsewhere.csv"))
+    assert "daily.csv" in str(run_city(task, WORKER).reason)
+    now = [(read_pointer(builds).build_id,)]
+    assert ask_union(write_database(task.union, DONE).parent, "SELECT build_id FROM city_summary") == now
+
+
+def test_lost_file_of_the_union_comes_back(task: CityTask) -> None:
+    run_city(task, WORKER)
+    [lost] = (task.union / "forecast_city" / "city=east").glob("*")
+    before = lost.read_bytes()
+    lost.unlink()
+    assert run_city(task, WORKER).outcome == "unchanged"
+    assert lost.read_bytes() == before
+
+
+def test_union_is_of_one_folder_of_builds(tmp_path: Path) -> None:
+    claim(tmp_path / "union", tmp_path / "one")
+    claim(tmp_path / "union", tmp_path / "one")
+    with pytest.raises(
+        ShieldError, match="union is the union of .*one, not of .*other: give UNION another"
+    ):
+        claim(tmp_path / "union", tmp_path / "other")
 
 
 def test_folder_that_cannot_be_made_is_told(task: CityTask) -> None:

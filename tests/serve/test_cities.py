@@ -1,5 +1,7 @@
 """Many cities in one service: the same answers as of each alone, in bounded memory."""
 
+import logging
+import re
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +15,7 @@ from flask.testing import FlaskClient
 from serve.app import Service, create_app
 from serve.cities import CITY_BYTES, Cities, measure
 from serve.current_build import CITIES, CurrentBuild
+from serve.log import FIELDS
 from tests.serve.client import make_client
 from warehouse.operation import Operation
 from warehouse.pointer import read_pointer
@@ -96,6 +99,7 @@ def test_posts_pins_and_pages_of_a_city(client: FlaskClient, fleet: Path) -> Non
     assert client.get(f"/v1/cities/few/v1/builds/{other}/v1/tables/forecast_city.csv").status_code == 404
     page = client.get("/v1/cities/few/", headers={"Accept": "text/html"}).text
     assert client.get("/v1/cities/few").text == page
+    assert "ATLShield · few" in page
     assert 'href="/v1/cities/few/neighborhoods' in page
     assert 'href="/neighborhoods' not in page
     assert client.get("/v1/cities/few/assets/style.css").status_code == 200
@@ -109,6 +113,8 @@ def test_cities_are_listed_and_without_one_there_is_nothing(client: FlaskClient,
     ]
     page = client.get("/")
     assert 'href="/v1/cities/few/"' in page.text
+    for address in re.findall(r'(?:href|src)="(/[^"]*)"', page.text):
+        assert client.get(address).status_code == 200, address
     assert client.get("/assets/style.css").status_code == 200
     for address in ("/v1/forecast?neighborhood=Downtown&month=1", "/v1/tables", "/data", "/v1/builds"):
         refused = client.get(address)
@@ -142,7 +148,8 @@ def test_keys_guard_every_city(fleet: Path) -> None:
     key = {"Authorization": f"Bearer {'k' * 16}"}
     assert [client.get(address, headers=key).status_code for _ in range(2)] == [200, 200]
     assert client.get(address).status_code == 401
-    assert client.get("/v1/cities/few/readyz").status_code == 200
+    assert client.get("/v1/cities/few/readyz").status_code == 401
+    assert client.get("/readyz").status_code == 200
 
 
 def test_those_asked_for_the_longest_ago_are_closed(fleet: Path) -> None:
@@ -208,3 +215,19 @@ def test_open_cities_follow_their_pointers(fleet: Path, few_places: Path) -> Non
     after = read_json(client, "/v1/cities/daily/readyz")["build_id"]
     assert (before, after) != (after, before)
     assert after == read_pointer(few_places).build_id
+
+
+def test_city_that_is_gone_is_closed(fleet: Path) -> None:
+    app = serve_fleet(fleet)
+    client = make_client(app)
+    address = "/v1/cities/daily/predict_hourly_crime?neighborhood=Downtown&month=4"
+    assert client.get(address).status_code == 200
+    (fleet / "daily").rename(fleet.parent / "daily")
+    app.extensions[CITIES].follow()
+    assert client.get(address).status_code == 404
+
+
+def test_log_says_which_city(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        client.get("/v1/cities/few/v1/nowhere")
+    assert [vars(record)[FIELDS]["path"] for record in caplog.records] == ["/v1/cities/few/v1/nowhere"]
