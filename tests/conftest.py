@@ -4,6 +4,7 @@ import datetime as dt
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -40,6 +41,13 @@ def one_thread() -> Iterator[None]:
         patch.setattr(backtest_ledger, "LEDGER_ORIGINS", 2)
         patch.setattr(feedback, "REPLICATIONS", 2)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hears_interrupts() -> None:
+    """Ctrl-C reaches what tests start, also where a shell has started them in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
