@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from serve import current_build as current_build_module
-from serve.current_build import CurrentBuild
+from serve.current_build import CurrentBuild, keep_following
 from tests.serve.builds import copy_builds, publish_changed, wait_until
 from warehouse.pointer import read_pointer
 
@@ -24,7 +24,7 @@ def test_pointer_is_followed_without_a_request_while_somebody_needs_the_build(
     builds = copy_builds(published, tmp_path)
     monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.01)
     before = threading.active_count()
-    current = CurrentBuild(builds)
+    current = keep_following(CurrentBuild(builds))
     publish_changed(builds, "z")
     wait_until(partial(is_served, current, "z"))
     del current
@@ -36,7 +36,7 @@ def test_mistake_while_following_is_logged_and_the_next_publish_followed(
 ) -> None:
     builds = copy_builds(published, tmp_path)
     monkeypatch.setattr(current_build_module, "CHECK_SECONDS", 0.01)
-    current = CurrentBuild(builds)
+    current = keep_following(CurrentBuild(builds))
     monkeypatch.setattr(current_build_module, "read_pointer", lambda _: 1 / 0)
     wait_until(lambda: "could not be followed" in caplog.text)
     monkeypatch.setattr(current_build_module, "read_pointer", read_pointer)

@@ -318,7 +318,7 @@ def test_disk_that_is_too_small_is_told_before_a_byte(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 20_000_000}))
-    with pytest.raises(ShieldError, match=r"has 20 MB free, build \w+ needs 2\d MB"):
+    with pytest.raises(ShieldError, match=r"has 20 MB free, build \w+ needs \d\d MB"):
         pair.follow()
     assert pair.source.take()[1] == 0
 
