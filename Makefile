@@ -28,9 +28,11 @@ $(foreach name,$(filter $(SWITCHES),$(GIVEN)),$(call check_switch,$(name)))
 $(if $(filter -%,$(value RAW)),$(error RAW=$(value RAW): expected files; ./ goes before a name that begins with -))
 
 # What is set is set elsewhere: a word that would change nothing of what these print is refused.
-refuse = $(if $(filter $1,$(MAKECMDGOALS)),$(foreach name,$(filter-out PYTHON $2,$(GIVEN)),$(error make $1 does not take $(name): a setting is changed in atlshield.toml, or by ATLSHIELD_<KEY>)))
-$(call refuse,settings,)
-$(call refuse,status,BUILDS LINEAGE)
+refuse = $(if $(filter $1,$(MAKECMDGOALS)),$(foreach name,$(filter-out PYTHON $2,$(GIVEN)),$(error make $1 does not take $(name): $3)))
+ELSEWHERE := a setting is changed in atlshield.toml, or by ATLSHIELD_<KEY>
+$(call refuse,settings,,$(ELSEWHERE))
+$(call refuse,status,BUILDS LINEAGE,$(ELSEWHERE))
+$(call refuse,fleet,CITIES BUILDS UNION SCHEDULER WORKERS RESUME,the file CITIES says what each city is asked for)
 
 quote = '$(subst ','\'',$1)'
 value_of = $(call quote,$(value $1))

@@ -51,6 +51,7 @@ from warehouse.command import (
 from warehouse.dictionary import fill_dictionary
 from warehouse.errors import NoBuildError
 from warehouse.files import PARTIAL, REFRESH, hold_lock
+from warehouse.follow import refuse_replica
 from warehouse.guards import Comparison, GuardError, compare_with_last
 from warehouse.machine import require_space
 from warehouse.pointer import PublishedBuild, find_pointer, read_pointer
@@ -193,6 +194,7 @@ def refresh(request: Request) -> PublishedBuild:
     created_at = dt.datetime.now(dt.UTC)
     build_id = f"{created_at:%Y%m%dT%H%M%S%fZ}"  # in the order of time, whatever the pace
     with hold_lock(request.builds, REFRESH), ExitStack() as stack:
+        refuse_replica(request.builds)
         tidy(request)  # first: what a dead refresh left may fill the disk
         try:
             stack.enter_context(record_refresh(request.builds, build_id))

@@ -6,7 +6,7 @@ The exit code is how many cities failed, at most 100; an error of the command it
 import sys
 from argparse import Namespace
 
-from fleet.city_task import CityTask
+from fleet.city_task import CityOutcome, CityTask
 from fleet.cluster import connect_cluster, run_tasks
 from fleet.inputs import hash_code
 from fleet.request import make_request, read_fleet
@@ -21,7 +21,7 @@ from warehouse.command import (
     run_command,
 )
 from warehouse.files import hold_lock
-from warehouse.tables_fleet import FAILED, OUTCOMES
+from warehouse.tables_fleet import FAILED, OUTCOMES, UNFINISHED
 
 FLEET = "fleet"
 MAX_FAILED = 100
@@ -62,10 +62,15 @@ def run_fleet(options: Namespace) -> list[str]:
     tasks.sort(key=guess_size, reverse=True)  # so that no large one is left for the end
     with hold_lock(builds, FLEET), connect_cluster(options.scheduler, options.workers) as client:
         claim(union, builds)
-        outcomes = run_tasks(client, tasks)
         gone = remove_others(union, cities)
-        path = write_database(union, outcomes)
-    counts = (f"{sum(o.outcome == kind for o in outcomes)} {kind}" for kind in OUTCOMES)
+        ended = {task.name: CityOutcome(task.name, UNFINISHED, None, 0, None) for task in tasks}
+        try:
+            for outcome in run_tasks(client, tasks):
+                ended[outcome.city] = outcome
+        finally:  # after Ctrl-C too
+            path = write_database(union, ended.values())
+    outcomes = list(ended.values())
+    counts = (f"{sum(o.outcome == kind for o in outcomes)} {kind}" for kind in OUTCOMES[:-1])
     print(f"{len(outcomes)} {'city' if len(outcomes) == 1 else 'cities'}: {', '.join(counts)}")
     for name in gone:
         print(f"{name} is no longer in the union: {options.cities} does not have it")

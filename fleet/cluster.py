@@ -59,14 +59,13 @@ def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Clie
         yield client
 
 
-def run_tasks(client: Client, tasks: list[CityTask]) -> list[CityOutcome]:
-    """Run all tasks, saying of each how it ended; return their outcomes, in the order of the tasks."""
+def run_tasks(client: Client, tasks: list[CityTask]) -> Iterator[CityOutcome]:
+    """Run all tasks, saying of each how it ended; yield their outcomes as they come."""
     run = f"city_{uuid4().hex}"  # one group of tasks: the scheduler hands them out as workers get free
     names = {}
     for task in tasks:
         future = client.submit(run_on_worker, task, key=(run, task.name), pure=False)
         names[future] = task.name
-    outcomes = {}
     with tqdm(total=len(tasks), unit="city", disable=None) as bar:
         for future in as_completed(list(names)):
             error = future.exception()
@@ -75,9 +74,8 @@ def run_tasks(client: Client, tasks: list[CityTask]) -> list[CityOutcome]:
             else:  # what Dask says of a task whose workers died
                 outcome = CityOutcome(names[future], FAILED, " ".join(str(error).split()), 0, None)
             tqdm.write(describe_outcome(outcome))
-            outcomes[outcome.city] = outcome
             bar.update()
-    return [outcomes[task.name] for task in tasks]
+            yield outcome
 
 
 def describe_outcome(outcome: CityOutcome) -> str:

@@ -9,13 +9,15 @@ A city is swapped as a whole: all its partitions lead through one link to the fi
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import astuple
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from warehouse.errors import ShieldError
-from warehouse.files import PARTIAL, replace_file, replace_text, sync
+from warehouse.errors import ShieldError, first_line
+from warehouse.export import name_target
+from warehouse.files import PARTIAL, replace_file, replace_link, replace_text, sync
 from warehouse.parquet import render_copy
 from warehouse.read import connect_published
 from warehouse.schema import TABLES
@@ -71,35 +73,45 @@ def write_part(builds: Path, union: Path, name: str) -> None:
     """Bring a city's part of the union to its published build.
 
     Whenever the process dies, readers find the part of before or the new one. Raises `NoBuildError`
-    where nothing is published, `OSError` for a folder that cannot be written.
+    where nothing is published, `ShieldError` naming the table that cannot be written, and `OSError` for
+    a folder that cannot.
     """
     parts, current = union / ".parts" / name, union / ".current" / name
     with connect_published(builds, {"threads": 1}) as (published, connection):
-        part = parts / published.build_id
-        if not all((part / table.name / DATA).exists() for table in ALL_TABLES):
-            shutil.rmtree(part, ignore_errors=True)  # somebody has removed some of it
+        names = (f"{published.build_id}.{number}" for number in count())
+        part = next(parts / one for one in names if is_whole(parts / one) or not (parts / one).exists())
+        if not part.exists():
             draft = part.with_name(part.name + PARTIAL)
-            shutil.rmtree(draft, ignore_errors=True)
+            if draft.exists():
+                shutil.rmtree(draft)
             write_files(connection, draft)
             draft.rename(part)
             sync(parts)
-    move_link(current, Path("..", ".parts", name, part.name))
+    replace_link(current, Path("..", ".parts", name, part.name))
     for table in ALL_TABLES:
-        partition = name_partition(union, table.name, name)
-        if not partition.is_symlink():
-            move_link(partition, Path("..", ".current", name, table.name))
+        link = name_partition(union, table.name, name)
+        replace_link(link, Path("..", ".current", name, table.name))
     for path in parts.iterdir():
         if path != part:
             shutil.rmtree(path)
 
 
+def is_whole(part: Path) -> bool:
+    """Return whether a city's part has all its files: somebody may have removed one."""
+    return all((part / table.name / DATA).exists() for table in ALL_TABLES)
+
+
 def write_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Write a build's tables, each as the one file of a folder of its own."""
+    """Write a build's tables, each as the one file of a folder of its own.
+
+    Raises `ShieldError` naming the table that cannot be written, `OSError` for a folder that cannot.
+    """
     for table in ALL_TABLES:
         path = folder / table.name / DATA
         path.parent.mkdir(parents=True)
         copy = f"COPY ({SUMMARY}) TO {quote_text(str(path))} (FORMAT parquet)"
-        connection.execute(copy if table is CITY_SUMMARY_TABLE else render_copy(table, path))
+        with name_target(table, path):
+            connection.execute(copy if table is CITY_SUMMARY_TABLE else render_copy(table, path))
         sync(path)
 
 
@@ -108,43 +120,48 @@ def name_partition(union: Path, table: str, name: str) -> Path:
     return union / table / f"{FLEET_CITY.name}={name}"
 
 
-def move_link(link: Path, target: Path) -> None:
-    """Let a link lead to a path, in one step."""
-    link.parent.mkdir(parents=True, exist_ok=True)
-    draft = link.with_name(f".{link.name}{PARTIAL}")
-    draft.unlink(missing_ok=True)
-    draft.symlink_to(target)
-    draft.replace(link)
-
-
 def write_database(union: Path, outcomes: Iterable["CityOutcome"]) -> Path:
     """Write `fleet.duckdb`: what the last run did, and a view over the union of each table.
 
     The views lead to the union by its full path. `fleet_quality` lists the cities, the worst deviance
-    first, and before it those that have no backtest.
+    first, and before it those that have no backtest. Raises `ShieldError` where it cannot be written:
+    that of the run before stays.
     """
     path = union / FILE
     draft = path.with_name(FILE + PARTIAL)
-    draft.unlink(missing_ok=True)
-    with duckdb.connect(str(draft)) as connection:
-        connection.execute(render_ddl(FLEET_RUN_TABLE))
-        connection.executemany(
-            f"INSERT INTO {FLEET_RUN_TABLE.name} VALUES (?, ?, ?, ?, ?)", [astuple(o) for o in outcomes]
-        )
-        for table in ALL_TABLES:
-            if any((union / table.name).glob(f"*/{DATA}")):
-                pattern = quote_text(str((union / table.name).resolve() / "*" / DATA))
-                connection.execute(
-                    f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet({pattern},"
-                    " hive_partitioning = true, union_by_name = true, hive_types_autocast = false)"
-                )
-        if any((union / CITY_SUMMARY_TABLE.name).glob("*")):
-            connection.execute(
-                f"CREATE VIEW fleet_quality AS SELECT * FROM {CITY_SUMMARY_TABLE.name}"
-                f" ORDER BY deviance_to_reference DESC NULLS FIRST, {FLEET_CITY.name}"
-            )
+    for leftover in union.glob(f"{draft.name}*"):
+        leftover.unlink()
+    try:
+        with duckdb.connect(str(draft)) as connection:
+            fill_database(connection, union, outcomes)
+    except duckdb.Error as error:
+        raise ShieldError(
+            f"{path} cannot be written, that of the run before stays: {first_line(error)}"
+        ) from error
     replace_file(draft, path)
     return path
+
+
+def fill_database(
+    connection: duckdb.DuckDBPyConnection, union: Path, outcomes: Iterable["CityOutcome"]
+) -> None:
+    """Make the tables and views of `fleet.duckdb`. Raises `duckdb.Error`."""
+    connection.execute(render_ddl(FLEET_RUN_TABLE))
+    connection.executemany(
+        f"INSERT INTO {FLEET_RUN_TABLE.name} VALUES (?, ?, ?, ?, ?)", [astuple(o) for o in outcomes]
+    )
+    for table in ALL_TABLES:
+        if any((union / table.name).glob(f"*/{DATA}")):
+            pattern = quote_text(str((union / table.name).resolve() / "*" / DATA))
+            connection.execute(
+                f"CREATE VIEW {table.name} AS SELECT * FROM read_parquet({pattern},"
+                " hive_partitioning = true, union_by_name = true, hive_types_autocast = false)"
+            )
+    if any((union / CITY_SUMMARY_TABLE.name).glob("*")):
+        connection.execute(
+            f"CREATE VIEW fleet_quality AS SELECT * FROM {CITY_SUMMARY_TABLE.name}"
+            f" ORDER BY deviance_to_reference DESC NULLS FIRST, {FLEET_CITY.name}"
+        )
 
 
 def remove_others(union: Path, names: Collection[str]) -> list[str]:

@@ -57,6 +57,12 @@ class Cities:
                 self.open.move_to_end(name)
             return self.open.get(name)
 
+    def find_problem(self, name: str) -> str | None:
+        """Return why the published build of a city that is open cannot be served; None for others."""
+        with self._lock:
+            current = self.open.get(name)
+        return current.reload_error if current else None
+
     def find(self, name: str) -> CurrentBuild:
         """Return a city whose tables are to be read, opened now if it is not open.
 
@@ -123,13 +129,17 @@ def enter_city(environ: dict[str, Any]) -> None:
 
 
 class CityFacts(BaseModel):
-    """A city that is served, and its published build."""
+    """A city that is served, and its published build; of one that cannot be read, why."""
 
     city: str = Field(description="Its name in addresses: `/v1/cities/<city>/…`.")
-    build_id: str
-    cutoff: str = Field(description="Last observed day.")
-    source: str
-    is_synthetic: bool
+    build_id: str | None = None
+    cutoff: str | None = Field(default=None, description="Last observed day.")
+    source: str | None = None
+    is_synthetic: bool | None = None
+    problem: str | None = Field(
+        description="Why its published build cannot be served, as far as is known: a file is read when "
+        "the city is first asked for."
+    )
 
 
 class CitiesAnswer(BaseModel):
@@ -149,7 +159,7 @@ def list_cities(query: Parameters) -> Response:
 
 
 def list_facts() -> list[CityFacts]:
-    """Return the cities of this service whose pointer can be read."""
+    """Return the cities of this service, those too whose build cannot be served."""
     cities: Cities | None = current_app.extensions.get(CITIES)
     facts: list[CityFacts] = []
     if cities is None:
@@ -157,7 +167,9 @@ def list_facts() -> list[CityFacts]:
     for name in cities.list_names():
         try:
             published = read_pointer(cities.folder / name)
-        except NoBuildError:  # nothing is published there, or nothing that this version can read
-            continue
-        facts.append(CityFacts.model_validate({"city": name, **vars(published)}))
+        except (NoBuildError, OSError) as error:
+            facts.append(CityFacts(city=name, problem=str(error)))
+        else:
+            told = {"city": name, "problem": cities.find_problem(name), **vars(published)}
+            facts.append(CityFacts.model_validate(told))
     return facts

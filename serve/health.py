@@ -6,11 +6,12 @@ Input: the current build, and what the application counts. Output: `/livez`, `/r
 import datetime as dt
 from typing import Any
 
-from flask import Response, current_app, jsonify
+from flask import Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
-from serve.current_build import CITIES, ServedBuild, find_current_build, names_no_city
+from serve.cities import list_facts
+from serve.current_build import ServedBuild, find_current_build, names_no_city
 from serve.metrics import BUILD_AGE, CUTOFF_AGE, REGISTRY, RELOAD_FAILED
 from serve.openapi import answer_with, make_blueprint
 
@@ -28,8 +29,9 @@ class Alive(BaseModel):
 
 
 class Ready(BaseModel):
-    """Which build is served. `stale`: a newer one cannot be loaded; `unavailable`: there is none.
+    """Which build is served. `unavailable`: there is none.
 
+    `stale`: a newer one cannot be loaded, or that of a city, where several are served.
     A blend weight of 0 says that the forest is silent: it was not seen to help.
     """
 
@@ -62,12 +64,19 @@ def readyz() -> Response:
     """Answer which build is served.
 
     It needs no key. A newer build that cannot be loaded is named; without any the status is 503. A
-    service of many cities is ready where there is one; `/v1/cities/<city>/readyz` tells of each.
+    service of many cities is ready where one can be served, and `stale` where another cannot;
+    `/v1/cities/<city>/readyz` tells of each.
     """
     if names_no_city():
-        has_any = bool(current_app.extensions[CITIES].list_names())
-        response = jsonify(Ready(status="ok" if has_any else "unavailable", **NO_BUILD).model_dump())
-        response.status_code = 200 if has_any else UNAVAILABLE
+        problems = [one.problem for one in list_facts()]
+        troubled = len(list(filter(None, problems)))
+        facts = NO_BUILD | {"status": "ok" if problems else "unavailable"}
+        if troubled:
+            told = f"{troubled} of {len(problems)} cities: /v1/cities says why"
+            status = "stale" if troubled < len(problems) else "unavailable"
+            facts |= {"status": status, "reload_error": told}
+        response = jsonify(Ready(**facts).model_dump())
+        response.status_code = UNAVAILABLE if facts["status"] == "unavailable" else 200
         return response
     current = find_current_build()
     served, error = current.get(), current.reload_error

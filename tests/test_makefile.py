@@ -89,6 +89,16 @@ def test_word_that_changes_nothing_of_the_state_is_refused(words: tuple[str, str
     assert f"make {words[0]} does not take {words[1].partition('=')[0]}: a setting is" in done.stderr
 
 
+@pytest.mark.parametrize("word", ["FORCE=1", "RAW=a.csv", "NO_BACKTEST=1"])
+def test_word_about_one_refresh_is_none_for_a_fleet(word: str) -> None:
+    done = run_make("fleet", "CITIES=a.toml", word)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"make fleet does not take {word.partition('=')[0]}: the file CITIES says" in done.stderr
+    assert show("fleet", "CITIES=a.toml", "WORKERS=2", "RESUME=1")[-3:] == [
+        "a.toml", "--workers=2", "--resume"
+    ]  # fmt: skip
+
+
 def test_words_of_the_state_are_heeded() -> None:
     assert show("settings", "PYTHON=python3") == ["warehouse", "settings"]
     assert show("status", "BUILDS=b", "LINEAGE=1") == [

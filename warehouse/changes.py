@@ -21,8 +21,11 @@ BEFORE = "build_before"
 # Each side of the comparison: one value per subject and item. A backtest moves its origin along with
 # the data, so scores are compared at each build's newest origin.
 VALUES_SELECT = """
-SELECT 'incidents by month' AS subject, strftime(occurred_at, '%Y-%m') AS item,
-       count(*)::DOUBLE AS value
+SELECT 'rows by raw file' AS subject, format('{{}}, SHA-256 {{}}…', raw_file, left(sha256, 8)) AS item,
+       rows_in::DOUBLE AS value
+FROM {name}.raw_file
+UNION ALL
+SELECT 'incidents by month', strftime(occurred_at, '%Y-%m'), count(*)
 FROM {name}.incident GROUP BY ALL
 UNION ALL
 SELECT 'forecast by neighborhood', neighborhood, sum(expected_month_crimes)
@@ -30,6 +33,13 @@ FROM {name}.average_daily GROUP BY ALL
 UNION ALL
 SELECT 'forecast by month', strftime(forecast_month, '%Y-%m'), expected_month_crimes
 FROM {name}.forecast_city
+UNION ALL
+SELECT 'forecast by category', offense_category,
+       sum(expected_crimes * day(last_day(forecast_month)))
+FROM {name}.forecast_category GROUP BY ALL
+UNION ALL
+SELECT 'hours by suggested patrol', suggested_patrol, count(*)
+FROM {name}.forecast_hourly GROUP BY ALL
 UNION ALL
 SELECT 'backtest score',
        concat_ws(', ', model, metric, grain, nullif(subset, 'all'), horizon_months || ' months'),

@@ -56,6 +56,20 @@ def replace_text(path: Path, text: str) -> None:
     replace_file(draft, path)
 
 
+def replace_link(link: Path, target: Path) -> None:
+    """Let a link lead to a path, in one step, where it does not already. Raises `OSError`.
+
+    The folder of the link is made; a draft that a dead process left is replaced.
+    """
+    if link.is_symlink() and link.readlink() == target:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    draft = link.with_name(f".{link.name}{PARTIAL}")  # hidden: no reader takes it for a partition
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
 def name_lock(work: str) -> str:
     """Return the name of the file that is locked while such work is done in a folder."""
     return f".{work}.lock"

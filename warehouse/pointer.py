@@ -14,7 +14,7 @@ from pydantic import ConfigDict, StringConstraints, TypeAdapter, ValidationError
 from warehouse import settings
 from warehouse.columns import CLEANINGS
 from warehouse.errors import NoBuildError
-from warehouse.files import PARTIAL, replace_text, sync
+from warehouse.files import replace_link, replace_text, sync
 
 POINTER = "current.json"
 LINK = "current.duckdb"
@@ -114,12 +114,7 @@ def move_pointer(builds: Path, published: PublishedBuild) -> None:
 
 def move_link(builds: Path, published: PublishedBuild) -> None:
     """Make the link lead to the published build, in one step, where it does not. Raises `OSError`."""
-    link = builds / LINK
-    if link.is_symlink() and link.readlink() == Path(published.file):
-        return
-    partial = builds / f"{LINK}{PARTIAL}"
-    partial.symlink_to(published.file)
-    partial.replace(link)
+    replace_link(builds / LINK, Path(published.file))
 
 
 def find_link_error(builds: Path, published: PublishedBuild) -> str | None:

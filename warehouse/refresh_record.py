@@ -29,7 +29,8 @@ QUOTED = re.compile(r"""(?<!\w)(["'])(?!/)(?:\\.|(?!\1).)*\1""")
 """What an error quotes, but for paths; an apostrophe within a word quotes nothing."""
 MAX_ERROR_LENGTH = 500
 
-Outcome = Literal["published", "refused", "failed", "interrupted"]
+Outcome = Literal["published", "followed", "refused", "failed", "interrupted"]
+"""How a refresh ended, or the follow of a replica: `followed` is that it has what its source serves."""
 
 
 def check_time(text: str) -> str:
@@ -46,6 +47,7 @@ Time = Annotated[str, AfterValidator(check_time)]
 class RefreshRun:
     """One refresh; times are UTC. Without `ended_at` and `outcome` it is at work, or was killed.
 
+    `build_id` is empty for a follow.
     `error` is one line; a refresh that published may have one too, of what it did after that.
     """
 
@@ -57,8 +59,8 @@ class RefreshRun:
 
     @property
     def is_good(self) -> bool:
-        """Whether it published and nothing failed."""
-        return self.outcome == "published" and self.error is None
+        """Whether it did what it is for and nothing failed."""
+        return self.outcome in {"published", "followed"} and self.error is None
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,12 @@ def read_refresh(builds: Path) -> RefreshRecord | None:
 
 
 @contextmanager
-def record_refresh(builds: Path, build_id: str) -> Iterator[None]:
+def record_refresh(builds: Path, build_id: str, done: Outcome = "published") -> Iterator[None]:
     """Record one refresh, the work within the context; call with the folder's lock held.
 
-    Whatever the work raises is recorded and raised on. Raises `OSError` where the record cannot be
-    written before the work, which it then names, or after it went well.
+    `done` is how one that goes well has ended. Whatever the work raises is recorded and raised on.
+    Raises `OSError` where the record cannot be written before the work, which it then names, or after
+    it went well.
     """
     run = RefreshRun(build_id, format_now())
     failure = find_failure(builds)
@@ -118,7 +121,7 @@ def record_refresh(builds: Path, build_id: str) -> Iterator[None]:
         except OSError as second:  # the work's own error goes first
             print(f"error: the end of this refresh cannot be recorded: {second}", file=sys.stderr)
         raise
-    ended = replace(run, ended_at=format_now(), outcome="published")
+    ended = replace(run, ended_at=format_now(), outcome=done)
     write_record(builds, RefreshRecord(ended, failure))
 
 

@@ -8,7 +8,7 @@ from warehouse.table import Column, Table
 # A table reads best as a list of paragraphs; the formatter would give each word a line.
 # fmt: off
 
-OUTCOMES = PUBLISHED, UNCHANGED, FAILED = "published", "unchanged", "failed"
+OUTCOMES = PUBLISHED, UNCHANGED, FAILED, UNFINISHED = "published", "unchanged", "failed", "unfinished"
 
 FLEET_CITY = Column("city", "VARCHAR", "Name of the city in the fleet's file.", "City")
 
@@ -22,13 +22,17 @@ FLEET_RUN_TABLE = Table(
         Column(
             "outcome", "VARCHAR",
             "published: a new build; unchanged: left out, its input and the code are those of its last"
-            " build; failed: its last build stays.",
+            " build; failed: its last build stays; unfinished: the run was interrupted before.",
             "Outcome", allowed=OUTCOMES,
         ),
         Column("reason", "VARCHAR", "Why it failed; NULL where it did not.", "Reason", nullable=True),
-        Column("seconds", "DOUBLE", "What it took, on one worker.", "Seconds", unit="s", minimum=0),
         Column(
-            "worker", "VARCHAR", "Address of the worker; NULL where every worker died.", "Worker",
+            "seconds", "DOUBLE", "What it took, on one worker; 0 if unfinished.", "Seconds", unit="s",
+            minimum=0,
+        ),
+        Column(
+            "worker", "VARCHAR",
+            "Address of the worker; NULL where every worker died, or none had finished.", "Worker",
             nullable=True,
         ),
     ),

@@ -22,16 +22,20 @@ BUILD_CHANGE_TABLE = Table(
     (
         Column(
             "subject", "VARCHAR",
-            "What is compared: incidents that occurred in a month, crimes expected in the city in a"
-            " month, crimes expected in a neighborhood over the twelve forecast months, a score of the"
-            " newest backtest.", "Subject",
+            "What is compared: rows of a raw file, incidents that occurred in a month, crimes expected"
+            " in the city in a month, crimes expected in a neighborhood or of an offense category over"
+            " the twelve forecast months, cells of forecast_hourly that a patrol type is suggested for,"
+            " a score of the newest backtest.", "Subject",
             allowed=(
-                "incidents by month", "forecast by month", "forecast by neighborhood", "backtest score",
+                "rows by raw file", "incidents by month", "forecast by month",
+                "forecast by neighborhood", "forecast by category", "hours by suggested patrol",
+                "backtest score",
             ),
         ),
         Column(
             "item", "VARCHAR",
-            "Month as YYYY-MM, neighborhood, or model, metric, grain, subset and horizon of a score.",
+            "Raw file and the first digits of its SHA-256, month as YYYY-MM, neighborhood, offense"
+            " category, patrol type, or model, metric, grain, subset and horizon of a score.",
             "Item",
         ),
         Column(

@@ -190,5 +190,8 @@ def test_interrupt_leaves_what_was_published(tmp_path: Path) -> None:
     assert "Traceback" not in said
     after = {path: path.read_text() for path in (tmp_path / "builds").glob("*/current.json")}
     assert len([path for path in before if before[path] == after[path]]) >= 2
+    with duckdb.connect(str(tmp_path / "union" / FILE), read_only=True) as connection:
+        ended = connection.execute("SELECT outcome, count(*) FROM fleet_run GROUP BY ALL").fetchall()
+    assert ended == [("unfinished", 3)]
     code, said = run_fleet(tmp_path)
     assert code == 0, said

@@ -9,12 +9,20 @@ from typing import Any
 import duckdb
 import pytest
 
-from fleet import city_task, inputs
+from fleet import city_task, inputs, union
 from fleet.__main__ import main
 from fleet.city_task import LOG, CityOutcome, CityTask, run_city
 from fleet.inputs import hash_code, hash_inputs
 from fleet.request import make_request, read_fleet
-from fleet.union import FILE, UNION_TABLES, claim, remove_others, write_database, write_part
+from fleet.union import (
+    FILE,
+    UNION_TABLES,
+    claim,
+    remove_others,
+    write_database,
+    write_files,
+    write_part,
+)
 from refresh import Request
 from tests.raw import write_daily
 from warehouse import settings
@@ -82,9 +90,9 @@ def task(tmp_path: Path) -> CityTask:
     return CityTask("east", request, tmp_path / "union", hash_code(), does_resume=True)
 
 
-def ask_union(union: Path, statement: str) -> list[Any]:
+def ask_union(folder: Path, statement: str) -> list[Any]:
     """Return the rows of a statement on the union."""
-    with duckdb.connect(str(union / FILE), read_only=True) as connection:
+    with duckdb.connect(str(folder / FILE), read_only=True) as connection:
         return connection.execute(statement).fetchall()
 
 
@@ -148,13 +156,24 @@ def test_union_follows_the_published_build_though_the_refresh_fails(task: CityTa
     assert ask_union(write_database(task.union, DONE).parent, "SELECT build_id FROM city_summary") == now
 
 
-def test_lost_file_of_the_union_comes_back(task: CityTask) -> None:
+def test_lost_file_of_the_union_comes_back(task: CityTask, monkeypatch: pytest.MonkeyPatch) -> None:
     run_city(task, WORKER)
     [lost] = (task.union / "forecast_city" / "city=east").glob("*")
     before = lost.read_bytes()
     lost.unlink()
+    [part] = (task.union / ".parts" / "east").iterdir()
+    kept = {path.name for path in part.iterdir()} - {"forecast_city"}
+    seen: list[str] = []
+
+    def write(*what: Any) -> None:  # noqa: ANN401
+        seen.extend(name for name in kept if (task.union / name / "city=east" / "data.parquet").exists())
+        write_files(*what)
+
+    monkeypatch.setattr(union, "write_files", write)
     assert run_city(task, WORKER).outcome == "unchanged"
     assert lost.read_bytes() == before
+    assert set(seen) == kept, "readers have what is there until all is there"
+    assert len(list(part.parent.iterdir())) == 1
 
 
 def test_union_is_of_one_folder_of_builds(tmp_path: Path) -> None:
@@ -249,23 +268,22 @@ def test_summary_is_declared_and_worst_comes_first(
 def test_city_is_swapped_whole_and_leaves_with_its_name(
     daily_builds: Path, few_places: Path, tmp_path: Path
 ) -> None:
-    union = tmp_path / "union"
-    write_part(daily_builds, union, "east")
-    write_part(daily_builds, union, "west")
-    (union / ".parts" / "east" / "20200101T000000000000Z.partial").mkdir()  # of a worker that died
-    links = {path: path.readlink() for path in union.glob("*/city=east")}
+    folder = tmp_path / "union"
+    write_part(daily_builds, folder, "east")
+    write_part(daily_builds, folder, "west")
+    (folder / ".parts" / "east" / "20200101T000000000000Z.0.partial").mkdir()  # of a worker that died
+    links = {path: path.readlink() for path in folder.glob("*/city=east")}
     assert len(links) == len(UNION_TABLES) + 1
-    write_part(few_places, union, "east")
-    assert {path: path.readlink() for path in union.glob("*/city=east")} == links
-    [part] = (union / ".parts" / "east").iterdir()
-    assert part.name == read_pointer(few_places).build_id
-    assert remove_others(union, {"east"}) == ["west"]
-    assert remove_others(union, {"east"}) == []
-    assert not list(union.glob("**/city=west"))
-    assert not (union / ".parts" / "west").exists()
-    assert ask_union(write_database(union, DONE).parent, "SELECT DISTINCT city FROM forecast_city") == [
-        ("east",)
-    ]
+    write_part(few_places, folder, "east")
+    assert {path: path.readlink() for path in folder.glob("*/city=east")} == links
+    [part] = (folder / ".parts" / "east").iterdir()
+    assert part.name == f"{read_pointer(few_places).build_id}.0"
+    assert remove_others(folder, {"east"}) == ["west"]
+    assert remove_others(folder, {"east"}) == []
+    assert not list(folder.glob("**/city=west"))
+    assert not (folder / ".parts" / "west").exists()
+    write_database(folder, DONE)
+    assert ask_union(folder, "SELECT DISTINCT city FROM forecast_city") == [("east",)]
 
 
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

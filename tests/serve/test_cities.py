@@ -108,7 +108,7 @@ def test_posts_pins_and_pages_of_a_city(client: FlaskClient, fleet: Path) -> Non
 
 def test_cities_are_listed_and_without_one_there_is_nothing(client: FlaskClient, fleet: Path) -> None:
     listed = read_json(client, "/v1/cities")["cities"]
-    assert [(one["city"], one["build_id"]) for one in listed] == [
+    assert [(one["city"], one["build_id"]) for one in listed if not one["problem"]] == [
         (name, read_pointer(fleet / name).build_id) for name in ("daily", "few")
     ]
     page = client.get("/")
@@ -124,14 +124,32 @@ def test_cities_are_listed_and_without_one_there_is_nothing(client: FlaskClient,
         assert client.get(f"/v1/cities/{name}/v1/tables").status_code == 404, name
     assert client.get("/v1/cities/broken/v1/tables/forecast_city.csv").status_code == 503
     assert client.get("/v1/cities/few/v1/cities/few/v1/tables").status_code == 404
-    assert read_json(client, "/readyz")["status"] == "ok"
     assert client.get("/metrics").status_code == 200
     assert client.get("/openapi.json").status_code == 200
     shutil.rmtree(fleet / "few")
     shutil.rmtree(fleet / "daily")
+    assert client.get("/readyz").status_code == 503
     shutil.rmtree(fleet / "broken")
     assert client.get("/readyz").status_code == 503
     assert "No city has a published build" in client.get("/").text
+
+
+def test_city_that_cannot_be_served_is_listed_with_the_reason(client: FlaskClient, fleet: Path) -> None:
+    [broken] = [one for one in read_json(client, "/v1/cities")["cities"] if one["problem"]]
+    assert (broken["city"], broken["build_id"]) == ("broken", None)
+    assert "broken/current.json is not a pointer to a build" in broken["problem"]
+    assert "Cannot be served" in client.get("/").text
+    told = read_json(client, "/readyz")
+    assert (told["status"], told["reload_error"]) == ("stale", "1 of 3 cities: /v1/cities says why")
+    shutil.rmtree(fleet / "broken")
+    few = fleet / "few" / read_pointer(fleet / "few").file
+    few.write_bytes(few.read_bytes()[: 2**20])
+    assert read_json(client, "/readyz")["status"] == "ok", "nobody has read the file yet"
+    assert client.get("/v1/cities/few/v1/tables/forecast_city.csv").status_code == 503
+    [damaged] = [one for one in read_json(client, "/v1/cities")["cities"] if one["problem"]]
+    assert damaged["city"] == "few"
+    assert few.name in damaged["problem"]
+    assert read_json(client, "/readyz")["status"] == "stale"
 
 
 def test_single_city_has_none(client: FlaskClient, few_places: Path) -> None:

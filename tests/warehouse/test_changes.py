@@ -10,6 +10,13 @@ CREATE TABLE {name}.average_daily AS
     SELECT unnest(['A', 'A', 'B']) AS neighborhood, unnest({crimes}) AS expected_month_crimes;
 CREATE TABLE {name}.forecast_city AS
     SELECT '2021-04-01'::DATE AS forecast_month, floor(list_sum({crimes})) AS expected_month_crimes;
+CREATE TABLE {name}.raw_file AS
+    SELECT unnest(['{raw}', 'both.csv']) AS raw_file, 3 AS rows_in, repeat('0123456789', 6) AS sha256;
+CREATE TABLE {name}.forecast_category AS
+    SELECT unnest(['Theft', 'Theft', 'Arson']) AS offense_category, '2021-04-01'::DATE AS forecast_month,
+           unnest({crimes}) AS expected_crimes;
+CREATE TABLE {name}.forecast_hourly AS
+    SELECT unnest(['Foot', 'Bike', if({crimes}[2] > 2, 'Bike', 'Foot')]) AS suggested_patrol;
 CREATE TABLE {name}.backtest_score AS
     SELECT 'forest' AS model, unnest({origins}::DATE[]) AS origin, 3 AS horizon_months, 'hour' AS grain,
            'all' AS subset, 'mean_absolute_error' AS metric, unnest({scores}) AS value;
@@ -33,14 +40,19 @@ def test_incidents_forecasts_and_newest_scores_that_differ_are_listed() -> None:
             },
         }.items():
             connection.execute(f"ATTACH ':memory:' AS {name}")
-            connection.execute(SIDE.format(name=name, **facts))
+            connection.execute(SIDE.format(name=name, raw=f"{name}.csv", **facts))
         changes = connection.execute(render_changes("old", "new")).fetchall()
     assert changes == [
         ("backtest score", "forest, mean_absolute_error, hour, 3 months", -0.5, -0.25),
+        ("forecast by category", "Theft", 90.0, 120.0),
         ("forecast by month", "2021-04", 8.0, 9.0),
         ("forecast by neighborhood", "A", 3.0, 4.0),
+        ("hours by suggested patrol", "Bike", 1.0, 2.0),
+        ("hours by suggested patrol", "Foot", 2.0, 1.0),
         ("incidents by month", "2021-02", 1.0, None),
         ("incidents by month", "2021-03", None, 1.0),
+        ("rows by raw file", "new.csv, SHA-256 01234567…", None, 3.0),
+        ("rows by raw file", "old.csv, SHA-256 01234567…", 3.0, None),
     ]
 
 
@@ -51,5 +63,5 @@ def test_what_rounding_explains_is_no_change() -> None:
         for name, (crimes, score) in sides.items():
             connection.execute(f"ATTACH ':memory:' AS {name}")
             facts = {"days": ["2021-01-01"], "origins": ["2020-01-01"], "scores": [score]}
-            connection.execute(SIDE.format(name=name, crimes=[*crimes, 0.0], **facts))
+            connection.execute(SIDE.format(name=name, raw="a.csv", crimes=[*crimes, 0.0], **facts))
         assert connection.execute(render_changes("old", "new")).fetchall() == []

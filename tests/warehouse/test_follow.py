@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 from tenacity import wait_none
 
+from refresh import Request, refresh
 from tests.kill import disturb_call, list_damage, list_left_over
 from tests.serve.builds import flip_middle, publish_changed
 from tests.warehouse.source_service import SourceService, StartResponse, answer_with, run_source
@@ -23,6 +24,8 @@ from warehouse.follow import FOLLOWED, SPARE_MB, follow, read_followed
 from warehouse.operation import Operation
 from warehouse.pointer import PublishedBuild, move_pointer, read_pointer
 from warehouse.records import list_builds
+from warehouse.refresh_record import RECORD
+from warehouse.status import look_at_failure, look_at_last_refresh
 from warehouse.track import TRACK
 
 KEY = "0123456789abcdef"
@@ -84,7 +87,10 @@ def test_replica_follows_forth_and_back(pair: Pair) -> None:
     later += [pair.publish(build_id) for build_id in LATER[1:]]
     assert pair.follow() == later[-1]
     assert [path.name for path in list_builds(builds)] == [later[0].file, later[-1].file]
-    assert set(read_followed(builds)) >= {later[0].build_id, later[-1].build_id}
+    followed = read_followed(builds)
+    assert followed
+    assert followed.city == "Atlanta"
+    assert set(followed.build_ids) >= {later[0].build_id, later[-1].build_id}
     assert (list_damage(builds), list_left_over(builds)) == ([], [FOLLOWED])
 
 
@@ -336,14 +342,58 @@ def test_folder_in_which_a_refresh_published_is_no_replicas(
         pair.follow()
     for path in pair.replica.builds.glob("warehouse-*"):
         path.unlink()
+    record = (pair.replica.builds / RECORD).read_text()
+    assert "followed" not in record, "it is of the refreshes"
     for _ in range(2):
         assert main(["--builds", str(pair.replica.builds), "follow", pair.source.address]) == 0
     told = capsys.readouterr().out
     assert "published build 2" in told
     assert "what it serves is published here" in told
     (pair.replica.builds / FOLLOWED).write_text("{}")
-    with pytest.raises(ShieldError, match=r"followed\.json: expected a list of build ids"):
+    with pytest.raises(ShieldError, match=r"followed\.json: expected a city and build ids"):
         pair.follow()
+    with pytest.raises(ShieldError, match=r"followed\.json: expected"):
+        refresh(Request("simulated", pair.replica.builds))
+
+
+def test_build_of_another_city_is_none_for_a_replica(pair: Pair) -> None:
+    before = pair.follow()
+    after = pair.publish(LATER[0], "UPDATE refresh_run SET city = 'Augusta'")
+    told = "replica is a replica of Atlanta, build 29991231T000001Z is of Augusta: give a replica of it"
+    pair.source.take()
+    for sent in (len(pair.content), 0):
+        with pytest.raises(ShieldError, match=told):
+            pair.follow()
+        assert pair.source.take()[1] == sent
+    assert read_pointer(pair.replica.builds) == before
+    assert follow(
+        pair.source.address, Operation(builds=pair.replica.builds.with_name("other"))
+    ) == after  # fmt: skip
+
+
+def test_refresh_in_a_replica_is_refused(pair: Pair) -> None:
+    before = pair.follow()
+    record = (pair.replica.builds / RECORD).read_bytes()
+    with pytest.raises(ShieldError, match="is a replica of Atlanta, kept by make follow: give a refre"):
+        refresh(Request("simulated", pair.replica.builds))
+    assert (pair.replica.builds / RECORD).read_bytes() == record
+    assert pair.follow() is None
+    assert read_pointer(pair.replica.builds) == before
+
+
+def test_state_tells_how_a_replica_follows(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.follow()
+    found = look_at_last_refresh(pair.replica.builds)
+    assert (found.text.endswith("s, followed"), found.fault) == (True, None)
+    monkeypatch.setattr(download, "TRIES", 1)
+    with pytest.raises(ShieldError):
+        follow("http://127.0.0.1:9", pair.replica)
+    failed = look_at_last_refresh(pair.replica.builds)
+    assert failed.fault
+    assert "failed: http://127.0.0.1:9: no usable answer in 1 tries" in failed.fault
+    pair.follow()
+    assert look_at_last_refresh(pair.replica.builds).fault is None
+    assert "127.0.0.1:9" in look_at_failure(pair.replica.builds).text
 
 
 class KilledError(BaseException):

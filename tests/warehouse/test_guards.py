@@ -286,7 +286,8 @@ def test_refused_build_is_kept_aside_and_published_only_by_force(
     )
     assert published == changes
     assert {row[0] for row in changes} == {
-        "incidents by month", "forecast by month", "forecast by neighborhood",
+        "rows by raw file", "incidents by month", "forecast by month", "forecast by neighborhood",
+        "forecast by category", "hours by suggested patrol",
     }  # fmt: skip
 
 
