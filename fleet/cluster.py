@@ -5,7 +5,8 @@ goes to another; one that has killed several workers has failed.
 """
 
 import logging
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -35,6 +36,7 @@ def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Clie
     if scheduler is None:
         count = workers or available_cores()
         with (
+            hold_interrupts() as release,
             dask.config.set({"distributed.scheduler.allowed-failures": MAX_DEATHS}),
             LocalCluster(
                 n_workers=count, threads_per_worker=1, memory_limit=available_memory() // count,
@@ -43,6 +45,7 @@ def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Clie
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip
+            release()
             yield client
         return
     try:
@@ -57,6 +60,23 @@ def connect_cluster(scheduler: str | None, workers: int | None) -> Iterator[Clie
                     " its own: start workers with --nthreads 1 --nworkers <cores>"
                 )
         yield client
+
+
+@contextmanager
+def hold_interrupts() -> Iterator[Callable[[], None]]:
+    """Let Ctrl-C wait until the function that is yielded is called; processes begun before ignore it.
+
+    In a terminal it reaches workers too: they end when the fleet does, without a word of their own.
+    """
+
+    def release() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield release
+    finally:
+        release()
 
 
 def run_tasks(client: Client, tasks: list[CityTask]) -> Iterator[CityOutcome]:

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from fleet.union import FILE
 from tests.load import find_port
 from tests.raw import write_daily, write_simulated
+from warehouse.files import is_locked, name_lock
 from warehouse.history import verify_build
 from warehouse.operation import FILE_VARIABLE
 from warehouse.pointer import read_pointer
@@ -195,3 +197,19 @@ def test_interrupt_leaves_what_was_published(tmp_path: Path) -> None:
     assert ended == [("unfinished", 3)]
     code, said = run_fleet(tmp_path)
     assert code == 0, said
+
+
+@pytest.mark.parametrize("is_begun", [is_locked, list_workers])
+def test_interrupt_while_workers_start_is_told_in_a_line(
+    tmp_path: Path, is_begun: Callable[[Any], object]
+) -> None:
+    write_cities(tmp_path, 2)
+    lock = tmp_path / "builds" / name_lock("fleet")
+    places = ["--builds", str(tmp_path / "builds"), "--union", str(tmp_path / "union")]
+    with start(tmp_path, "fleet", str(tmp_path / "fleet.toml"), *places) as process:
+        while not is_begun(lock if is_begun is is_locked else process.pid):
+            time.sleep(0.01)
+            assert process.poll() is None
+        os.killpg(process.pid, signal.SIGINT)
+        said, _ = process.communicate(timeout=120)
+    assert (process.returncode, said) == (130, "error: interrupted\n")

@@ -29,6 +29,7 @@ from warehouse import settings
 from warehouse.errors import ShieldError
 from warehouse.history import roll_back
 from warehouse.operation import Operation
+from warehouse.parquet import render_copy
 from warehouse.pointer import read_pointer
 from warehouse.read import connect_published
 from warehouse.tables_fleet import CITY_SUMMARY_TABLE
@@ -174,6 +175,30 @@ def test_lost_file_of_the_union_comes_back(task: CityTask, monkeypatch: pytest.M
     assert lost.read_bytes() == before
     assert set(seen) == kept, "readers have what is there until all is there"
     assert len(list(part.parent.iterdir())) == 1
+
+
+def test_union_that_cannot_be_written_is_told_and_stays(
+    task: CityTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_city(task, WORKER)
+    write_database(task.union, DONE)
+    first = ask_union(task.union, "SELECT build_id FROM city_summary")
+    with monkeypatch.context() as patch:
+        patch.setattr(union, "render_copy", lambda table, path: render_copy(table, Path("/proc/none")))
+        failed = run_city(replace(task, does_resume=False), WORKER)
+    told = f"{UNION_TABLES[0].name} cannot be exported to data.parquet: "
+    assert str(failed.reason).startswith(told)
+
+    def fill(*_: object) -> None:
+        raise duckdb.TransactionException("TransactionContext Error: Failed to commit: No space left")
+
+    monkeypatch.setattr(union, "fill_database", fill)
+    with pytest.raises(
+        ShieldError, match=r"fleet.duckdb cannot be written, that of the run before stay"
+    ):
+        write_database(task.union, [])
+    assert ask_union(task.union, "SELECT build_id FROM city_summary") == first
+    assert ask_union(task.union, "SELECT city FROM fleet_run") == [("east",)]
 
 
 def test_union_is_of_one_folder_of_builds(tmp_path: Path) -> None:
