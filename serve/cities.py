@@ -88,7 +88,7 @@ class Cities:
         """
         if not (self.folder / name / "current.json").exists():
             raise NotFound(f"no city {name!r}: /v1/cities lists them")
-        current = CurrentBuild(self.folder / name)
+        current = CurrentBuild(self.folder / name, packs=True)
         with self._lock:
             self.open[name] = current
             taken = sum(map(measure, self.open.values()))

@@ -77,9 +77,9 @@ class CurrentBuild:
     Nothing published, or nothing that can be served, is no reason to end: what comes next is served.
     """
 
-    def __init__(self, builds: Path) -> None:
-        """Open the published build, where there is one that can be served."""
-        self.builds = builds
+    def __init__(self, builds: Path, *, packs: bool = False) -> None:
+        """Open the published build, where there is one that can be served; pack its answers if asked."""
+        self.builds, self.packs = builds, packs
         self.reload_error: str | None = None
         self.link_error: str | None = None
         self._served: ServedBuild | None = None
@@ -108,7 +108,7 @@ class CurrentBuild:
                 if attempt == self._failed and now < self._retry_at:
                     return
                 if self._served is None or published != self._served.published:
-                    self._served = open_build(self.builds, published)
+                    self._served = open_build(self.builds, published, packs=self.packs)
                     self._stamp = attempt[1]
                 elif attempt[1] != self._stamp:  # somebody touched the file that is served
                     check_file(self.builds, published)
@@ -191,10 +191,10 @@ def names_no_city() -> bool:
     return CITIES in current_app.extensions and CITY not in request.environ
 
 
-def open_build(builds: Path, published: PublishedBuild) -> ServedBuild:
+def open_build(builds: Path, published: PublishedBuild, *, packs: bool) -> ServedBuild:
     """Open a build that is whole. Raises `NoBuildError` for any other."""
     check_file(builds, published)
-    return load_build(builds, published)
+    return load_build(builds, published, packs=packs)
 
 
 def check_file(builds: Path, published: PublishedBuild) -> None:
@@ -206,13 +206,13 @@ def check_file(builds: Path, published: PublishedBuild) -> None:
         raise NoBuildError(f"{published.file} is damaged: its SHA-256 is not the one in its pointer")
 
 
-def load_build(builds: Path, published: PublishedBuild) -> ServedBuild:
+def load_build(builds: Path, published: PublishedBuild, *, packs: bool) -> ServedBuild:
     """Open a build and prepare its answers. Raises `NoBuildError` when its file cannot be read."""
     engine = open_engine(builds, published)
     try:
         with connect_engine(engine, published, TOPIC) as connection:
             connection.exec_driver_sql(f"SET memory_limit = '{PREPARE_MEMORY}'")
-            answers = prepare_answers(connection)
+            answers = prepare_answers(connection, packs=packs)
     finally:
         engine.dispose()  # only a database that is closed gives back what it took to write the JSON
     with connect_engine(engine, published, TOPIC):  # stays open in the engine's pool

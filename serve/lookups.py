@@ -144,7 +144,7 @@ Find = Callable[[ServedBuild, LookupQuery | LookupBody], bytes]
 def find_hours(build: ServedBuild, asked: LookupQuery | LookupBody) -> bytes:
     """Return 24 hours. Raises `UnknownNeighborhoodError`."""
     answers = build.answers
-    _, hours = answers.hours[answers.find_neighborhood(asked.neighborhood), asked.month]
+    _, *hours = answers.find_hours((answers.find_neighborhood(asked.neighborhood), asked.month))
     return b"[{%s]" % b",{".join(hours)
 
 
@@ -195,8 +195,8 @@ def find_result(answers: Answers, lookup: Lookup) -> bytes:
         return b"null"
     key = name, lookup["month"]
     if "hour" in lookup:
-        head, hours = answers.hours[key]
-        return head + hours[int(lookup["hour"])]
+        hours = answers.find_hours(key)
+        return hours[0] + hours[1 + int(lookup["hour"])]
     return answers.daily[key]
 
 

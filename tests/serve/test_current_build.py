@@ -274,12 +274,12 @@ class Reader:
         """Keep the messages of the failures to come."""
         self.failures, self.calls = failures, 0
 
-    def __call__(self, builds: Path, published: PublishedBuild) -> ServedBuild:
+    def __call__(self, builds: Path, published: PublishedBuild, *, packs: bool) -> ServedBuild:
         """Open a build or fail."""
         self.calls += 1
         if self.failures:
             raise OSError(self.failures.pop(0))
-        return open_build(builds, published)
+        return open_build(builds, published, packs=packs)
 
 
 def test_build_that_failed_is_not_read_again_at_every_request(
