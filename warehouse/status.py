@@ -122,17 +122,21 @@ def look_at_service(operation: Operation, builds: Path) -> Finding:
         text = text if is_expected else f"{text}; nobody has started it here"
     else:
         since = find_start(unit)
-        text = f"answers at {place}, serves build {ready['build_id']}{since and f', since {since}'}"
+        what = f"build {ready['build_id']}" if ready["build_id"] else "many cities"
+        text = f"answers at {place}, serves {what}{since and f', since {since}'}"
         fault = find_service_fault(ready, builds)
     return Finding("service", text, fault if builds == operation.builds else None)
 
 
 def find_service_fault(ready: dict[str, Any], builds: Path) -> str | None:
-    """Return what is wrong with a service that answers, None where nothing is."""
+    """Return what is wrong with a service that answers, None where nothing is.
+
+    One of many cities names no build of its own.
+    """
     if ready["status"] != "ok":
         return f"the service is {ready['status']}: {ready['reload_error']}"
     published = find_pointer(builds)
-    if published is None or ready["build_id"] == published.build_id:
+    if published is None or ready["build_id"] in {None, published.build_id}:
         return None
     is_late = time.time() - (builds / POINTER).stat().st_mtime > FOLLOW_SECONDS
     told = f"the service serves build {ready['build_id']}, published is {published.build_id}"

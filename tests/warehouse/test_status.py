@@ -321,6 +321,9 @@ def test_service_must_serve_what_was_published_a_while_ago(tmp_path: Path) -> No
     os.utime(builds / POINTER, (0, 0))
     assert find_service_fault(ready(), builds) == "the service serves build x, published is y"
     assert find_service_fault(ready(), tmp_path / "none") is None
+    assert find_service_fault(ready(build_id=None), builds) is None, "it is one of many cities"
+    with answer_with(json.dumps(ready(build_id=None))) as operation:
+        assert look_at_service(operation, builds).text.endswith("serves many cities")
 
 
 def test_what_is_no_service_of_ours_is_named(tmp_path: Path) -> None:
