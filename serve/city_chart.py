@@ -91,7 +91,8 @@ def fit_map(axes: Axes, centers: Sequence[Center]) -> None:
 def draw_places(axes: Axes, places: Centered, norm: BoundaryNorm) -> None:
     """Draw a bubble for each place, small ones above large ones.
 
-    No table holds outlines of places; once one does, those that have one are to be filled here instead.
+    Bubbles also where the build has boundaries, which the city's page fills: they do not make a place of
+    much ground look like one of many crimes.
     """
     for is_named, (marker, square) in MARKERS.items():
         shown = [(center, place) for _, place, center in places if place.is_named is is_named]
