@@ -34,7 +34,7 @@ def make_figure(simulated: pd.DataFrame, data_source: str) -> Figure:
     draw_years(years, followed[followed["volume_tenth"] == 1])
     draw_tenths(tenths, followed[followed["month"] == max(FEEDBACK_MONTHS)])
     for axes in (years, tenths):
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
         axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         finish_axes(axes, "y")
     note_source(

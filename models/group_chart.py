@@ -68,7 +68,7 @@ def draw_misses(axes: Axes, audit: pd.DataFrame, rows: Integers) -> None:
         axes.barh(rows, side * audit[share], height=0.7, color=SERIES_COLORS[1 if side > 0 else 0])
         axes.axvline(side * due, color=LINE_COLOR, linewidth=1)
     axes.axvline(0, color=LINE_COLOR, linewidth=1)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{abs(100 * value):.3g}%")
     axes.set_xlabel("below | above their interval")
     axes.set_title(f"Misses of {LEVEL} % intervals", loc="left")
     finish_axes(axes, "x")

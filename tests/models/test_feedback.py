@@ -297,6 +297,10 @@ def test_nothing_of_the_chart_lies_on_its_data_and_it_draws_the_table() -> None:
     end = table[(table["month"] == 120) & (table["follow_rate"] == 1) & (table["rule"] == ALL_OFFENSES)]
     heights = [bar.get_height() for bar in tenths.patches if isinstance(bar, Rectangle)]
     assert heights == end["patrol_share"].to_list()
+    years.set_ylim(0.38, 0.58)  # ticks in halves of a percent
+    for axes in figure.axes:
+        told = [float(label.get_text().removesuffix("%")) for label in axes.get_yticklabels()]
+        assert told == pytest.approx(100 * axes.get_yticks())
 
 
 @pytest.mark.real_data
