@@ -78,6 +78,8 @@ MEASURE_FIELDS: dict[str, Any] = {
 Area = create_model("Area", __base__=AreaFacts, **MEASURE_FIELDS)
 REQUIRED = [name for name, field in AreaFacts.model_fields.items() if field.is_required()]
 MAX_NAMED = 20
+MIN_RESIDENTS = 10
+"""Of a neighborhood, on average: fewer are thousands of residents, or figures that are missing."""
 MISSPELT = 0.8
 """Likeness (`difflib`) of names from which one is taken for a slip of the other."""
 
@@ -86,8 +88,8 @@ def load_demographics(path: Path, city: City) -> list[Any]:
     """Return an `Area` per row of a demographics file.
 
     Raises `ShieldError` naming the file, the line and the column of the first row that is no area, of
-    an area or a neighborhood that is there twice, and of a header that lacks a column or has a strange
-    one.
+    an area or a neighborhood that is there twice, of a header that lacks a column or has a strange
+    one, and of residents that are too few to be persons.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -109,6 +111,11 @@ def load_demographics(path: Path, city: City) -> list[Any]:
             raise ShieldError(
                 f"{path.name}: {what} {name!r} is there {count} times ({places}), expected once"
             )
+    if (residents := sum(area.population for area in areas)) < MIN_RESIDENTS * len(members):
+        raise ShieldError(
+            f"{path.name}: population: found {residents:,} residents of {len(members)} neighborhoods,"
+            f" expected at least {MIN_RESIDENTS} of each on average: persons, not thousands of them"
+        )
     return areas
 
 

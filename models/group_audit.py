@@ -32,14 +32,18 @@ MIN_MONTHS = 6
 
 GROUP = ["group_kind", "group_name"]
 
-# The fifth of an area is that of its middle resident, areas in the order of the measure.
+# The fifth of an area is that of its middle resident, areas in the order of the measure; those that are
+# alike in it are in one fifth, whatever their names. An area without a neighborhood, such as a row of
+# totals or of another city, would move the others.
 GROUPS_SELECT = f"""
 WITH area_fifth AS (
     SELECT area, measure,
-           least({FIFTHS}, 1 + floor({FIFTHS} * (sum(population) OVER so_far - population / 2)
-                                     / nullif(sum(population) OVER (PARTITION BY measure), 0))) AS fifth
-    FROM area_measure JOIN demographic_area USING (area) WHERE value IS NOT NULL
-    WINDOW so_far AS (PARTITION BY measure ORDER BY value, area)
+           least({FIFTHS}, 1 + floor(
+               {FIFTHS} * (sum(population) OVER so_far - sum(population) OVER alike / 2)
+               / nullif(sum(population) OVER (PARTITION BY measure), 0))) AS fifth
+    FROM area_measure JOIN demographic_area USING (area) SEMI JOIN area_member USING (area)
+    WHERE value IS NOT NULL
+    WINDOW so_far AS (PARTITION BY measure ORDER BY value), alike AS (PARTITION BY measure, value)
 )
 SELECT neighborhood, 'zone' AS group_kind, coalesce(zone, '{UNKNOWN_ZONE}') AS group_name
 FROM neighborhood WHERE EXISTS (FROM neighborhood WHERE zone IS NOT NULL)

@@ -21,6 +21,7 @@ EXPECTED = {
     "model_type": "a table",
     "tuple_type": "a list",
     "too_short": "at least one",
+    "string_too_short": "some text",
 }
 """What is expected, by pydantic's type of mistake, where its own words do not say it."""
 

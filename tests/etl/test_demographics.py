@@ -62,7 +62,7 @@ def test_good_file_fills_the_tables_and_names_meet_whatever_their_case(
 
 
 def test_file_of_another_city_is_refused(build: Build, tmp_path: Path) -> None:
-    areas = load_demographics(write(tmp_path, HEADER + "tract,X,Moon,1,0.5,,Census,\n"), load_city())
+    areas = load_demographics(write(tmp_path, HEADER + "tract,X,Moon,10,0.5,,Census,\n"), load_city())
     with pytest.raises(ShieldError, match="no member of an area is a neighborhood of Atlanta: 'Moon'"):
         list(fill_demographics(build, areas, load_city()))
 
@@ -83,10 +83,11 @@ def test_misspelt_member_is_refused_as_its_residents_would_count_without_its_cri
     [
         ("1000", "1,000", "areas.csv, line 2: expected as many fields as the header has"),
         ("1000", "many", "areas.csv, line 2: population: found 'many', expected a valid integer"),
+        ("1000", "39", "population: found 39 residents of 4 neighborhoods, expected at least 10"),
         ("1000", "-1", "areas.csv, line 2: population: found '-1', expected greater than or equal to 0"),
         ("1000,0.5", "1000,50", "line 2: share_black: found '50', expected less than or equal to 1"),
         ("1000,0.5", "1000,nan", "line 2: share_black: found 'nan', expected"),
-        ("tract,X", "tract,", "line 2: area: found '', expected"),
+        ("tract,X", "tract,", "line 2: area: found '', expected some text"),
         ("tract,Y", "tract,X", "area 'X' is there 2 times (X, X), expected once"),
         ("Moon", "DOWNTOWN", "neighborhood 'downtown' is there 2 times (X, Y), expected once"),
         ("Downtown;", "The Villages at Castleberry Hill;", "hill' is there 2 times (X, Y)"),

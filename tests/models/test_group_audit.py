@@ -96,6 +96,19 @@ def test_census_facts_count_where_areas_are_whole(build: Build) -> None:
     assert set(pick(found, "zone", "population").values()) == {None}  # zone 1 has a part of Y
 
 
+def test_areas_that_are_alike_are_in_one_fifth_and_those_that_lie_elsewhere_move_none(
+    build: Build,
+) -> None:
+    build.connection.execute(f"""{AREAS}
+        UPDATE area_member SET area = 'Z' WHERE neighborhood = 'c';
+        INSERT INTO demographic_area VALUES ('Z', 1000), ('city', 9000);
+        INSERT INTO area_measure VALUES ('Z', 'share_black', 0.1), ('city', 'share_black', 0.5),
+            ('X', 'share_white', 0), ('Y', 'share_white', 0), ('Z', 'share_white', 0)""")
+    groups = audit(build)
+    assert pick(groups, "share_black", "population") == {"1": 2000, "4": 4000, "unknown": None}
+    assert pick(groups, "share_white", "population") == {"3": 6000, "unknown": None}
+
+
 def test_scores_of_groups(build: Build) -> None:
     build.connection.execute(BACKTEST)
     found = audit(build)
