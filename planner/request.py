@@ -115,7 +115,9 @@ class Request(Settings):
         return self
 
     def _list_strange_shifts(self) -> Iterator[str]:
-        """Yield a line per key that should name a shift and does not."""
+        """Yield a line per shift without a table of hours, and per key that names no shift."""
+        for name in (shift for shift in self.shifts if shift not in self.hours):
+            yield f"hours.{name}: missing, expected the shift's hours; [hours.{name}] alone says none"
         tables: dict[str, Mapping[str, object]] = {
             "hours": self.hours,
             "floors.zone_shift": self.floors.zone_shift,

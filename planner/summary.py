@@ -41,7 +41,9 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     better = f"another could be better by {facts.gap:.2g} of it" if facts.gap else "none is better"
     yield f"found by {facts.solver}, objective {facts.objective:,.1f}: {better}"
     yield from describe_places(plan[PLAN_NEIGHBORHOOD_TABLE])
-    yield describe_types(plan[PLAN_HOURS_TABLE], DEMAND_COLUMNS[facts.demand], crimes)
+    hours, demand = plan[PLAN_HOURS_TABLE], DEMAND_COLUMNS[facts.demand]
+    yield f"hours by type (share of {crimes} that call for it): {sum_by(hours, 'patrol_type', demand)}"
+    yield f"hours by shift (share of {crimes} in it): {sum_by(hours, 'shift', demand)}"
     yield from describe_limits(plan[PLAN_LIMIT_TABLE])
     yield from describe_trade_off(plan[PLAN_TRADE_OFF_TABLE], crimes)
     yield "hours where crime is expected: nothing here says that patrols reduce it"
@@ -85,15 +87,14 @@ def describe_places(places: pd.DataFrame) -> Iterator[str]:
     yield f"without hours: {len(without)} of {len(places)} neighborhoods{names if len(without) else ''}"
 
 
-def describe_types(hours: pd.DataFrame, demand: str, crimes: str) -> str:
-    """Return hours by patrol type, with the share of expected crimes that call for each."""
-    week = hours.groupby("patrol_type")[["hours", demand]].sum().sort_values("hours", ascending=False)
+def sum_by(hours: pd.DataFrame, column: str, demand: str) -> str:
+    """Return hours by the values of a column, most first, each with its share of expected crimes."""
+    week = hours.groupby(column)[["hours", demand]].sum().sort_values("hours", ascending=False)
     shares = week[demand] / week[demand].sum()
-    told = ", ".join(
-        f"{kind} {tell(amount)} ({share:.0%})"
-        for kind, amount, share in zip(week.index, week["hours"], shares, strict=True)
+    return ", ".join(
+        f"{value} {tell(amount)} ({share:.0%})"
+        for value, amount, share in zip(week.index, week["hours"], shares, strict=True)
     )
-    return f"hours by type (share of {crimes} that call for it): {told}"
 
 
 def describe_limits(limits: pd.DataFrame) -> Iterator[str]:

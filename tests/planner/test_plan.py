@@ -1,6 +1,7 @@
 """Plans of a published build: what was asked, what is written, and what it follows from."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -460,6 +461,9 @@ def test_summary_tells_parts_of_hours_and_hours_without_a_place(ask: Ask) -> Non
     assert " 0.5 (" in most
     assert "limits that bind: 1 budget" in lines
     assert not any(line.startswith("without a place") for line in lines)
+    lines = list(describe_plan(ask(BASE.partition("[hours.night]")[0] + "[hours.night]\n")))
+    (shifts,) = [line for line in lines if line.startswith("hours by shift")]
+    assert re.search(r"crimes in it\): day 390 \(\d\d%\), night 0 \([1-9]\d%\)$", shifts)
     lines = list(describe_plan(ask(
         f"month = 7\n{shift}foot = 100\n[caps]\nfoot = 1\n"
     )))  # fmt: skip

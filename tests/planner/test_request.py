@@ -101,9 +101,10 @@ def test_mistake_in_floors_and_caps_is_named(table: str, message: str, tmp_path:
 
 def test_request_without_hours_is_refused(tmp_path: Path) -> None:
     text = BASE.partition("[hours.day]")[0]
-    for hours in ("[hours.day]\nfoot = 0\n", "[hours]\n"):
-        with pytest.raises(ShieldError, match=r"hours: no shift has any"):
-            read_request(write_request(tmp_path, text + hours))
+    with pytest.raises(ShieldError, match=r"hours: no shift has any"):
+        read_request(write_request(tmp_path, f"{text}[hours.day]\nfoot = 0\n[hours.night]\n"))
+    with pytest.raises(ShieldError, match=r"hours.night: missing, expected the shift's hours; \[hours"):
+        read_request(write_request(tmp_path, f"{text}[hours.day]\nfoot = 6\n"))
 
 
 def test_file_that_is_not_there_is_named(tmp_path: Path) -> None:
