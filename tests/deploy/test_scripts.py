@@ -111,6 +111,7 @@ def test_service_in_the_background_starts_once_and_stops(folder: Path, published
     assert run(folder, "stop")[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
 def test_service_whose_worker_was_killed_ends_and_starts_again(folder: Path, published: Path) -> None:
@@ -152,6 +153,7 @@ def test_log_begins_anew_at_the_start_and_while_the_service_runs(folder: Path, p
     assert (folder / ".run.lock").read_text() == "", "nobody expects it to answer"
 
 
+@pytest.mark.slow
 @pytest.mark.server
 @pytest.mark.skipif(shutil.which("flock") is None, reason="there is no flock here")
 def test_of_two_that_start_at_once_one_is_kept(folder: Path, published: Path) -> None:

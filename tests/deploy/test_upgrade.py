@@ -88,21 +88,16 @@ def test_failed_refresh_leaves_all_as_it_was(clone: Clone, change: tuple[str, st
     assert clone.state == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "reason"),
     [
         ("serve/health.py", ('"/readyz"', '"/ready"'), "was not ready within 3 s: {"),
-        pytest.param(
-            "serve/__main__.py", ("def main", "1 / 0\n\n\ndef main"), "ZeroDivisionError",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            "Makefile", (".venv/runtime: req", "$(error broken)\n.venv/runtime: req"), "broken",
-            marks=pytest.mark.slow,
-        ),
+        ("serve/__main__.py", ("def main", "1 / 0\n\n\ndef main"), "ZeroDivisionError"),
+        ("Makefile", (".venv/runtime: req", "$(error broken)\n.venv/runtime: req"), "broken"),
     ],
     ids=["not ready", "ends at once", "does not start"],
-)  # fmt: skip
+)
 def test_service_that_never_gets_ready_brings_back_code_and_build(
     clone: Clone, name: str, change: tuple[str, str], reason: str
 ) -> None:
@@ -169,6 +164,7 @@ def upgrade_killed(clone: Clone, **variables: str) -> int:
         return process.wait()
 
 
+@pytest.mark.slow
 def test_upgrade_killed_in_the_switch_goes_back_and_then_on(clone: Clone, tmp_path: Path) -> None:
     before = clone.state
     new = clone.commit(NEXT, added='"""New."""\n')
@@ -188,6 +184,7 @@ def test_upgrade_killed_in_the_switch_goes_back_and_then_on(clone: Clone, tmp_pa
     assert clone.state[0] == new
 
 
+@pytest.mark.slow
 def test_upgrade_killed_in_the_switch_is_missed_and_keeps_what_came_since(
     clone: Clone, tmp_path: Path
 ) -> None:
@@ -215,6 +212,7 @@ def test_upgrade_killed_in_the_switch_is_missed_and_keeps_what_came_since(
 KILL_ALL = "import os; os.killpg(0, 9)"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "does_refresh", "reason"),
     [
