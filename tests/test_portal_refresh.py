@@ -10,6 +10,7 @@ from refresh import Request, main, refresh
 from serve.app import create_app
 from tests.etl.feature_layer import serve_layer
 from tests.kill import list_damage, list_left_over
+from tests.quick_models import quick_models
 from warehouse.pointer import read_pointer
 from warehouse.track import list_needed_files
 
@@ -26,11 +27,13 @@ def test_portal_becomes_a_published_forecast_and_then_another(
     with serve_layer(incidents=ROWS, boundaries=242, history=1) as layer:
         city = load_city().model_copy(update={"portal": layer.portal})
         monkeypatch.setattr("refresh.load_city", lambda _name: city)
-        published = refresh(request)
+        with quick_models():
+            published = refresh(request)
         assert (published.source, published.is_synthetic) == ("portal", False)
         layer.forget()
         layer.faults.extend(["503", "error-429", "cut"])
-        refresh(request)
+        with quick_models():
+            refresh(request)
     snapshots = sorted((tmp_path / "raw" / "atlanta" / "incidents").glob("*.parquet"))
     assert len(snapshots) == 2, "the published build was made of the older one when it was read"
     assert list_needed_files(request.builds) == {path.name for path in snapshots}

@@ -16,6 +16,7 @@ from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import duckdb
+import pytest
 
 from etl.city import Portal, load_city
 
@@ -263,13 +264,16 @@ def describe(table: str) -> dict[str, Any]:
 
 
 @contextmanager
-def serve_layer(**counts: int) -> Iterator[FeatureLayer]:
-    """Serve layers with so many rows each until the block ends."""
+def serve_layer(page_rows: int = MAX_RECORD_COUNT, **counts: int) -> Iterator[FeatureLayer]:
+    """Serve layers with so many rows each until the block ends, in pages that are asked for here."""
     layer = FeatureLayer(counts)
     thread = threading.Thread(target=layer.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield layer
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("etl.arcgis.PAGE_ROWS", page_rows)
+            patch.setitem(globals(), "MAX_RECORD_COUNT", page_rows)
+            yield layer
     finally:
         layer.server.shutdown()
         thread.join()

@@ -23,7 +23,7 @@ from tests.one_in import one_in
 from warehouse import settings
 from warehouse.errors import ShieldError
 
-ROWS = 9001
+ROWS = 2251
 
 FETCH = """
 import json, sys
@@ -37,7 +37,7 @@ fetch_incidents(Portal(**json.loads(sys.argv[1])), Path(sys.argv[2]), pause_seco
 @pytest.fixture
 def layer() -> Iterator[FeatureLayer]:
     """Five pages of incidents."""
-    with serve_layer(incidents=ROWS) as layer:
+    with serve_layer(page_rows=500, incidents=ROWS) as layer:
         yield layer
 
 
@@ -63,7 +63,7 @@ def test_every_fault_at_once_leaves_the_rows_as_the_layer_holds_them(
             "FROM incidents WHERE OBJECTID % 300 = 1"
         ),
         5: lambda: layer.execute("DELETE FROM incidents WHERE OBJECTID % 1000 = 3"),
-        6: lambda: layer.execute("UPDATE incidents SET NPU = 'Z' WHERE OBJECTID > 26000"),
+        6: lambda: layer.execute("UPDATE incidents SET NPU = 'Z' WHERE OBJECTID > 6500"),
     }
     snapshot = fetch_incidents(layer.portal, tmp_path)
     assert not layer.faults
@@ -85,7 +85,7 @@ def test_rows_that_come_and_go_in_equal_number_are_seen(layer: FeatureLayer, tmp
     assert read_snapshot(snapshot.path) == layer.read_rows(FIELDS)
 
 
-@pytest.mark.parametrize("sum_of_ids", [27002, 30001])  # the same ids again, and all others
+@pytest.mark.parametrize("sum_of_ids", [6752, 7501])  # the same ids again, and all others
 def test_layer_renumbered_while_it_is_read_is_read_anew(
     layer: FeatureLayer, tmp_path: Path, sum_of_ids: int
 ) -> None:
@@ -97,7 +97,7 @@ def test_layer_renumbered_while_it_is_read_is_read_anew(
 
 def test_layer_renumbered_at_every_read_is_an_error(layer: FeatureLayer, tmp_path: Path) -> None:
     def renumber() -> None:
-        layer.execute("UPDATE incidents SET OBJECTID = 27002 - OBJECTID")
+        layer.execute("UPDATE incidents SET OBJECTID = 6752 - OBJECTID")
         layer.hooks[layer.pages + 6] = renumber  # in mid-read again
 
     layer.hooks = {3: renumber}
@@ -116,7 +116,7 @@ def test_layer_that_never_rests_is_an_error_with_both_numbers(
         return {"count": answer["count"] + 1} if "count" in answer else answer
 
     monkeypatch.setattr(layer, "query", announce_one_more)
-    with pytest.raises(ShieldError, match=r"announces 9,002 rows and 9,001 were received"):
+    with pytest.raises(ShieldError, match=r"announces 2,252 rows and 2,251 were received"):
         fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
     assert not list(tmp_path.glob("incidents-*"))
 
@@ -321,7 +321,7 @@ def test_unfinished_read_is_begun_anew_when_the_layer_was_renumbered(
     layer: FeatureLayer, tmp_path: Path
 ) -> None:
     stop_after_pages(layer, tmp_path, 3)
-    layer.execute("UPDATE incidents SET OBJECTID = 27002 - OBJECTID")
+    layer.execute("UPDATE incidents SET OBJECTID = 6752 - OBJECTID")
     snapshot = fetch_incidents(layer.portal, tmp_path, pause_seconds=0.0)
     assert layer.pages == 1 + 5 + 2
     assert read_snapshot(snapshot.path) == layer.read_rows(FIELDS)

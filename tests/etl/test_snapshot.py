@@ -21,7 +21,7 @@ from tests.one_in import one_in
 from warehouse.errors import ShieldError
 from warehouse.files import FETCH, hold_lock
 
-ROWS = 4500
+ROWS = 1125
 RECENT = "ReportDate BETWEEN TIMESTAMP '2024-11-01' AND TIMESTAMP '2026-01-01'"
 OLD = "ReportDate BETWEEN TIMESTAMP '2021-02-01' AND TIMESTAMP '2023-01-01'"
 
@@ -29,7 +29,7 @@ OLD = "ReportDate BETWEEN TIMESTAMP '2021-02-01' AND TIMESTAMP '2023-01-01'"
 @pytest.fixture
 def layer() -> Iterator[FeatureLayer]:
     """Three pages of incidents, the last of December 2024."""
-    with serve_layer(incidents=ROWS, boundaries=242, history=2300) as layer:
+    with serve_layer(page_rows=500, incidents=ROWS, boundaries=242, history=575) as layer:
         yield layer
 
 
@@ -362,7 +362,7 @@ def test_history_holds_every_field_but_addresses(layer: FeatureLayer, tmp_path: 
     fields = tuple(name for name in HISTORY_COLUMNS if name in fields)
     assert read_manifest(snapshot.path)["fields"] == list(fields)
     assert read_snapshot(snapshot.path) == layer.read_rows(fields, "history")
-    assert changes(snapshot) == ("full", 2300, 0, 0)
+    assert changes(snapshot) == ("full", 575, 0, 0)
     assert snapshot.path.name.startswith("history-")
     asked = {name for r in layer.requests for name in r.get("outFields", "").split(",")}
     assert not asked & {"Location", "Apartment_Number", "*"}
@@ -387,7 +387,7 @@ def test_command_fetches_what_it_is_asked_for(
     assert main(["fetch", "--folder", str(tmp_path), "--full", "--history", "--window-days", "9"]) == 0
     assert len(list((tmp_path / "history").glob("*.parquet"))) == 1
     out = capsys.readouterr().out
-    assert "portal: 4,500 rows (full), 4,500 new, 0 revised, 0 vanished: incidents-" in out
+    assert "portal: 1,125 rows (full), 1,125 new, 0 revised, 0 vanished: incidents-" in out
     assert "portal: 242 polygons: boundaries-" in out
 
 
