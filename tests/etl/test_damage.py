@@ -33,7 +33,7 @@ def test_ways_are_many_and_on_every_layout() -> None:
     assert {way.layout for way in WAYS.values()} >= {*load_city().layouts} - {"simulated"}
 
 
-@pytest.mark.parametrize("name", one_in(8, WAYS))
+@pytest.mark.parametrize("name", one_in(16, WAYS))
 def test_damage_has_the_outcome_that_is_declared(name: str, tmp_path: Path) -> None:
     way = WAYS[name]
     draft, result = damage([way], way.layout, SEED, tmp_path)

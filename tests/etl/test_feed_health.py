@@ -56,9 +56,16 @@ def summarize(path: Path, raw: Sequence[Path], city: City) -> CleanSummary:
 
 
 @pytest.mark.parametrize(
-    ("spoilt", "share", "is_warning"), [(0, 0.0, False), (1, 0.25, False), (2, 0.5, True)]
+    ("column", "spoilt", "share", "is_warning"),
+    one_in(
+        5,
+        [
+            (column, *case)
+            for column in ("NhoodName", "BEAT_Text", "NPU", "Longitude")
+            for case in ((0, 0.0, False), (1, 0.25, False), (2, 0.5, True))
+        ],
+    ),
 )
-@pytest.mark.parametrize("column", one_in(3, ["NhoodName", "BEAT_Text", "NPU", "Longitude"]))
 def test_missing_share_of_each_column_under_its_own_name(
     clean: CleanFiles, tmp_path: Path, column: str, spoilt: int, share: float, is_warning: bool
 ) -> None:
@@ -222,19 +229,19 @@ LATER = [occur("3/6/2021"), occur("5/1/2021"), occur("7/1/2021"), occur("9/1/202
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
-    [
+    one_in(3, [
+        ([occur("1/1/2021", reported="1/8/2021", until="1/5/2021")], {3: 1}),
         ([occur("1/1/2021")], {0: 1}),
         ([occur("1/1/2021", reported="1/3/2021")], {2: 1}),
-        ([occur("1/1/2021", reported="1/8/2021", until="1/5/2021")], {3: 1}),
+        ([occur("1/1/2021", reported="6/30/2021")], {180: 1}),
         ([occur("1/1/2021", reported="1/3/2021", until="1/5/2021")], {0: 1}),
         ([occur("1/1/2021", reported="6/29/2021")], {179: 1}),
-        ([occur("1/1/2021", reported="6/30/2021")], {180: 1}),
-        ([occur("1/1/2021", reported="8/31/2021")], {180: 1}),
         ([occur("1/1/2021"), {**occur("1/1/2021"), "ReportDate": ""}], {0: 1}),
+        ([occur("1/1/2021", reported="8/31/2021")], {180: 1}),
         ([occur("3/5/2021", reported="3/6/2021")], {1: 1}),
         ([], {}),
-    ],
-)
+    ]),
+)  # fmt: skip
 def test_days_between_occurrence_and_report(
     clean: CleanFiles, tmp_path: Path, changes: list[dict[str, str]], expected: dict[int, int]
 ) -> None:

@@ -13,13 +13,12 @@ from tests.etl.unknown_file import MOMENTS, made_up, sketch, write
 
 
 @pytest.mark.parametrize(
-    ("encoding", "found"),
+    ("encoding", "found", "separator"),
     [
-        ("utf-8", None), ("utf-8-sig", None), ("latin-1", "latin-1"), ("cp1252", "cp1252"),
-        ("utf-16", "utf-16"), ("utf-16-le", "utf-16-le"),
+        ("utf-8", None, ","), ("utf-8-sig", None, ";"), ("latin-1", "latin-1", "\t"),
+        ("cp1252", "cp1252", ","), ("utf-16", "utf-16", ";"), ("utf-16-le", "utf-16-le", "\t"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_encoding_and_separator_are_found(
     tmp_path: Path, encoding: str, found: str | None, separator: str
 ) -> None:

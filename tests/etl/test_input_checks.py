@@ -262,9 +262,10 @@ def write_points(path: Path, at_one: int) -> Path:
 def test_one_point_may_hold_its_share_and_no_row_more(tmp_path: Path, city: City) -> None:
     words = "lie at one point, more than"
     for count, failed, warned in ((16, 0, 0), (17, 0, 1), (32, 0, 1), (33, 1, 0)):
-        raw = write_points(tmp_path / "raw.csv", count)
-        failures = [text for text in find_failures(tmp_path, city, raw) if words in text]
-        warnings = [text for text in find_warnings(tmp_path, city, raw) if words in text]
+        with open_build("test", tmp_path / f"{count}.duckdb") as build:
+            summary = clean_files(build, [write_points(tmp_path / "raw.csv", count)], city)
+        failures = [text for text in summary.failed_checks if words in text]
+        warnings = [text for text in summary.warnings if words in text]
         assert (len(failures), len(warnings)) == (failed, warned)
         for text in failures + warnings:
             assert text.startswith(f"raw.csv: {count} of 400 rows lie")

@@ -95,7 +95,7 @@ def check_draft(draft: Layout, known: Layout) -> None:
     assert draft.offense_codes.items() <= known.offense_codes.items()
 
 
-@pytest.mark.parametrize("name", one_in(2, LAYOUTS))
+@pytest.mark.parametrize("name", one_in(4, LAYOUTS))
 def test_draft_of_a_known_layout_loads_and_says_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

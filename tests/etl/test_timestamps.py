@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import CleanFiles
+from tests.one_in import one_in
 from tests.raw import write_raw
 
 
 @pytest.mark.parametrize(
     ("utc", "local"),
-    [
+    one_in(2, [
         ("3/14/2021 6:59", "2021-03-14 01:59"),  # last minute before hour 2 is skipped
         ("3/14/2021 7:00", "2021-03-14 03:00"),
         ("11/7/2021 5:30", "2021-11-07 01:30"),  # hour 1 for the first time
@@ -19,8 +20,8 @@ from tests.raw import write_raw
         ("1/1/2022 4:59", "2021-12-31 23:59"),
         ("7/1/2021 0:00", "2021-06-30 20:00"),
         ("12/30/2021 3:14:05 PM", "2021-12-30 10:14"),
-    ],
-)
+    ]),
+)  # fmt: skip
 def test_nibrs_times_are_utc(clean: CleanFiles, tmp_path: Path, utc: str, local: str) -> None:
     row = {"OccurredFromDate": utc, "OccurredToDate": utc, "ReportDate": utc}
     build = clean([write_raw(tmp_path / "raw.csv", [row])])
