@@ -111,7 +111,7 @@ def test_same_input_gives_the_same_tables_on_one_core_and_on_two(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a few neighborhoods: what cores share out are trees and past origins, two of them."""
-    raw = write_simulated(tmp_path / "simulated.csv", 60_000, places=10)
+    raw = write_simulated(tmp_path / "simulated.csv", 60_000, places=5)
     files = {}
     for name, cores in (("one", 1), ("two", 2)):
         monkeypatch.setattr(machine, "available_cores", lambda cores=cores: cores)
@@ -224,6 +224,7 @@ def test_command_prints_plain_lines_without_a_terminal(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_lines_come_while_the_refresh_runs(tmp_path: Path) -> None:
     """So that a log has those of a refresh that is killed."""
     raw = write_daily(tmp_path / "daily.csv", days=60)

@@ -290,7 +290,7 @@ DAMAGES = [
 ]
 
 
-@pytest.mark.parametrize(("damage", "finding"), one_in(5, DAMAGES))
+@pytest.mark.parametrize(("damage", "finding"), one_in(10, DAMAGES))
 def test_damage_is_found(build: Build, damage: str, finding: str) -> None:
     build.connection.execute(damage)
     with pytest.raises(SchemaError) as caught:
