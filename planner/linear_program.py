@@ -69,8 +69,8 @@ def _solve_program(problem: Problem) -> Solution:
 
     The units of a cell beyond those, its rest, share one variable with the slope of the first of them:
     no allocation is worth more than this program says. An answer that takes one unit of a rest at most
-    is the best there is; else cells get variables for what is worth its price, at most twice as many as
-    before.
+    is the best there is; else cells get variables for what is worth its price and for what they took of
+    their rest, at most twice as many as before.
     """
     cell_limits, _ = _make_limits(problem)
     known, none = np.minimum(share_out(problem) + SPARE_UNITS, problem.cap), np.zeros_like(problem.cap)
@@ -82,7 +82,8 @@ def _solve_program(problem: Problem) -> Solution:
         if not problem.exponent or rest.max() <= 1 + TOLERANCE:
             break
         price = -program.scale * (answer.ineqlin.marginals @ cell_limits)
-        wanted = np.maximum(count_above(problem, price / REACH) + 1, known + SPARE_UNITS * (rest > 1))
+        more = np.ceil(rest * (rest > 1)).astype(np.int64)
+        wanted = np.maximum(count_above(problem, price / REACH) + 1, known + more)
         known = np.minimum(np.minimum(wanted, 2 * known + SPARE_UNITS), problem.cap)
     prices = -program.scale * np.asarray(answer.ineqlin.marginals)
     units, solver, gap = np.rint(program.count(answer.x)).astype(np.int64), LINEAR, 0.0
