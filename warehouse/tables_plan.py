@@ -33,7 +33,8 @@ OF_TYPE = replace(PATROL_TYPE, description="Patrol type of the hours.")
 FAIRNESS = Column(
     "fairness", "DOUBLE",
     "Exponent by which a further hour in the same cell counts for less: 0 the busiest take all, 1 equal"
-    " hours for each expected crime, 2 hours by the root of expected crimes, large equal hours.",
+    " hours for each expected crime of a weekday, shift and patrol type, 2 hours by the root of expected"
+    " crimes, large equal hours.",
     "Fairness", minimum=0,
 )
 OBJECTIVE = Column(
