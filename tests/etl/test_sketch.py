@@ -14,6 +14,7 @@ from etl.__main__ import main
 from etl.guess_words import MONTH_NAMES
 from refresh import Request, refresh
 from tests.etl.unknown_file import MOMENTS, ROWS, made_up, sketch, write
+from tests.one_in import one_in
 from warehouse import settings
 
 GERMAN_MONTHS = list(MONTH_NAMES[1])
@@ -108,7 +109,7 @@ VALUES: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize(
     "header",
-    [
+    one_in(2, [
         "TYPE:offense:offense_literal YEAR:year:occurred_year MONTH:month:occurred_month "
         "DAY:day:occurred_day HOUR:hour:occurred_hour MINUTE:minute:occurred_minute "
         "HUNDRED_BLOCK:street: NEIGHBOURHOOD:few:neighborhood X:metres:longitude Y:metres:latitude",
@@ -124,8 +125,8 @@ VALUES: dict[str, Callable[[int], str]] = {
         "CMPLNT_TO_DT:date:occurred_until CMPLNT_TO_TM:clock:occurred_until_clock RPT_DT:date:reported "
         "OFNS_DESC:offense:offense_literal BORO_NM:few:neighborhood X_COORD_CD:metres: "
         "Latitude:latitude:latitude Longitude:longitude:longitude",
-    ],
-)
+    ]),
+)  # fmt: skip
 def test_headers_of_other_cities_are_mapped(tmp_path: Path, header: str) -> None:
     columns = [column.split(":") for column in header.split()]
     rows = [{name: VALUES[kind](n) for name, kind, _ in columns} for n in range(ROWS)]

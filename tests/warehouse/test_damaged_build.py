@@ -126,7 +126,7 @@ def end_input(_prompt: str) -> str:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("kind", one_in(2, UNREADABLE))
+@pytest.mark.parametrize("kind", one_in(3, UNREADABLE))
 def test_unreadable_build_is_one_line(
     damage: Damage, kind: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,7 +145,7 @@ def test_unreadable_build_is_one_line(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("kind", one_in(2, OF_ANOTHER_VERSION))
+@pytest.mark.parametrize("kind", one_in(3, OF_ANOTHER_VERSION))
 def test_build_of_another_version_is_read_or_is_one_line(
     damage: Damage, kind: str, name: str,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

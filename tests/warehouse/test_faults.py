@@ -113,6 +113,7 @@ def test_full_disk_is_one_line_and_leaves_the_published_build(
 
 
 @pytest.mark.server
+@pytest.mark.slow
 def test_service_starts_and_answers_on_a_full_disk(small_disk: Path) -> None:
     caches = {name: str(small_disk / name) for name in ("HOME", "MPLCONFIGDIR", "TMPDIR")}
     for folder in caches.values():

@@ -13,6 +13,7 @@ from tenacity import wait_none
 
 from refresh import Request, refresh
 from tests.kill import disturb_call, list_damage, list_left_over
+from tests.one_in import one_in
 from tests.serve.builds import flip_middle, publish_changed
 from tests.warehouse.source_service import SourceService, StartResponse, answer_with, run_source
 from warehouse import download
@@ -400,7 +401,9 @@ class KilledError(BaseException):
     """Death: nothing catches it."""
 
 
-@pytest.mark.parametrize("step", ["publish_build", "publish.move_pointer", "publish.sweep_leftovers"])
+@pytest.mark.parametrize(
+    "step", one_in(2, ["publish_build", "publish.move_pointer", "publish.sweep_leftovers"])
+)
 def test_death_round_the_moment_of_publishing(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -74,6 +74,7 @@ def publish(builds: Path, address: str, build_id: str) -> int:
     return (builds / published.file).stat().st_size
 
 
+@pytest.mark.slow
 def test_replica_answers_as_its_source_through_three_publishes(
     daily_builds: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -177,6 +177,7 @@ def test_changed_mirror_is_copied_again(
 # Readers, and who else is at work.
 
 
+@pytest.mark.slow
 def test_each_statement_reads_one_build_while_five_mirrors_run(builds: Path, url: str) -> None:
     mirror(builds, url)
     stop, seen, wrong = threading.Event(), set(), []

@@ -56,6 +56,7 @@ def check_kills(builds: Path, url: str, moments: "list[float]") -> None:
     assert list_schemas(url) == ["atlshield", "atlshield_0001", "atlshield_0002"]
 
 
+@pytest.mark.slow
 def test_killed_mirror_leaves_the_old_one(builds: Path, url: str) -> None:
     check_kills(builds, url, [0.4])
 
@@ -189,6 +190,7 @@ def test_server_that_dies_is_told_in_one_line(
     assert list_schemas(url) == []
 
 
+@pytest.mark.slow
 def test_command_whose_server_dies_while_it_copies_ends_with_a_word(published: Path, url: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "warehouse", "--builds", str(published), "mirror", url],
