@@ -307,6 +307,7 @@ def test_city_is_swapped_whole_and_leaves_with_its_name(
     assert remove_others(folder, {"east"}) == []
     assert not list(folder.glob("**/city=west"))
     assert not (folder / ".parts" / "west").exists()
+    (folder / f"{FILE}.partial").write_bytes(b"of a run that was killed")
     write_database(folder, DONE)
     assert ask_union(folder, "SELECT DISTINCT city FROM forecast_city") == [("east",)]
 
