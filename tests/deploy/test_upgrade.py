@@ -68,13 +68,12 @@ def test_way_back_is_an_upgrade(clone: Clone) -> None:
     assert not (clone.folder / "serve" / "added.py").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (("    builds = load", "    raise ShieldError('no audit')\n    builds = load"), "no audit"),
-        pytest.param(
-            ('    if "--force" in sys.argv:\n', "    if True:\n"), "forced", marks=pytest.mark.slow
-        ),
+        (('    if "--force" in sys.argv:\n', "    if True:\n"), "forced"),
     ],
     ids=["before the pointer moved", "after it"],
 )

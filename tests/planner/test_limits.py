@@ -10,6 +10,7 @@ import pytest
 from planner.limits import list_binding, make_limits, solve_within
 from planner.linear_program import FloorsError
 from planner.request import read_request
+from tests.one_in import one_in
 from tests.planner.requests import write_request
 from warehouse.columns import PATROL_TYPES
 from warehouse.tables_plan import BUDGET, CAP
@@ -40,7 +41,7 @@ def find_prices(
     return solution.objective, list_binding(cells, limits, solution, request.unit_hours)
 
 
-@pytest.mark.parametrize("unit", [0.5, 1])
+@pytest.mark.parametrize("unit", one_in(2, [0.5, 1]))
 @pytest.mark.parametrize("fairness", [0, 0.25, 1])
 @pytest.mark.parametrize("cap", [0, 2])
 def test_price_of_a_budget_is_what_its_next_unit_gains(

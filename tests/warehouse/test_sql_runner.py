@@ -14,7 +14,7 @@ import pytest
 
 from tests.one_in import one_in
 from tests.warehouse.statements import BOMBS, SLOW_BOMBS
-from warehouse import json_answer, sql_runner
+from warehouse import json_answer, sql_child, sql_runner
 from warehouse.pointer import read_pointer
 from warehouse.settings import ROOT
 from warehouse.sql_runner import StatementError, run_statement
@@ -102,7 +102,12 @@ def test_memory_bomb_ends_in_its_process(build: Path, sql: str) -> None:
         run_statement(build, "b", sql)
 
 
-def test_endless_statement_ends_in_its_process(build: Path) -> None:
+def test_endless_statement_ends_in_its_process(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sql_child.LIMITS[resource.RLIMIT_CPU] == 5
+    sooner = "from warehouse import sql_child as c; import resource as r; c.LIMITS[r.RLIMIT_CPU] = 1;"
+    monkeypatch.setattr(
+        sql_runner, "COMMAND", (sys.executable, "-c", f"{sooner} raise SystemExit(c.main())")
+    )
     with pytest.raises(StatementError, match=r"took more than (5 s of computing|15 s)"):
         run_statement(build, "b", "SELECT sum(x) FROM range(1_000_000_000_000) t(x)")
 

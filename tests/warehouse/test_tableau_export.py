@@ -161,6 +161,7 @@ def test_export_that_breaks_off_leaves_the_one_before_and_nothing_else(
     assert list(exported.parent.iterdir()) == [exported]
 
 
+@pytest.mark.slow
 def test_killed_export_leaves_the_one_before_and_the_next_removes_its_rubbish(
     few_places: Path, exported: Path
 ) -> None:
@@ -200,6 +201,7 @@ def wait_for_end(processes: list[int]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_export_killed_between_the_two_names_loses_nothing(
     few_places: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
