@@ -19,7 +19,8 @@ from warehouse.command import MACHINE_ERRORS, join_lines
 from warehouse.errors import ShieldError
 from warehouse.guards import GuardError
 from warehouse.machine import available_memory, take_share
-from warehouse.pointer import find_pointer
+from warehouse.pointer import PublishedBuild, find_pointer
+from warehouse.read import connect_published
 from warehouse.tables_fleet import FAILED, PUBLISHED, UNCHANGED
 
 LOG = "refresh.log"
@@ -66,7 +67,7 @@ def run_city(task: CityTask, worker: str) -> CityOutcome:
         task.request.builds.mkdir(parents=True, exist_ok=True)
         with log.open("w", buffering=1) as stream, redirect_stdout(stream), redirect_stderr(stream):
             try:
-                outcome = refresh_if_changed(task)
+                outcome, reason = refresh_if_changed(task)
             except GuardError as error:
                 outcome, reason = FAILED, f"{error}; in a fleet, that is make refresh of this city alone"
             except (ShieldError, *MACHINE_ERRORS) as error:
@@ -80,14 +81,17 @@ def run_city(task: CityTask, worker: str) -> CityOutcome:
             except (ShieldError, *MACHINE_ERRORS) as error:
                 outcome, reason = FAILED, "; ".join(filter(None, (reason, join_lines(str(error)))))
             if reason:
-                print("error:", reason)
+                print("error:" if outcome == FAILED else "warning:", reason)
     except OSError as error:
         outcome, reason = FAILED, str(error)
     return CityOutcome(task.name, outcome, reason, time.monotonic() - began, worker)
 
 
-def refresh_if_changed(task: CityTask) -> str:
-    """Return what was done. Raises what a refresh does, and `ShieldError` where the code is another."""
+def refresh_if_changed(task: CityTask) -> tuple[str, str | None]:
+    """Return what was done, and what there is to say of it.
+
+    Raises what a refresh does, and `ShieldError` where the code is another.
+    """
     request = task.request
     if hash_code() != task.code:
         raise ShieldError(
@@ -95,6 +99,20 @@ def refresh_if_changed(task: CityTask) -> str:
         )
     inputs = hash_inputs(request, task.code)
     if task.does_resume and is_unchanged(request.builds, inputs):
-        return UNCHANGED
+        return UNCHANGED, None
+    before = find_pointer(request.builds)
     record_inputs(request.builds, refresh(request).build_id, inputs)
-    return PUBLISHED
+    return PUBLISHED, tell_replaced(request.builds, before) if before else None
+
+
+def tell_replaced(builds: Path, before: PublishedBuild) -> str | None:
+    """Return a warning where the published build was compared with none of those before it.
+
+    So it is where another city's files are given by mistake. Raises `NoBuildError`.
+    """
+    statement = "SELECT compared_build_id IS NOT NULL, warnings FROM refresh_run"
+    with connect_published(builds) as (_, connection):
+        [(is_compared, warnings)] = connection.execute(statement).fetchall()
+    if is_compared:
+        return None
+    return f"it took the place of build {before.build_id} and was compared with nothing: {warnings}"

@@ -6,6 +6,7 @@ Athena read as one table; `fleet.duckdb` with a view over each.
 A city is swapped as a whole: all its partitions lead through one link to the files of one build.
 """
 
+import re
 import shutil
 from collections.abc import Collection, Iterable
 from dataclasses import astuple
@@ -58,8 +59,13 @@ FROM refresh_run AS run LEFT JOIN backtest_score AS score ON score.model = 'base
 def claim(union: Path, builds: Path) -> None:
     """Make a folder the union of a folder of builds.
 
-    Raises `ShieldError` where it is that of another one, whose cities would go.
+    Raises `ShieldError` where it is that of another one, whose cities would go, and for a path that
+    views cannot lead to: it would be a pattern, or name a partition.
     """
+    if found := re.search(r"[*?\[\]=\\]", str(union)):
+        raise ShieldError(
+            f"UNION: expected a path without * ? [ ] = and \\, found {found[0]} in {union}"
+        )
     union.mkdir(parents=True, exist_ok=True)
     owner = union / OWNER
     if owner.exists() and owner.read_text() != str(builds):

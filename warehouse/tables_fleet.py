@@ -25,7 +25,12 @@ FLEET_RUN_TABLE = Table(
             " build; failed: its last build stays; unfinished: the run was interrupted before.",
             "Outcome", allowed=OUTCOMES,
         ),
-        Column("reason", "VARCHAR", "Why it failed; NULL where it did not.", "Reason", nullable=True),
+        Column(
+            "reason", "VARCHAR",
+            "Why it failed; of a build that took the place of one with which it was not compared, why"
+            " that is; else NULL.",
+            "Reason", nullable=True,
+        ),
         Column(
             "seconds", "DOUBLE", "What it took, on one worker; 0 if unfinished.", "Seconds", unit="s",
             minimum=0,

@@ -118,6 +118,18 @@ def test_city_is_refreshed_left_out_and_refreshed_again(task: CityTask, tmp_path
     ]
 
 
+def test_files_of_another_city_take_its_place_aloud(task: CityTask) -> None:
+    assert run_city(task, WORKER).reason is None
+    compared = read_pointer(task.request.builds).build_id
+    other = write_daily(task.request.raw[0].with_name("other.csv"), days=60)
+    swapped = run_city(replace(task, request=replace(task.request, raw=(other,))), WORKER)
+    assert swapped.outcome == "published"
+    told = f"it took the place of build {compared} and was compared with nothing: "
+    assert str(swapped.reason).startswith(told)
+    assert "is of other files" in str(swapped.reason)
+    assert f"warning: {told}" in (task.request.builds / LOG).read_text()
+
+
 def test_failure_is_told_and_leaves_build_and_union(
     task: CityTask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +219,10 @@ def test_union_is_of_one_folder_of_builds(tmp_path: Path) -> None:
         ShieldError, match="union is the union of .*one, not of .*other: give UNION another"
     ):
         claim(tmp_path / "union", tmp_path / "other")
+    for name in ("a*", "a?", "[a]", "year=2026", "a\\b"):
+        with pytest.raises(ShieldError, match=r"UNION: expected a path without .*, found"):
+            claim(tmp_path / name, tmp_path / "one")
+        assert not (tmp_path / name).exists()
 
 
 def test_folder_that_cannot_be_made_is_told(task: CityTask) -> None:
