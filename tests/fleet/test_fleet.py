@@ -314,11 +314,11 @@ def test_city_is_swapped_whole_and_leaves_with_its_name(
     write_part(daily_builds, folder, "west")
     (folder / ".parts" / "east" / "20200101T000000000000Z.0.partial").mkdir()  # of a worker that died
     (folder / ".current" / ".east.partial").symlink_to("gone")
-    links = {path: path.readlink() for path in folder.glob("*/city=east")}
+    links = {path: path.lstat().st_ino for path in folder.glob("*/city=east")}
     assert len(links) == len(UNION_TABLES) + 1
     for _ in range(2):  # the second time all is there
         write_part(few_places, folder, "east")
-    assert {path: path.readlink() for path in folder.glob("*/city=east")} == links
+    assert {path: path.lstat().st_ino for path in folder.glob("*/city=east")} == links
     [part] = (folder / ".parts" / "east").iterdir()
     assert part.name == f"{read_pointer(few_places).build_id}.0"
     assert remove_others(folder, {"east"}) == ["west"]
