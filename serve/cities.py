@@ -168,7 +168,7 @@ def list_facts() -> list[CityFacts]:
         try:
             published = read_pointer(cities.folder / name)
         except (NoBuildError, OSError) as error:
-            facts.append(CityFacts(city=name, problem=str(error)))
+            facts.append(CityFacts(city=name, problem=str(error).replace(f"{cities.folder}/", "")))
         else:
             told = {"city": name, "problem": cities.find_problem(name), **vars(published)}
             facts.append(CityFacts.model_validate(told))

@@ -6,6 +6,7 @@ goes, back to an earlier build too, and has a folder of builds in which nothing 
 `followed.json` says of which city it is, and which builds came this way.
 """
 
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ SPARE_MB = 20
 
 @dataclass(frozen=True)
 class Followed:
-    """What a replica is of: a city, as its builds name it, and the ids of builds that came."""
+    """What a replica is of: a city, as `name_city` names it, and the ids of builds that came."""
 
     city: str
     build_ids: list[str]
@@ -71,10 +72,17 @@ def follow(address: str, operation: Operation) -> PublishedBuild | None:
         there = draft.stat().st_size if draft.exists() else 0
         require_free(builds, wanted.bytes - there + SPARE_MB * MB, f"build {wanted.build_id}")
         service.download(wanted, draft)
-        note_followed(builds, check_build(draft, wanted, address), wanted.build_id)
+        city = name_city(check_build(draft, wanted, address), address)
+        note_followed(builds, city, wanted.build_id)
         published = publish_build(builds, wanted.build_id, draft)
         prune_builds(builds, operation.kept_builds, operation.kept_refused)
     return published
+
+
+def name_city(city: str, address: str) -> str:
+    """Return what a replica is of: several cities of a fleet may be of one city's file."""
+    found = re.search(r"/v1/cities/([^/]+)/*$", address)
+    return f"{city}, {found[1]} of a fleet" if found else city
 
 
 def refuse_own_build(builds: Path) -> None:

@@ -372,6 +372,28 @@ def test_build_of_another_city_is_none_for_a_replica(pair: Pair) -> None:
     ) == after  # fmt: skip
 
 
+def test_other_city_of_a_fleet_is_none_for_a_replica(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = pair.source.answer
+
+    def drop_city(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = re.sub("^/v1/cities/[^/]+", "", environ["PATH_INFO"])
+        return answer(environ, start)
+
+    monkeypatch.setattr(pair.source, "answer", drop_city)
+    address = f"{pair.source.address}/v1/cities/"
+    first = follow(address + "east", pair.replica)
+    assert follow(address + "east/", pair.replica) is None
+    pair.publish(LATER[0])
+    with pytest.raises(
+        ShieldError, match=r"replica of Atlanta, east of a fleet, build \S+ is of Atlanta, west"
+    ):
+        follow(address + "west", pair.replica)
+    assert read_pointer(pair.replica.builds) == first
+    assert follow(address + "east/", pair.replica) == read_pointer(pair.origin)
+
+
 def test_refresh_in_a_replica_is_refused(pair: Pair) -> None:
     before = pair.follow()
     record = (pair.replica.builds / RECORD).read_bytes()
