@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from uuid import uuid4
 
 import dask
@@ -72,6 +73,7 @@ def hold_interrupts() -> Iterator[Callable[[], None]]:
     def release() -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
+    resource_tracker.ensure_running()  # the first to start it would let Ctrl-C through again
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield release

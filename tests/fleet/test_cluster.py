@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -190,6 +191,7 @@ def test_interrupt_leaves_what_was_published(tmp_path: Path) -> None:
     assert process.returncode == 130, said
     assert "error: interrupted" in said
     assert "Traceback" not in said
+    assert "leaked" not in said
     after = {path: path.read_text() for path in (tmp_path / "builds").glob("*/current.json")}
     assert len([path for path in before if before[path] == after[path]]) >= 2
     with duckdb.connect(str(tmp_path / "union" / FILE), read_only=True) as connection:
@@ -210,6 +212,11 @@ def test_interrupt_while_workers_start_is_told_in_a_line(
         while not is_begun(lock if is_begun is is_locked else process.pid):
             time.sleep(0.01)
             assert process.poll() is None
+        for worker in list_workers(process.pid):
+            [blocked] = re.findall(r"SigBlk:\s(\w+)", Path(f"/proc/{worker}/status").read_text())
+            assert int(blocked, 16) & 1 << signal.SIGINT - 1, (
+                "a worker that has just begun prints its own"
+            )
         os.killpg(process.pid, signal.SIGINT)
         said, _ = process.communicate(timeout=120)
     assert (process.returncode, said) == (130, "error: interrupted\n")
