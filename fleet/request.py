@@ -4,6 +4,7 @@ Input: the path of the file. Output: cities by name, checked, with paths made ab
 """
 
 import datetime as dt
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -13,6 +14,7 @@ from refresh import Request
 from warehouse import settings
 from warehouse.columns import CLEANINGS, SOURCE_KINDS
 from warehouse.errors import ShieldError
+from warehouse.files import hash_file
 from warehouse.operation import Name, Operation, Place, check_path_or_none, one_of, place_paths
 from warehouse.settings_file import Settings, describe_mistakes, read_facts
 
@@ -58,14 +60,22 @@ class Fleet(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        """Raise `ValueError` for a raw file of two cities: sums of the fleet would count it twice."""
-        owners: dict[Path, str] = {}
+        """Raise `ValueError` for a raw file or a portal of two cities: sums would count it twice.
+
+        A copy under another name is the same file; one that is not there is told by its city's refresh.
+        """
+        files = {path for city in self.cities.values() for path in city.raw if path.is_file()}
+        sizes = Counter(path.stat().st_size for path in files)
+        owners: dict[str, str] = {}
         for name, city in self.cities.items():
+            portal = f"source: the portal of {city.city}"
+            sources = {portal: portal} if city.source == "portal" else {}
             for path in city.raw:
-                if owners.setdefault(path.resolve(), name) != name:
-                    raise ValueError(
-                        f"cities.{name}.raw: {path} is a file of {owners[path.resolve()]} too"
-                    )
+                is_copy = path in files and sizes[path.stat().st_size] > 1
+                sources[hash_file(path) if is_copy else str(path.resolve())] = f"raw: {path}"
+            for source, told in sources.items():
+                if owners.setdefault(source, name) != name:
+                    raise ValueError(f"cities.{name}.{told} is read for {owners[source]} too")
         return self
 
 

@@ -47,8 +47,9 @@ class Cities:
         keep_following(self)
 
     def list_names(self) -> list[str]:
-        """Return the cities that have a folder of builds with a pointer, in order."""
-        return sorted(path.parent.name for path in self.folder.glob("*/current.json"))
+        """Return the cities that have a folder of builds with a pointer, and an address, in order."""
+        names = (path.parent.name for path in self.folder.glob("*/current.json"))
+        return sorted(name for name in names if ADDRESS.fullmatch(f"/v1/cities/{name}"))
 
     def find_open(self, name: str) -> CurrentBuild | None:
         """Return a city that is open."""

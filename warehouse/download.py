@@ -172,7 +172,8 @@ class Service:
             raise ShieldError(f"{told}, to {host or 'itself'}: name the address that answers")
         if code == HTTPStatus.TOO_MANY_REQUESTS or code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise PassingError(told)
-        raise ShieldError(told)
+        hint = "; of a service of many cities name one: …/v1/cities/<city>"
+        raise ShieldError(told + hint * (code == HTTPStatus.NOT_FOUND))
 
     def try_again(self) -> Retrying:
         """Return attempts at one request: more than one only for what may pass."""

@@ -72,7 +72,8 @@ def test_cities_are_read_with_paths_of_the_file(tmp_path: Path) -> None:
         ('[cities.a]\nraw = ["b"]\nsource = "disk"', "cities.a.source: expected simulated"),
         ('[cities.a]\nraw = ["b"]\n[cities.a]', "fleet.toml: expected a TOML file"),
         ("cities = 3", "cities: found 3, expected a"),
-        ('[cities.a]\nraw = ["b", "c"]\n[cities.d]\nraw = ["./c"]', "cities.d.raw: "),
+        ('[cities.a]\nraw = ["b", "c"]\n[cities.d]\nraw = ["./c"]', "c is read for a too"),
+        ('[cities.a]\nsource = "portal"\n[cities.b]\nsource = "portal"', "cities.b.source: the portal"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(tmp_path: Path, text: str, told: str) -> None:
@@ -82,6 +83,18 @@ def test_mistakes_are_named(tmp_path: Path, text: str, told: str) -> None:
         read_fleet(path)
     assert str(caught.value).startswith("fleet.toml: ")
     assert told in str(caught.value)
+
+
+def test_copy_of_another_citys_file_is_named(tmp_path: Path) -> None:
+    for name, text in (("a", "1"), ("b", "2"), ("c", "1"), ("d", "11")):
+        (tmp_path / f"{name}.csv").write_text(text)
+    cities = '[cities.{0}]\nraw = ["{0}.csv"]\n'
+    path = tmp_path / "fleet.toml"
+    path.write_text(cities.format("a") + cities.format("b") + cities.format("d"))
+    read_fleet(path)
+    path.write_text(cities.format("a") + cities.format("b") + cities.format("c"))
+    with pytest.raises(ShieldError, match=r"cities\.c\.raw: .*c\.csv is read for a too"):
+        read_fleet(path)
 
 
 @pytest.fixture
@@ -239,11 +252,11 @@ def test_digest_follows_files_options_and_code(task: CityTask, tmp_path: Path) -
     others = [
         replace(request, cleaning="strict"), replace(request, last=dt.date(2024, 1, 1)),
         replace(request, hot_spots=True), replace(request, with_backtest=True),
-        replace(request, demographics=demographics),
+        replace(request, demographics=demographics), replace(request, boundaries=demographics),
     ]  # fmt: skip
     digests = {hash_inputs(other, "code") for other in others}
     os.utime(request.raw[0], (1_700_000_000, 1_700_000_000))  # no row counts that is newer
-    assert len({digest, hash_inputs(request, "other"), hash_inputs(request, "code"), *digests}) == 8
+    assert len({digest, hash_inputs(request, "other"), hash_inputs(request, "code"), *digests}) == 9
     assert hash_inputs(replace(request, source_kind="portal"), "code") is None
 
 

@@ -24,12 +24,14 @@ from warehouse.read import connect_published
 
 @pytest.fixture
 def fleet(few_places: Path, daily: Path, tmp_path: Path) -> Path:
-    """A folder of two cities, a city without a build and one with a damaged pointer."""
+    """A folder of two cities, one without a build, one with a damaged pointer, one that is no city."""
     folder = tmp_path / "fleet"
     shutil.copytree(few_places, folder / "few", symlinks=True)
     shutil.copytree(daily, folder / "daily", symlinks=True)
     (folder / "none").mkdir()
-    (folder / "broken").mkdir()
+    for name in ("broken", "Boston"):
+        (folder / name).mkdir()
+    (folder / "Boston" / "current.json").write_text("{}")  # of no address
     (folder / "broken" / "current.json").write_text("{}")
     return folder
 
