@@ -283,7 +283,7 @@ LISTED = {"build_id": "20200101T000000Z", "sha256": "0" * 64, "bytes": 9, "is_cu
         (answer_with("200 OK", b"<html>log in</html>"), "does not answer like ATLShield, Invalid JSON"),
         (answer_with("200 OK", b'{"builds": 1}'), "like ATLShield, builds: Input should"),
         (answer_with("302 FOUND", b"", ("Location", "http://192.0.2.9/a")), "FOUND, to 192.0.2.9: name"),
-        (answer_with("404 NOT FOUND", b"no"), "/v1/builds answers with 404 NOT FOUND; of a service of many"),
+        (answer_with("404 NOT FOUND", b"no"), "answers with 404 NOT FOUND; of a service of many"),
         (answer_with("503 BUSY", b"no"), "in 8 tries; the last: .*/v1/builds answers with 503 BUSY"),
         *(
             (
