@@ -49,7 +49,6 @@ def hash_inputs(request: Request, code: str) -> str | None:
     ]
     options = {name: getattr(request, name) for name in OPTIONS}
     options["has_boundaries"] = request.boundaries is not None  # else one file might be either
-    options["has_boundaries"] = request.boundaries is not None  # else one file may be either
     times = [path.stat().st_mtime_ns for path in request.raw]  # no row is newer than its file
     return hash_facts([code, [(path.name, hash_file(path)) for path in files], times, options])
 
