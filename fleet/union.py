@@ -140,6 +140,9 @@ def write_database(union: Path, outcomes: Iterable["CityOutcome"]) -> Path:
     try:
         with duckdb.connect(str(draft)) as connection:
             fill_database(connection, union, outcomes)
+            connection.execute(
+                "CHECKPOINT"
+            )  # closing would leave in a log what a full disk does not take
     except duckdb.Error as error:
         raise ShieldError(
             f"{path} cannot be written, that of the run before stays: {first_line(error)}"

@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from fleet.union import (
 )
 from refresh import Request
 from tests.raw import write_daily
+from tests.warehouse.test_faults import mount_memory
 from warehouse import settings
 from warehouse.errors import ShieldError
 from warehouse.history import roll_back
@@ -223,6 +225,27 @@ def test_union_that_cannot_be_written_is_told_and_stays(
         write_database(task.union, [])
     assert ask_union(task.union, "SELECT build_id FROM city_summary") == first
     assert ask_union(task.union, "SELECT city FROM fleet_run") == [("east",)]
+
+
+def test_union_on_a_full_disk_is_told_and_stays(daily: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount_memory(disk, "-t", "tmpfs", "-o", "size=2m", "tmpfs")
+    try:
+        write_part(daily, disk, "east")
+        write_database(disk, DONE)
+        free = shutil.disk_usage(disk).free
+        (disk / "filler").write_bytes(bytes(free - 100_000))  # which DuckDB's log fits in, and no more
+        with pytest.raises(
+            ShieldError, match=r"fleet\.duckdb cannot be written, that of the run before s"
+        ):
+            write_database(disk, [replace(DONE[0], outcome="failed")])
+        with pytest.raises(ShieldError, match=r"forecast_hourly cannot be exported .*No space left"):
+            write_part(daily, disk, "west")
+        assert ask_union(disk, "SELECT outcome FROM fleet_run") == [("published",)]
+        assert ask_union(disk, "SELECT DISTINCT city FROM forecast_city") == [("east",)]
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607
 
 
 def test_union_is_of_one_folder_of_builds(tmp_path: Path) -> None:
