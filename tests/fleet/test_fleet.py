@@ -192,9 +192,9 @@ def test_lost_file_of_the_union_comes_back(task: CityTask, monkeypatch: pytest.M
     kept = {path.name for path in part.iterdir()} - {"forecast_city"}
     seen: list[str] = []
 
-    def write(*what: Any) -> None:  # noqa: ANN401
+    def write(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         seen.extend(name for name in kept if (task.union / name / "city=east" / "data.parquet").exists())
-        write_files(*what)
+        write_files(connection, folder)
 
     monkeypatch.setattr(union, "write_files", write)
     assert run_city(task, WORKER).outcome == "unchanged"
